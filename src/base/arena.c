@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/arena.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+struct arena_block {
+	struct arena_block *next;
+	size_t used, size;
+	_Alignas(16) unsigned char data[];
+};
+
+enum { BLOCK_BYTES = 32 * 1024 - sizeof(struct arena_block) - 32 };
+
+void arena_done(struct arena *arena)
+{
+	struct arena_block *block = arena->blocks, *next;
+
+	for (; block; block = next) {
+		next = block->next;
+		mem_free(block);
+	}
+	arena->blocks = NULL;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+	struct arena_block *block = arena->blocks;
+	void *ptr;
+
+	if (size > SIZE_MAX / 2)
+		return NULL;
+	size = (size + 15) & ~(size_t)15;
+	if (!block || block->size - block->used < size) {
+		size_t room = MAX(size, (size_t)BLOCK_BYTES);
+
+		block = mem_zalloc(sizeof(*block) + room);
+		if (!block)
+			return NULL;
+		block->size = room;
+		block->next = arena->blocks;
+		arena->blocks = block;
+	}
+	ptr = block->data + block->used;
+	block->used += size;
+	return ptr;
+}
+
+void *arena_dup(struct arena *arena, const void *data, size_t len)
+{
+	void *copy = arena_alloc(arena, len);
+
+	if (copy && len)
+		memcpy(copy, data, len);
+	return copy;
+}
+
+char *arena_strndup(struct arena *arena, const char *text, size_t len)
+{
+	char *copy;
+
+	if (len >= SIZE_MAX / 2)
+		return NULL;
+	copy = arena_alloc(arena, len + 1);
+	if (copy && len)
+		memcpy(copy, text, len);
+	return copy;
+}
+
+char *arena_strdup(struct arena *arena, const char *text)
+{
+	return arena_strndup(arena, text, strlen(text));
+}
