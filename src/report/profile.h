@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `report --profile`: where tasks spent their time. Pairs of events (switched out and in, woken and
+ * run, system call, interrupt, softirq, page fault, function entry and exit, and pairs the user
+ * names) are matched a task or a CPU, and their times summed with the stack that was recorded
+ * behind them. Output after the last event, in trace-cmd's layout.
+ */
+#ifndef SONDE_REPORT_PROFILE_H
+#define SONDE_REPORT_PROFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/out.h"
+#include "event/event.h"
+
+struct profile;
+
+struct profile_options {
+	bool global;		  /* -G: interrupts and softirqs belong to the CPU, not the task */
+	bool by_comm;		  /* --by-comm: tasks of one name are one */
+	const char *const *hooks; /* -H texts, and those recorded in the file; borrowed until
+				     profile_new returns */
+	size_t nr_hooks;
+	uint32_t nr_cpus;
+};
+
+/*
+ * Borrows `db`, sealed. -EINVAL when a hook is malformed or names an unknown event or field; err
+ * says which and where.
+ */
+int profile_new(struct profile **ret_profile, const struct event_db *db,
+		const struct profile_options *options, struct err *err) _must_check_;
+void profile_free(struct profile *profile);
+
+/*
+ * One record that passed the filters, in time order. Memory grows with the number of tasks, kinds
+ * of events and distinct stacks, not with the number of records. -ENOMEM.
+ */
+int profile_event(struct profile *profile, const struct event *event, const void *data,
+		  uint32_t len, uint32_t cpu, uint64_t ts) _must_check_;
+
+void profile_print(struct profile *profile, struct out *out);
+
+#endif
