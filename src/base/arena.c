@@ -12,7 +12,9 @@ struct arena_block {
 	_Alignas(16) unsigned char data[];
 };
 
-enum { BLOCK_BYTES = 32 * 1024 - sizeof(struct arena_block) - 32 };
+enum {
+	BLOCK_BYTES = 32 * 1024 - sizeof(struct arena_block) - 32
+};
 
 void arena_done(struct arena *arena)
 {
@@ -25,6 +27,23 @@ void arena_done(struct arena *arena)
 	arena->blocks = NULL;
 }
 
+/* A new block goes in front; one that a large object fills goes behind the block now in use. */
+static struct arena_block *add_block(struct arena *arena, size_t size)
+{
+	size_t room = MAX(size, (size_t)BLOCK_BYTES);
+	struct arena_block *block = mem_zalloc(sizeof(*block) + room);
+	struct arena_block **where = &arena->blocks;
+
+	if (!block)
+		return NULL;
+	if (arena->blocks && room > BLOCK_BYTES)
+		where = &arena->blocks->next;
+	block->size = room;
+	block->next = *where;
+	*where = block;
+	return block;
+}
+
 void *arena_alloc(struct arena *arena, size_t size)
 {
 	struct arena_block *block = arena->blocks;
@@ -33,16 +52,10 @@ void *arena_alloc(struct arena *arena, size_t size)
 	if (size > SIZE_MAX / 2)
 		return NULL;
 	size = (size + 15) & ~(size_t)15;
-	if (!block || block->size - block->used < size) {
-		size_t room = MAX(size, (size_t)BLOCK_BYTES);
-
-		block = mem_zalloc(sizeof(*block) + room);
-		if (!block)
-			return NULL;
-		block->size = room;
-		block->next = arena->blocks;
-		arena->blocks = block;
-	}
+	if (!block || block->size - block->used < size)
+		block = add_block(arena, size);
+	if (!block)
+		return NULL;
 	ptr = block->data + block->used;
 	block->used += size;
 	return ptr;

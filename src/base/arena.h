@@ -16,7 +16,8 @@ struct arena {
 };
 
 void arena_done(struct arena *arena);
-void *arena_alloc(struct arena *arena, size_t size) _must_check_;  /* 16-byte aligned, zeroed; NULL */
+void *arena_alloc(struct arena *arena, size_t size)
+	_must_check_; /* 16-byte aligned, zeroed; NULL */
 char *arena_strndup(struct arena *arena, const char *text, size_t len) _must_check_;
 char *arena_strdup(struct arena *arena, const char *text) _must_check_;
 void *arena_dup(struct arena *arena, const void *data, size_t len) _must_check_;

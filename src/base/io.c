@@ -13,12 +13,24 @@ int (*io_fault_hook)(enum io_op op, const char *path, size_t *len);
 const char *io_op_name(enum io_op op)
 {
 	static const char *const names[IO_NR_OPS] = {
-		[IO_OPEN] = "open",	  [IO_CLOSE] = "close",	    [IO_READ] = "read",
-		[IO_PREAD] = "pread",	  [IO_WRITE] = "write",	    [IO_PWRITE] = "pwrite",
-		[IO_STAT] = "stat",	  [IO_TRUNCATE] = "truncate", [IO_SYNC] = "sync",
-		[IO_RENAME] = "rename",	  [IO_UNLINK] = "unlink",   [IO_MKDIR] = "mkdir",
-		[IO_RMDIR] = "rmdir",	  [IO_SPLICE] = "splice",   [IO_COPY_RANGE] = "copy_range",
-		[IO_PIPE] = "pipe",	  [IO_MMAP] = "mmap",	    [IO_EPOLL] = "epoll",
+		[IO_OPEN] = "open",
+		[IO_CLOSE] = "close",
+		[IO_READ] = "read",
+		[IO_PREAD] = "pread",
+		[IO_WRITE] = "write",
+		[IO_PWRITE] = "pwrite",
+		[IO_STAT] = "stat",
+		[IO_TRUNCATE] = "truncate",
+		[IO_SYNC] = "sync",
+		[IO_RENAME] = "rename",
+		[IO_UNLINK] = "unlink",
+		[IO_MKDIR] = "mkdir",
+		[IO_RMDIR] = "rmdir",
+		[IO_SPLICE] = "splice",
+		[IO_COPY_RANGE] = "copy_range",
+		[IO_PIPE] = "pipe",
+		[IO_MMAP] = "mmap",
+		[IO_EPOLL] = "epoll",
 		[IO_OPENDIR] = "opendir",
 	};
 

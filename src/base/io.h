@@ -67,8 +67,8 @@ int io_mkdir(const char *path, mode_t mode) _must_check_;
 int io_rmdir(const char *path) _must_check_;
 int io_pipe(int ret_fds[2], int flags) _must_check_;
 ssize_t io_splice(int from, int to, size_t len, unsigned int flags) _must_check_;
-ssize_t io_copy_range(int from, uint64_t from_offset, int to, uint64_t to_offset,
-		      size_t len) _must_check_; /* falls back to read and write */
+ssize_t io_copy_range(int from, uint64_t from_offset, int to, uint64_t to_offset, size_t len)
+	_must_check_; /* falls back to read and write */
 
 /* Read until `len` bytes or end of file; returns how many. */
 ssize_t io_pread_full(int fd, void *buf, size_t len, uint64_t offset) _must_check_;

@@ -33,9 +33,9 @@ int array_reserve(void *arr, size_t *cap, size_t want, size_t elem) _must_check_
 #define size_add(a, b, ret) __builtin_add_overflow(a, b, ret)
 #define size_mul(a, b, ret) __builtin_mul_overflow(a, b, ret)
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)     ((a) < (b) ? (a) : (b))
-#define MAX(a, b)     ((a) > (b) ? (a) : (b))
+#define ARRAY_SIZE(a)	    (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b)	    ((a) < (b) ? (a) : (b))
+#define MAX(a, b)	    ((a) > (b) ? (a) : (b))
 
 /* Cleanup attributes: `_cleanup_free_ char *name = NULL;` frees at the end of the scope. */
 #define _cleanup_(fn) __attribute__((cleanup(fn)))

@@ -57,14 +57,14 @@ static inline void out_str(struct out *out, const char *text)
 #define out_lit(out, text) out_mem(out, text, sizeof(text) - 1)
 
 void out_fill(struct out *out, char c, size_t nr);
-void out_u64(struct out *out, uint64_t v);				 /* %llu */
-void out_i64(struct out *out, int64_t v);				 /* %lld */
+void out_u64(struct out *out, uint64_t v);				     /* %llu */
+void out_i64(struct out *out, int64_t v);				     /* %lld */
 void out_u64_pad(struct out *out, uint64_t v, unsigned int width, char pad); /* %*llu or %0*llu */
-void out_hex(struct out *out, uint64_t v);				 /* %llx */
+void out_hex(struct out *out, uint64_t v);				     /* %llx */
 void out_hex_pad(struct out *out, uint64_t v, unsigned int width, char pad);
 void out_str_right(struct out *out, const char *text, size_t len, size_t width); /* %*s, not cut */
 void out_str_left(struct out *out, const char *text, size_t len, size_t width);	 /* %-*s */
-void out_printf(struct out *out, const char *fmt, ...) _printf_(2, 3);	 /* for rare things only */
+void out_printf(struct out *out, const char *fmt, ...) _printf_(2, 3); /* for rare things only */
 const char *out_cstr(struct out *out); /* adds a NUL behind the text; valid until the next append */
 
 #define _cleanup_out_ __attribute__((cleanup(out_done)))
