@@ -36,7 +36,7 @@ int symbols_seal(struct symbols *symbols) _must_check_;
 
 /*
  * The symbol at or before `addr`, or NULL when there is none (before the first symbol, or, as
- * trace-cmd has it, at or behind the last one, whose size is not known). Lock-free.
+ * trace-cmd has it, behind the start of the last one, whose size is not known). Lock-free.
  */
 const struct symbol *symbols_find(const struct symbols *symbols, uint64_t addr);
 
