@@ -26,25 +26,6 @@
 #define LIMIT_CHUNK_BYTES      (256u << 20) /* one chunk of compressed sub-buffers, either side */
 #define LIMIT_PID	       (1u << 30)
 #define LIMIT_FILTER_BYTES     65536u
-#define LIMIT_SUBBUF_BYTES	(64u << 20) /* one sub-buffer; kernels allow up to 2^order pages */
-#define LIMIT_SUBBUF_MIN_BYTES	64u
-#define LIMIT_CPUS		65536u
-#define LIMIT_INSTANCES		65536u
-#define LIMIT_SYSTEMS		65536u
-#define LIMIT_EVENTS		65536u	    /* event ids are u16 */
-#define LIMIT_FORMAT_BYTES	(1u << 20)  /* one event format text */
-#define LIMIT_FIELDS		1024u	    /* fields of one event */
-#define LIMIT_PRINT_DEPTH	200u	    /* nesting of one print fmt expression */
-#define LIMIT_PRINT_OPS		65536u	    /* operations in one print program */
-#define LIMIT_PRINT_BYTES	(1u << 16)  /* text one record may print */
-#define LIMIT_STRING_BYTES	4096u	    /* names: events, systems, instances, clocks */
-#define LIMIT_SECTION_BYTES	(1ull << 30) /* one metadata section, uncompressed (kallsyms, BTF) */
-#define LIMIT_OPTION_BYTES	(256u << 20) /* one option */
-#define LIMIT_OPTIONS		1000000u
-#define LIMIT_SECTIONS		1000000u
-#define LIMIT_CHUNK_BYTES	(256u << 20) /* one chunk of compressed sub-buffers, either side */
-#define LIMIT_PID		(1u << 30)
-#define LIMIT_FILTER_BYTES	65536u
-#define LIMIT_SYMBOLS		50000000u   /* names of one symbol table */
+#define LIMIT_SYMBOLS	       50000000u /* names of one symbol table */
 
 #endif
