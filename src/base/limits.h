@@ -24,6 +24,8 @@
 #define LIMIT_OPTIONS	       1000000u
 #define LIMIT_SECTIONS	       1000000u
 #define LIMIT_CHUNK_BYTES      (256u << 20) /* one chunk of compressed sub-buffers, either side */
+#define LIMIT_EXPAND_BYTES     (64u << 20)  /* what expands to more must come from 1/RATIO of it */
+#define LIMIT_EXPAND_RATIO     256u
 #define LIMIT_PID	       (1u << 30)
 #define LIMIT_FILTER_BYTES     65536u
 #define LIMIT_SYMBOLS	       50000000u /* names of one symbol table */

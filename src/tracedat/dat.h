@@ -47,7 +47,11 @@ enum dat_option_id {
 	DAT_OPTION_MODULES_FILE = 25,
 };
 
-enum dat_compression { DAT_NONE, DAT_ZLIB, DAT_ZSTD };
+enum dat_compression {
+	DAT_NONE,
+	DAT_ZLIB,
+	DAT_ZSTD
+};
 
 /* One option as it stands in the file; data is owned by the dat. */
 struct dat_option {
@@ -59,9 +63,9 @@ struct dat_option {
 
 /* One section of a v7 file (also made up for the parts of a v6 one, flags 0). */
 struct dat_section {
-	uint16_t id, flags;  /* flags bit 0: compressed */
-	uint64_t offset;     /* of the section header (v7) or of the body (v6) */
-	uint64_t size;	     /* bytes behind the header */
+	uint16_t id, flags;	 /* flags bit 0: compressed */
+	uint64_t offset;	 /* of the section header (v7) or of the body (v6) */
+	uint64_t size;		 /* bytes behind the header */
 	const char *description; /* "" when there is none */
 };
 
@@ -78,8 +82,9 @@ struct dat_buffer {
 	struct dat_cpu *cpus; /* in CPU order */
 	uint32_t nr_cpus;
 	bool compressed;
-	bool is_text; /* latency tracer: no pages, dat_buffer_text gives ASCII */
-	uint64_t section_offset; /* 0 in v6 */
+	bool is_text;			 /* latency tracer: no pages, dat_buffer_text gives ASCII */
+	uint64_t section_offset;	 /* 0 in v6 */
+	uint64_t text_offset, text_size; /* is_text: of the ASCII in the file */
 };
 
 struct dat_text { /* a metadata section's text; data is NUL-terminated, NULL when absent */
@@ -99,7 +104,7 @@ struct dat_guest {
 	uint32_t nr_vcpus;
 	const struct dat_guest_vcpu {
 		uint32_t vcpu, pid;
-	} *vcpus;
+	} * vcpus;
 };
 
 struct dat_shift_sample {
@@ -112,7 +117,7 @@ struct dat_time_shift {
 	struct dat_shift_cpu {
 		uint32_t nr;
 		const struct dat_shift_sample *samples; /* ordered by time */
-	} *cpus;
+	} * cpus;
 };
 
 struct dat {
@@ -125,7 +130,7 @@ struct dat {
 	uint32_t page_size;
 	enum dat_compression compression;
 	const char *compression_name, *compression_version; /* as recorded; "none", "" in v6 */
-	uint32_t nr_cpus; /* CPUCOUNT, or the largest seen */
+	uint32_t nr_cpus;				    /* CPUCOUNT, or the largest seen */
 
 	struct dat_text header_page, header_event, kallsyms, printk, cmdlines, btf, modules;
 	struct dat_format *ftrace_formats, *formats;
@@ -140,7 +145,7 @@ struct dat {
 	size_t nr_buffers;
 
 	/* Decoded options; defaults when absent. */
-	const char *clock;	   /* of the top instance: "local" */
+	const char *clock;			    /* of the top instance: "local" */
 	const char *uname, *version_text, *cpustat; /* NULL when absent */
 	const char *last_boot_info, *procmaps;	    /* NULL when absent */
 	uint64_t trace_id;
@@ -154,8 +159,12 @@ struct dat {
 	struct dat_time_shift *shifts; /* as guest: to the host's time */
 	size_t nr_shifts;
 
-	bool unfinished;    /* no options or no buffers yet: still being recorded, or cut off */
-	struct err damage;  /* code 0 when the file is whole; the first thing that was wrong */
+	bool unfinished; /* no options or no buffers yet: still being recorded, or cut off */
+	/*
+	 * Code 0 when the file is whole, else the first thing that was wrong. The text does not
+	 * name the file.
+	 */
+	struct err damage;
 };
 
 /*
@@ -173,8 +182,8 @@ int dat_load_symbols(struct dat *dat, struct err *err) _must_check_;
 int dat_load_btf(struct dat *dat, struct err *err) _must_check_;
 
 /* Build an event_db from the file: formats, symbols, printk, cmdlines; sealed. */
-int dat_events(struct dat *dat, bool no_handlers, struct event_db **ret_db,
-	       struct err *err) _must_check_;
+int dat_events(struct dat *dat, bool no_handlers, struct event_db **ret_db, struct err *err)
+	_must_check_;
 
 /* Text of a latency-tracer buffer: a new string, the caller's to mem_free. */
 int dat_buffer_text(struct dat *dat, size_t buffer, char **ret_text, size_t *ret_len,
@@ -196,22 +205,25 @@ void dat_chunk_unref(struct dat_chunk *chunk); /* NULL is legal */
 
 /* A reading position in one CPU's data. Not shared between threads; several may read one dat. */
 struct dat_stream;
-int dat_stream_open(struct dat_stream **ret_stream, struct dat *dat, size_t buffer, size_t cpu_index,
-		    struct err *err) _must_check_;
+int dat_stream_open(struct dat_stream **ret_stream, struct dat *dat, size_t buffer,
+		    size_t cpu_index, struct err *err) _must_check_;
 void dat_stream_close(struct dat_stream *stream);
 
 /*
- * The next page: 1, with *ret_page borrowed from *ret_chunk (a reference that the stream keeps until
- * the next call; take your own with dat_chunk_ref to keep it longer) and *ret_len readable bytes
- * (less than the layout's size only at a cut-off end). 0 at the end. Negative errno and err on
- * damage; what lies before it has been delivered.
+ * The next page: 1, with *ret_page borrowed from *ret_chunk (a reference that the stream keeps
+ * until the next call; take your own with dat_chunk_ref to keep it longer) and *ret_len readable
+ * bytes (less than the layout's size only at a cut-off end). 0 at the end. Negative errno and err
+ * on damage; what lies before it has been delivered, and a further call goes on behind the damage
+ * where that can be (else it returns 0). Of a partial directory, 0 means "no more yet": after
+ * dat_refresh a further call may find more.
  */
 int dat_stream_next(struct dat_stream *stream, const uint8_t **ret_page, uint32_t *ret_len,
 		    struct dat_chunk **ret_chunk, struct err *err) _must_check_;
 
 /*
- * Go to the last page whose timestamp is not after `ts`, so that dat_stream_next returns it. ts 0
- * goes to the start. For compressed data this builds an index of chunk offsets on first use.
+ * Go to the last page that begins before `ts` (or to the first page), so that no record at or after
+ * `ts` lies before it. ts 0 goes to the start. For compressed data this builds an index of chunk
+ * offsets on first use.
  */
 int dat_stream_seek(struct dat_stream *stream, uint64_t ts, struct err *err) _must_check_;
 
