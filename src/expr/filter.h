@@ -23,6 +23,12 @@ struct filter;
 
 enum filter_flags {
 	FILTER_NEGATE = 1 << 0, /* report -v: events that match this text are hidden */
+	/*
+	 * Read the text exactly as trace-cmd 3.1 does, also where that is a trap: `a == -1` is the
+	 * difference a - 1, a condition without an operator before it replaces the one before, two
+	 * fields cannot be compared.
+	 */
+	FILTER_COMPAT = 1 << 1,
 };
 
 /* Borrows `db`, which must be sealed and outlive the filter. */

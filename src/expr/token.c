@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "base/mem.h"
+#include "expr/token.h"
+
+/* Longest first: the first entry that the text begins with is the operator. */
+static const struct op_text {
+	const char *text;
+	enum token_op op;
+} report_ops[] = {
+	{">>=", OP_UNKNOWN}, {"<<=", OP_UNKNOWN}, {"->", OP_UNKNOWN},	{"++", OP_UNKNOWN},
+	{"--", OP_UNKNOWN},  {"+=", OP_UNKNOWN},  {"-=", OP_UNKNOWN},	{"|=", OP_UNKNOWN},
+	{"&=", OP_UNKNOWN},  {"&&", OP_AND},	  {"||", OP_OR},	{">>", OP_RSHIFT},
+	{"<<", OP_LSHIFT},   {"==", OP_EQ},	  {"!=", OP_NE},	{"<=", OP_LE},
+	{">=", OP_GE},	     {"=~", OP_REGEX},	  {"!~", OP_NOT_REGEX}, {"!", OP_NOT},
+	{"+", OP_ADD},	     {"-", OP_SUB},	  {"*", OP_MUL},	{"/", OP_DIV},
+	{"%", OP_MOD},	     {"&", OP_BIT_AND},	  {"|", OP_BIT_OR},	{"^", OP_BIT_XOR},
+	{"~", OP_BIT_NOT},   {"<", OP_LT},	  {">", OP_GT},
+};
+
+static bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static bool is_word(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       c == '_';
+}
+
+void tokenizer_init(struct tokenizer *tokenizer, const char *text, size_t len,
+		    enum token_dialect dialect)
+{
+	*tokenizer = (struct tokenizer){
+		.text = text, .pos = text, .end = text + len, .dialect = dialect};
+}
+
+/* Behind the closing quote of the quoted text at `pos`, or NULL. Two backslashes are one, escaped.
+ */
+static const char *quoted_end(const char *pos, const char *end)
+{
+	char quote = *pos++;
+
+	for (; pos < end; pos++) {
+		if (*pos == '\\' && pos + 1 < end)
+			pos++;
+		else if (*pos == quote)
+			return pos + 1;
+	}
+	return NULL;
+}
+
+static void read_quoted(struct tokenizer *tokenizer, struct token *token)
+{
+	const char *end = quoted_end(tokenizer->pos, tokenizer->end), *next;
+
+	token->kind = *tokenizer->pos == '"' ? TOKEN_STRING : TOKEN_CHAR;
+	while (end && token->kind == TOKEN_STRING) {
+		for (next = end; next < tokenizer->end && is_space(*next); next++)
+			;
+		if (next == tokenizer->end || *next != '"')
+			break;
+		end = quoted_end(next, tokenizer->end);
+	}
+	if (!end) {
+		token->kind = TOKEN_UNTERMINATED;
+		end = tokenizer->end;
+	}
+	token->len = (size_t)(end - token->text);
+	tokenizer->pos = end;
+}
+
+static void read_op(struct tokenizer *tokenizer, struct token *token)
+{
+	size_t left = (size_t)(tokenizer->end - tokenizer->pos);
+
+	token->kind = TOKEN_OP;
+	token->op = OP_UNKNOWN;
+	token->len = 1;
+	for (size_t i = 0; i < ARRAY_SIZE(report_ops); i++) {
+		size_t len = strlen(report_ops[i].text);
+
+		if (len <= left && !memcmp(tokenizer->pos, report_ops[i].text, len)) {
+			token->op = report_ops[i].op;
+			token->len = len;
+			break;
+		}
+	}
+	tokenizer->pos += token->len;
+}
+
+void token_next(struct tokenizer *tokenizer, struct token *ret_token)
+{
+	const char *pos = tokenizer->pos;
+	struct token token = {.kind = TOKEN_END};
+
+	while (pos < tokenizer->end && is_space(*pos))
+		pos++;
+	tokenizer->pos = pos;
+	token.text = pos;
+	if (pos == tokenizer->end) {
+		*ret_token = token;
+		return;
+	}
+	if (is_word(*pos)) {
+		while (pos < tokenizer->end && is_word(*pos))
+			pos++;
+		token.kind = TOKEN_WORD;
+		token.len = (size_t)(pos - token.text);
+		tokenizer->pos = pos;
+	} else if (*pos == '"' || *pos == '\'') {
+		read_quoted(tokenizer, &token);
+	} else if (*pos == '(' || *pos == ')' || *pos == ',') {
+		token.kind = *pos == '(' ? TOKEN_OPEN : *pos == ')' ? TOKEN_CLOSE : TOKEN_COMMA;
+		token.len = 1;
+		tokenizer->pos++;
+	} else if (*pos < '!' || *pos > '~') {
+		token.kind = TOKEN_INVALID;
+		token.len = 1;
+		tokenizer->pos++;
+	} else {
+		read_op(tokenizer, &token);
+	}
+	*ret_token = token;
+}
+
+size_t token_string(const struct token *token, char *buf)
+{
+	const char *pos = token->text, *end = token->text + token->len;
+	size_t len = 0;
+
+	while (pos < end) {
+		const char *close = quoted_end(pos, end);
+
+		if (!close)
+			break;
+		memcpy(buf + len, pos + 1, (size_t)(close - pos) - 2);
+		len += (size_t)(close - pos) - 2;
+		for (pos = close; pos < end && is_space(*pos); pos++)
+			;
+	}
+	buf[len] = '\0';
+	return len;
+}
+
+const char *token_op_text(enum token_op op)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(report_ops); i++)
+		if (op != OP_UNKNOWN && report_ops[i].op == op)
+			return report_ops[i].text;
+	return "";
+}
