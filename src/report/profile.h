@@ -37,11 +37,15 @@ void profile_free(struct profile *profile);
 
 /*
  * One record that passed the filters, in time order. Memory grows with the number of tasks, kinds
- * of events and distinct stacks, not with the number of records. -ENOMEM.
+ * of events, distinct stacks and open pairs, not with the number of records. -ENOMEM.
  */
 int profile_event(struct profile *profile, const struct event *event, const void *data,
 		  uint32_t len, uint32_t cpu, uint64_t ts) _must_check_;
 
-void profile_print(struct profile *profile, struct out *out);
+/* Events of that CPU were lost here: pairs that are open there, or may be, are forgotten. */
+void profile_lost(struct profile *profile, uint32_t cpu);
+
+/* To be called once, after the last record. -ENOMEM. */
+int profile_print(struct profile *profile, struct out *out) _must_check_;
 
 #endif
