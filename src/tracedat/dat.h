@@ -145,7 +145,8 @@ struct dat {
 	size_t nr_buffers;
 
 	/* Decoded options; defaults when absent. */
-	const char *clock;			    /* of the top instance: "local" */
+	const char *clock;	 /* of the top instance: "local" */
+	const char *trace_clock; /* the trace_clock file, the current one in []; NULL when absent */
 	const char *uname, *version_text, *cpustat; /* NULL when absent */
 	const char *last_boot_info, *procmaps;	    /* NULL when absent */
 	uint64_t trace_id;
@@ -173,6 +174,13 @@ struct dat {
  */
 int dat_open(struct dat **ret_dat, const char *path, struct err *err) _must_check_;
 void dat_close(struct dat *dat);
+
+/*
+ * Look again at an OUT.partial directory: streams then go on with what has been written meanwhile.
+ * 1 while the recording goes on, 0 when it has ended (all of it can be read now); always 0 for a
+ * file. While streams are read by other threads, one thread may call this.
+ */
+int dat_refresh(struct dat *dat, struct err *err) _must_check_;
 
 /*
  * Read the STRINGS, BTF, kallsyms and similar sections lazily where they are big: dat_open reads

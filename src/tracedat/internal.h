@@ -44,6 +44,7 @@ struct dat_state {
 	struct dat_pool *pool;
 	struct dat_extent kallsyms, btf, modules; /* read when asked for */
 	bool have_cpu_count;
+	bool broken; /* dat->damage is more than that a recording goes on */
 	struct dat_partial_read *partial;
 };
 

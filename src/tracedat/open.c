@@ -10,7 +10,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "tracedat/internal.h"
+#include "tracedat/partial_internal.h"
 
 /* Magic, version, byte order, long, page size, names of a compression and its version. */
 enum {
@@ -21,8 +21,9 @@ void dat_damaged(struct dat_state *st, int code, const char *fmt, ...)
 {
 	va_list args;
 
-	if (st->dat.damage.code)
+	if (st->broken)
 		return;
+	st->broken = true;
 	st->dat.damage.code = code;
 	va_start(args, fmt);
 	vsnprintf(st->dat.damage.text, sizeof(st->dat.damage.text), fmt, args);
@@ -193,6 +194,11 @@ static void conclude(struct dat_state *st)
 
 	for (size_t i = 0; i < dat->nr_buffers; i++)
 		dat->buffers[i].layout.long_size = dat->long_size;
+	if (st->partial && !st->broken) {
+		dat_damaged(st, -ENODATA,
+			    "the recording was not finished: what was not written yet is missing");
+		st->broken = false;
+	}
 	if (dat->nr_buffers == 0) {
 		dat->unfinished = true;
 		dat_damaged(st, -ENODATA, "the recording was not finished: it has no trace data");
@@ -203,29 +209,75 @@ static void conclude(struct dat_state *st)
 		dat_damaged(st, -EBADMSG, "the event formats are missing");
 }
 
-static int open_file(struct dat_state *st, struct err *err)
+static int read_file(struct dat_state *st, uint64_t size, struct err *err)
 {
 	struct initial initial = {0};
-	struct stat stat;
-	int r = io_fstat(st->fd, &stat);
+	int r;
 
-	if (r < 0)
-		return err_sys(err, r, "cannot be examined");
-	if (S_ISDIR(stat.st_mode))
-		return err_set(err, -EISDIR, "is a directory, not a trace.dat file");
-	if (!S_ISREG(stat.st_mode))
-		return err_set(err, -EINVAL, "is not a regular file");
-	st->dat.file_size = (uint64_t)stat.st_size;
+	st->dat.file_size = size;
 	r = read_initial(st, &initial, err);
 	if (r < 0)
 		return r;
 	dat_codec_init(&st->codec, st->dat.compression);
 	r = st->dat.version == 6 ? dat_read_v6(st, initial.end)
 				 : dat_read_v7(st, initial.end, initial.options);
+	return r < 0 ? err_sys(err, r, "cannot be read") : 0;
+}
+
+static int examine(struct dat_state *st, struct stat *ret_stat, struct err *err)
+{
+	int r = io_fstat(st->fd, ret_stat);
+
+	return r < 0 ? err_sys(err, r, "cannot be examined") : 0;
+}
+
+/* A directory: a recording in progress has its metadata in a file in it. */
+static int open_directory(struct dat_state *st, struct err *err)
+{
+	struct stat stat;
+	int r = dat_partial_open_meta(st);
+
+	if (r == -ENOENT)
+		return err_set(err, -EISDIR, "is a directory without a recording in it");
 	if (r < 0)
-		return err_sys(err, r, "cannot be read");
-	conclude(st);
-	return 0;
+		return err_sys(err, r, "meta.dat cannot be opened");
+	io_close(st->fd);
+	st->fd = r;
+	r = examine(st, &stat, err);
+	if (r < 0)
+		return r;
+	if (!S_ISREG(stat.st_mode))
+		return err_set(err, -EINVAL, "meta.dat is not a regular file");
+	r = read_file(st, (uint64_t)stat.st_size, err);
+	if (r < 0)
+		return err_wrap(err, r, "meta.dat");
+	if (st->dat.nr_buffers)
+		return err_set(err, -EBADMSG, "meta.dat has trace data of its own");
+	r = dat_partial_load(st);
+	return r < 0 ? err_sys(err, r, "cannot be read") : 0;
+}
+
+static int open_path(struct dat_state *st, struct err *err)
+{
+	struct stat stat;
+	int r;
+
+	/* Not to wait for a writer when the path is a FIFO. */
+	st->fd = io_open(st->dat.path, O_RDONLY | O_NONBLOCK, 0);
+	if (st->fd < 0)
+		return err_sys(err, st->fd, "cannot be opened");
+	r = examine(st, &stat, err);
+	if (r < 0)
+		return r;
+	if (S_ISDIR(stat.st_mode))
+		r = open_directory(st, err);
+	else if (S_ISREG(stat.st_mode))
+		r = read_file(st, (uint64_t)stat.st_size, err);
+	else
+		r = err_set(err, -EINVAL, "is not a regular file");
+	if (r == 0)
+		conclude(st);
+	return r;
 }
 
 int dat_open(struct dat **ret_dat, const char *path, struct err *err)
@@ -245,9 +297,7 @@ int dat_open(struct dat **ret_dat, const char *path, struct err *err)
 		dat_close(&st->dat);
 		return err_sys(err, r, "%s", path);
 	}
-	/* Not to wait for a writer when the path is a FIFO. */
-	st->fd = io_open(path, O_RDONLY | O_NONBLOCK, 0);
-	r = st->fd < 0 ? err_sys(err, st->fd, "cannot be opened") : open_file(st, err);
+	r = open_path(st, err);
 	if (r < 0) {
 		dat_close(&st->dat);
 		return err_wrap(err, r, "%s", path);
@@ -264,6 +314,7 @@ void dat_close(struct dat *dat)
 		return;
 	st = dat_state(dat);
 	io_close(st->fd);
+	dat_partial_close(st);
 	dat_codec_done(&st->codec);
 	dat_pool_free(st->pool);
 	for (size_t i = 0; i < st->nr_blobs; i++)

@@ -230,7 +230,7 @@ static int decode_clock(struct dat_state *st, const struct dat_option *option)
 
 	if (r == 0 && clock)
 		st->dat.clock = clock;
-	return r;
+	return r < 0 ? r : keep_text(st, option, &st->dat.trace_clock);
 }
 
 static void decode_tsc(struct part *part)
@@ -258,14 +258,15 @@ static void decode_date(struct part *part, const struct dat_option *option)
 }
 
 /* A v6 CPU count that follows a BUFFER option is that instance's. */
-static void decode_cpu_count(struct part *part)
+static void decode_cpu_count(struct part *part, const struct dat_option *option)
 {
 	struct dat_state *st = part->st;
 	uint32_t nr = part_u32(part);
 
 	if (nr > LIMIT_CPUS)
 		part->bad = true;
-	if (part->bad || (st->dat.version == 6 && st->dat.nr_buffers > 0))
+	if (part->bad || (st->dat.version == 6 && option > st->dat.options &&
+			  option[-1].id == DAT_OPTION_BUFFER))
 		return;
 	st->dat.nr_cpus = nr;
 	st->have_cpu_count = true;
@@ -297,7 +298,7 @@ static int decode(struct part *part, const struct dat_option *option)
 	case DAT_OPTION_VERSION:
 		return keep_text(st, option, &dat->version_text);
 	case DAT_OPTION_CPUCOUNT:
-		decode_cpu_count(part);
+		decode_cpu_count(part, option);
 		return 0;
 	case DAT_OPTION_TRACEID:
 		dat->trace_id = part_u64(part);

@@ -7,9 +7,11 @@
  *   bI.cpuN       append-only stream of CPU N of buffer I: chunks {u32 csize, u32 usize, data} when
  *                 compressed, else whole pages
  *   cmdlines      replaced by rename from time to time
+ *   options       {u16 id, u32 size, data}* in the file's byte order, appended
  *
  * dat_open reads it as it lies, at any moment and after kill -9: a last chunk or page that is not
- * whole is ignored. Sealing makes the single trace.dat out of it by joining the streams.
+ * whole is ignored. dat_refresh (dat.h) follows it while it grows. Sealing makes the single
+ * trace.dat out of it by joining the streams.
  */
 #ifndef SONDE_TRACEDAT_PARTIAL_H
 #define SONDE_TRACEDAT_PARTIAL_H
@@ -24,24 +26,27 @@ struct dat_partial_buffer {
 	uint32_t nr_cpus;
 };
 
-/* Creates the directory `path` (which ends in ".partial" and must not exist) and its files. */
+/*
+ * Creates the directory `path` (which ends in ".partial" and must not exist) and its files. The
+ * options' nr_cpus is the machine's; `version` is not used. Removed again when it fails.
+ */
 int dat_partial_create(struct dat_partial **ret_partial, const char *path,
-		       const struct dat_write_options *options,
-		       const struct dat_metadata *metadata,
-		       const struct dat_partial_buffer *buffers, size_t nr_buffers,
-		       struct err *err) _must_check_;
+		       const struct dat_write_options *options, const struct dat_metadata *metadata,
+		       const struct dat_partial_buffer *buffers, size_t nr_buffers, struct err *err)
+	_must_check_;
 
 /*
  * Append whole pages of one CPU of one buffer. Compressed here when the file is, ten pages a chunk
  * (dat_partial gathers them; flush writes what has gathered). Safe from several threads as long as
- * each (buffer, cpu) is used by one thread.
+ * each (buffer, cpu) is used by one thread. After a failure (a full disk) the stream is as it was
+ * after the last append that succeeded, and the same call may be tried again.
  */
 int dat_partial_append(struct dat_partial *partial, size_t buffer, uint32_t cpu, const void *pages,
 		       size_t len, struct err *err) _must_check_;
-int dat_partial_flush(struct dat_partial *partial, size_t buffer, uint32_t cpu,
-		      struct err *err) _must_check_;
-int dat_partial_cmdlines(struct dat_partial *partial, const char *text, size_t len,
-			 struct err *err) _must_check_;
+int dat_partial_flush(struct dat_partial *partial, size_t buffer, uint32_t cpu, struct err *err)
+	_must_check_;
+int dat_partial_cmdlines(struct dat_partial *partial, const char *text, size_t len, struct err *err)
+	_must_check_;
 
 /* An option known only at the end (CPUSTAT, ...). Copied. */
 int dat_partial_option(struct dat_partial *partial, uint16_t id, const void *data, size_t len,
@@ -52,8 +57,11 @@ int dat_partial_option(struct dat_partial *partial, uint16_t id, const void *dat
  * directory stays readable. The final cmdlines are those of the last dat_partial_cmdlines.
  * `version` 6 or 7. Frees the partial in any case.
  */
-int dat_partial_seal(struct dat_partial *partial, const char *out, int version,
-		     struct err *err) _must_check_;
+int dat_partial_seal(struct dat_partial *partial, const char *out, int version, struct err *err)
+	_must_check_;
+/* The same for a directory that a recorder left behind. */
+int dat_partial_seal_dir(const char *path, const char *out, int version, struct err *err)
+	_must_check_;
 /* Leaves the directory in place, as kill -9 would. NULL is legal. */
 void dat_partial_abandon(struct dat_partial *partial);
 

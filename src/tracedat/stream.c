@@ -11,7 +11,8 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "tracedat/internal.h"
+#include "tracedat/partial_internal.h"
+#include "tracedat/stream.h"
 
 enum {
 	RUN_BYTES = 256 << 10,
@@ -34,10 +35,15 @@ struct dat_stream {
 	uint64_t index_end; /* where the chunk behind the last indexed one begins */
 };
 
-static uint64_t area_bytes(const struct dat_stream *stream)
+static uint64_t area_bytes(struct dat_stream *stream)
 {
-	/* dat_refresh may raise it in another thread. */
-	return __atomic_load_n(&stream->cpu->size, __ATOMIC_ACQUIRE);
+	/* dat_refresh may raise it in another thread, and has opened the file before. */
+	uint64_t size = __atomic_load_n(&stream->cpu->size, __ATOMIC_ACQUIRE);
+
+	if (size && stream->fd < 0)
+		stream->fd = stream->window.fd = dat_partial_fd(
+			stream->st, stream->buffer, (size_t)(stream->cpu - stream->buffer->cpus));
+	return size;
 }
 
 /* Compressed data in a trace.dat begins with the number of chunks, which its size leaves out. */
@@ -59,7 +65,8 @@ int dat_stream_open(struct dat_stream **ret_stream, struct dat *dat, size_t buff
 	stream->st = dat_state(dat);
 	stream->buffer = &dat->buffers[buffer];
 	stream->cpu = &stream->buffer->cpus[cpu_index];
-	stream->fd = stream->st->fd;
+	stream->growing = stream->st->partial != NULL;
+	stream->fd = stream->growing ? -1 : stream->st->fd;
 	stream->pos = stream->index_end = area_start(stream);
 	dat_window_init(&stream->window, stream->fd, 0);
 	dat_codec_init(&stream->codec, dat->compression);
@@ -165,6 +172,7 @@ static int chunk_head(struct dat_stream *stream, uint64_t pos, struct chunk_head
 	if (ret_head->csize <= size - pos - CHUNK_HEAD_BYTES)
 		return 1;
 cut:
+	stream->window.len = 0; /* what lies there may still change */
 	if (stream->growing || stream->cpu->offset + size >= stream->st->dat.file_size)
 		return 0;
 	return stream_fail(stream, err, -EBADMSG, pos,
@@ -448,4 +456,30 @@ int dat_stream_seek_last(struct dat_stream *stream, struct err *err)
 	drop_chunk(stream);
 	stream->pos = area_start(stream);
 	return 0;
+}
+
+/* --- copying --- */
+
+bool dat_stream_raw(struct dat_stream *stream, struct dat_raw_area *ret_area)
+{
+	uint64_t size = area_bytes(stream), start = area_start(stream), nr = 0;
+
+	if (count_units(stream, &nr, NULL) < 0 || nr > UINT32_MAX)
+		return false;
+	if (stream->buffer->compressed) {
+		size = stream->index_end - start;
+		if (stream->index_end < area_bytes(stream) && !stream->growing)
+			return false; /* some of it is damaged */
+	} else if (size % stream->buffer->layout.size) {
+		if (!stream->growing)
+			return false;
+		size -= size % stream->buffer->layout.size;
+	}
+	*ret_area = (struct dat_raw_area){
+		.fd = stream->fd,
+		.offset = stream->cpu->offset + start,
+		.size = size,
+		.nr_chunks = (uint32_t)nr,
+	};
+	return true;
 }

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A recording in progress: the writing side. Streams are only ever appended to, so that a kill at
+ * any moment costs at most the pages that had not been written yet.
+ */
+#include "tracedat/partial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/out.h"
+#include "tracedat/partial_internal.h"
+#include "tracedat/writer_internal.h"
+
+/* One CPU of one buffer; used by one thread at a time. */
+struct partial_stream {
+	int fd;	       /* -1 until there is something to write */
+	uint64_t size; /* of the file: all that is whole */
+	struct dat_codec codec;
+	struct out chunks; /* compressed, on their way to the file */
+	uint8_t *gather;   /* pages on their way to a chunk */
+	size_t gathered;
+};
+
+struct partial_buffer {
+	uint32_t page_size, nr_cpus;
+	struct partial_stream *streams;
+};
+
+struct dat_partial {
+	char *path;
+	struct dat_write_options options;
+	struct partial_buffer *buffers;
+	size_t nr_buffers;
+	pthread_mutex_t lock; /* of the options file */
+	int options_fd;
+	uint64_t options_size;
+};
+
+static int in_dir(struct out *out, const char *dir, const char *name)
+{
+	out_clear(out);
+	out_str(out, dir);
+	out_char(out, '/');
+	out_str(out, name);
+	out_cstr(out);
+	return out->failed ? -ENOMEM : 0;
+}
+
+int dat_partial_path(struct out *out, const char *dir, const char *name)
+{
+	return in_dir(out, dir, name);
+}
+
+int dat_partial_stream_path(struct out *out, const char *dir, size_t buffer, uint32_t cpu)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "b%zu.cpu%u", buffer, cpu);
+	return in_dir(out, dir, name);
+}
+
+/* --- creating --- */
+
+static void stream_done(struct partial_stream *stream)
+{
+	io_close(stream->fd);
+	dat_codec_done(&stream->codec);
+	out_done(&stream->chunks);
+	mem_free(stream->gather);
+}
+
+static void partial_free(struct dat_partial *partial)
+{
+	for (size_t i = 0; i < partial->nr_buffers; i++) {
+		struct partial_buffer *buffer = &partial->buffers[i];
+
+		for (uint32_t cpu = 0; buffer->streams && cpu < buffer->nr_cpus; cpu++)
+			stream_done(&buffer->streams[cpu]);
+		mem_free(buffer->streams);
+	}
+	mem_free(partial->buffers);
+	io_close(partial->options_fd);
+	pthread_mutex_destroy(&partial->lock);
+	mem_free(partial->path);
+	mem_free(partial);
+}
+
+static int alloc_buffers(struct dat_partial *partial, const struct dat_partial_buffer *buffers,
+			 size_t nr)
+{
+	partial->buffers = mem_calloc(nr, sizeof(*partial->buffers));
+	if (!partial->buffers)
+		return -ENOMEM;
+	partial->nr_buffers = nr;
+	for (size_t i = 0; i < nr; i++) {
+		struct partial_buffer *buffer = &partial->buffers[i];
+
+		buffer->page_size = buffers[i].page_size;
+		buffer->streams = mem_calloc(buffers[i].nr_cpus, sizeof(*buffer->streams));
+		if (!buffer->streams)
+			return -ENOMEM;
+		buffer->nr_cpus = buffers[i].nr_cpus;
+		for (uint32_t cpu = 0; cpu < buffer->nr_cpus; cpu++) {
+			buffer->streams[cpu].fd = -1;
+			dat_codec_init(&buffer->streams[cpu].codec, partial->options.compression);
+		}
+	}
+	return 0;
+}
+
+static int write_file(const char *path, const void *data, size_t len)
+{
+	int fd = io_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666), r, closed;
+
+	if (fd < 0)
+		return fd;
+	r = io_write_full(fd, data, len);
+	closed = io_close(fd);
+	return r < 0 ? r : closed;
+}
+
+static int write_buffers(struct dat_partial *partial, const struct dat_partial_buffer *buffers)
+{
+	_cleanup_out_ struct out text = {0}, path = {0};
+	int r = in_dir(&path, partial->path, "buffers");
+
+	for (size_t i = 0; i < partial->nr_buffers; i++)
+		out_printf(&text, "%zu %u %u %s %s %s\n", i, buffers[i].page_size,
+			   buffers[i].nr_cpus, dat_compression_name(partial->options.compression),
+			   buffers[i].clock, buffers[i].name);
+	if (r < 0 || text.failed)
+		return -ENOMEM;
+	return write_file(path.buf, text.buf, text.len);
+}
+
+static int write_meta(struct dat_partial *partial, const struct dat_metadata *metadata,
+		      struct err *err)
+{
+	_cleanup_out_ struct out path = {0};
+	struct dat_write_options options = partial->options;
+	struct dat_writer *writer;
+	int r = in_dir(&path, partial->path, "meta.dat");
+
+	if (r < 0)
+		return err_sys(err, r, "%s", partial->path);
+	options.version = 7;
+	r = dat_writer_open(&writer, path.buf, &options, err);
+	if (r < 0)
+		return r;
+	r = dat_writer_metadata(writer, metadata, err);
+	if (r < 0) {
+		dat_writer_abort(writer);
+		return r;
+	}
+	return dat_writer_finish(writer, err);
+}
+
+static int create_files(struct dat_partial *partial, const struct dat_metadata *metadata,
+			const struct dat_partial_buffer *buffers, struct err *err)
+{
+	_cleanup_out_ struct out path = {0};
+	int r = write_meta(partial, metadata, err);
+
+	if (r < 0)
+		return r;
+	r = in_dir(&path, partial->path, "options");
+	if (r == 0) {
+		partial->options_fd = io_open(path.buf, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+		r = MIN(partial->options_fd, 0);
+	}
+	if (r == 0) /* last: a directory with this file is whole */
+		r = write_buffers(partial, buffers);
+	return r < 0 ? err_sys(err, r, "%s: cannot be created", partial->path) : 0;
+}
+
+static int check_buffers(const char *path, const struct dat_partial_buffer *buffers, size_t nr,
+			 struct err *err)
+{
+	if (nr > LIMIT_INSTANCES)
+		return err_set(err, -EINVAL, "%s: too many buffers", path);
+	for (size_t i = 0; i < nr; i++)
+		if (buffers[i].nr_cpus > LIMIT_CPUS ||
+		    buffers[i].page_size < LIMIT_SUBBUF_MIN_BYTES ||
+		    buffers[i].page_size > LIMIT_SUBBUF_BYTES || strpbrk(buffers[i].name, "\n") ||
+		    strpbrk(buffers[i].clock, " \n"))
+			return err_set(err, -EINVAL, "%s: a buffer cannot be like \"%s\"", path,
+				       buffers[i].name);
+	return 0;
+}
+
+int dat_partial_create(struct dat_partial **ret_partial, const char *path,
+		       const struct dat_write_options *options, const struct dat_metadata *metadata,
+		       const struct dat_partial_buffer *buffers, size_t nr_buffers, struct err *err)
+{
+	struct dat_partial *partial;
+	int r = check_buffers(path, buffers, nr_buffers, err);
+
+	if (r < 0)
+		return r;
+	partial = mem_zalloc(sizeof(*partial));
+	if (!partial)
+		return err_sys(err, -ENOMEM, "%s", path);
+	pthread_mutex_init(&partial->lock, NULL);
+	partial->options_fd = -1;
+	partial->options = *options;
+	partial->path = mem_strdup(path);
+	r = partial->path ? alloc_buffers(partial, buffers, nr_buffers) : -ENOMEM;
+	if (r == 0)
+		r = io_mkdir(path, 0777);
+	if (r < 0) {
+		partial_free(partial);
+		return err_sys(err, r, "%s: cannot be created", path);
+	}
+	r = create_files(partial, metadata, buffers, err);
+	if (r < 0) {
+		partial_free(partial);
+		dat_partial_remove(path);
+		return r;
+	}
+	*ret_partial = partial;
+	return 0;
+}
+
+/* --- appending --- */
+
+static int stream_fail(const struct dat_partial *partial, size_t buffer, uint32_t cpu, int code,
+		       struct err *err)
+{
+	return err_sys(err, code, "%s: cannot write b%zu.cpu%u", partial->path, buffer, cpu);
+}
+
+static int open_stream(struct dat_partial *partial, size_t buffer, uint32_t cpu)
+{
+	struct partial_stream *stream = &partial->buffers[buffer].streams[cpu];
+	_cleanup_out_ struct out path = {0};
+	int r;
+
+	if (stream->fd >= 0)
+		return 0;
+	r = dat_partial_stream_path(&path, partial->path, buffer, cpu);
+	if (r < 0)
+		return r;
+	/* Read as well: sealing copies from it. */
+	r = io_open(path.buf, O_RDWR | O_CREAT | O_TRUNC, 0666);
+	if (r < 0)
+		return r;
+	stream->fd = r;
+	return 0;
+}
+
+/* All or nothing: what a failed write left behind is cut off again. */
+static int write_stream(struct partial_stream *stream, const void *data, size_t len)
+{
+	int r = io_pwrite_full(stream->fd, data, len, stream->size);
+
+	if (r < 0) {
+		/* If this fails too, the next write goes over it at the same place. */
+		(void)!io_ftruncate(stream->fd, stream->size);
+		return r;
+	}
+	stream->size += len;
+	return 0;
+}
+
+/* Compress one chunk behind those that wait in stream->chunks. */
+static int shrink(struct dat_partial *partial, struct partial_stream *stream, const void *pages,
+		  size_t len)
+{
+	const bool big = partial->options.big_endian;
+	size_t bound = dat_codec_bound(&stream->codec, len), shrunk;
+	uint8_t *head;
+	int r;
+
+	if (!out_room(&stream->chunks, bound + 8))
+		return -ENOMEM;
+	head = (uint8_t *)stream->chunks.buf + stream->chunks.len;
+	r = dat_codec_shrink(&stream->codec, pages, len, head + 8, bound, &shrunk);
+	if (r < 0)
+		return r;
+	store_u32(head, (uint32_t)shrunk, big);
+	store_u32(head + 4, (uint32_t)len, big);
+	stream->chunks.len += 8 + shrunk;
+	return 0;
+}
+
+/*
+ * Whole chunks of gathered and new pages are compressed and written at once; the rest is gathered.
+ * On failure nothing has been taken: what is in `chunks` is thrown away, and gathered stays.
+ */
+static int append_compressed(struct dat_partial *partial, size_t buffer,
+			     struct partial_stream *stream, const uint8_t *pages, size_t len)
+{
+	const size_t chunk = (size_t)DAT_PAGES_IN_CHUNK * partial->buffers[buffer].page_size;
+	size_t old = stream->gathered, used = 0;
+	int r = 0;
+
+	if (!stream->gather)
+		stream->gather = mem_alloc(chunk);
+	if (!stream->gather)
+		return -ENOMEM;
+	out_clear(&stream->chunks);
+	stream->chunks.failed = false;
+	if (old && old + len >= chunk) {
+		used = chunk - old;
+		memcpy(stream->gather + old, pages, used);
+		r = shrink(partial, stream, stream->gather, chunk);
+		old = 0;
+	}
+	if (!old)
+		for (; r == 0 && len - used >= chunk; used += chunk)
+			r = shrink(partial, stream, pages + used, chunk);
+	if (r == 0)
+		r = write_stream(stream, stream->chunks.buf, stream->chunks.len);
+	if (r < 0)
+		return r;
+	memcpy(stream->gather + old, pages + used, len - used);
+	stream->gathered = old + len - used;
+	return 0;
+}
+
+int dat_partial_append(struct dat_partial *partial, size_t buffer, uint32_t cpu, const void *pages,
+		       size_t len, struct err *err)
+{
+	struct partial_stream *stream;
+	int r;
+
+	if (buffer >= partial->nr_buffers || cpu >= partial->buffers[buffer].nr_cpus ||
+	    len % partial->buffers[buffer].page_size)
+		return stream_fail(partial, buffer, cpu, -EINVAL, err);
+	if (!len)
+		return 0;
+	stream = &partial->buffers[buffer].streams[cpu];
+	r = open_stream(partial, buffer, cpu);
+	if (r == 0)
+		r = partial->options.compression == DAT_NONE
+			    ? write_stream(stream, pages, len)
+			    : append_compressed(partial, buffer, stream, pages, len);
+	return r < 0 ? stream_fail(partial, buffer, cpu, r, err) : 0;
+}
+
+int dat_partial_flush(struct dat_partial *partial, size_t buffer, uint32_t cpu, struct err *err)
+{
+	struct partial_stream *stream;
+	int r;
+
+	if (buffer >= partial->nr_buffers || cpu >= partial->buffers[buffer].nr_cpus)
+		return stream_fail(partial, buffer, cpu, -EINVAL, err);
+	stream = &partial->buffers[buffer].streams[cpu];
+	if (!stream->gathered)
+		return 0;
+	out_clear(&stream->chunks);
+	stream->chunks.failed = false;
+	r = shrink(partial, stream, stream->gather, stream->gathered);
+	if (r == 0)
+		r = write_stream(stream, stream->chunks.buf, stream->chunks.len);
+	if (r < 0)
+		return stream_fail(partial, buffer, cpu, r, err);
+	stream->gathered = 0;
+	return 0;
+}
+
+int dat_partial_cmdlines(struct dat_partial *partial, const char *text, size_t len, struct err *err)
+{
+	_cleanup_out_ struct out path = {0}, temp = {0};
+	int r = in_dir(&path, partial->path, "cmdlines");
+
+	if (r == 0)
+		r = in_dir(&temp, partial->path, "cmdlines.new");
+	if (r == 0)
+		r = write_file(temp.buf, text, len);
+	if (r == 0)
+		r = io_rename(temp.buf, path.buf);
+	return r < 0 ? err_sys(err, r, "%s: cannot write cmdlines", partial->path) : 0;
+}
+
+int dat_partial_option(struct dat_partial *partial, uint16_t id, const void *data, size_t len,
+		       struct err *err)
+{
+	_cleanup_out_ struct out option = {0};
+	int r;
+
+	if (len > LIMIT_OPTION_BYTES)
+		return err_sys(err, -EFBIG, "%s: option %u", partial->path, id);
+	dat_put_option(&option, partial->options.big_endian, id, data, len);
+	if (option.failed)
+		return err_sys(err, -ENOMEM, "%s: option %u", partial->path, id);
+	pthread_mutex_lock(&partial->lock);
+	r = io_pwrite_full(partial->options_fd, option.buf, option.len, partial->options_size);
+	if (r == 0)
+		partial->options_size += option.len;
+	else
+		(void)!io_ftruncate(partial->options_fd, partial->options_size);
+	pthread_mutex_unlock(&partial->lock);
+	return r < 0 ? err_sys(err, r, "%s: cannot write option %u", partial->path, id) : 0;
+}
+
+/* --- the end --- */
+
+void dat_partial_abandon(struct dat_partial *partial)
+{
+	if (partial)
+		partial_free(partial);
+}
+
+int dat_partial_seal(struct dat_partial *partial, const char *out, int version, struct err *err)
+{
+	_cleanup_free_ char *path = mem_strdup(partial->path);
+	int r = path ? 0 : err_sys(err, -ENOMEM, "%s", partial->path);
+
+	for (size_t i = 0; r == 0 && i < partial->nr_buffers; i++)
+		for (uint32_t cpu = 0; r == 0 && cpu < partial->buffers[i].nr_cpus; cpu++)
+			r = dat_partial_flush(partial, i, cpu, err);
+	partial_free(partial);
+	return r < 0 ? r : dat_partial_seal_dir(path, out, version, err);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* OUT.partial: what its writer, its reader and its sealing share. */
+#ifndef SONDE_TRACEDAT_PARTIAL_INTERNAL_H
+#define SONDE_TRACEDAT_PARTIAL_INTERNAL_H
+
+#include "base/out.h"
+#include "tracedat/internal.h"
+
+int dat_partial_path(struct out *out, const char *dir, const char *name) _must_check_;
+int dat_partial_stream_path(struct out *out, const char *dir, size_t buffer, uint32_t cpu)
+	_must_check_;
+
+/* Remove the directory and the files that belong in it; it stays when others lie there. */
+void dat_partial_remove(const char *path);
+
+/* What a dat that was opened from a directory has beside the rest. */
+struct dat_partial_stream {
+	int fd;		   /* -1 until the recorder has written something; atomic */
+	size_t file_index; /* of the buffer in the files' names */
+};
+struct dat_partial_read {
+	struct dat_partial_stream *streams; /* of all CPUs of all buffers, in the dat's order */
+	size_t nr, cap;
+};
+
+/* dat_open of a directory: meta.dat's descriptor, then (once that has been read) the rest. */
+int dat_partial_open_meta(struct dat_state *st) _must_check_;
+int dat_partial_load(struct dat_state *st) _must_check_;
+void dat_partial_close(struct dat_state *st);
+/* The file of one CPU's stream, -1 when it has none yet. */
+int dat_partial_fd(const struct dat_state *st, const struct dat_buffer *buffer, size_t cpu_index);
+
+#endif

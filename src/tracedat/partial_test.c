@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "base/fault.h"
+#include "base/io.h"
+#include "base/test.h"
+#include "tracedat/build_test.h"
+#include "tracedat/partial.h"
+
+static const struct build small = {
+	.version = 7,
+	.compression = DAT_ZSTD,
+	.long_size = 8,
+	.page_size = 4096,
+	.instance_page_size = 8192,
+	.nr_cpus = 4,
+	.nr_pages = 23,
+};
+
+static int create(struct dat_partial **ret, const struct build *b, const char *dir, struct err *err)
+{
+	const struct dat_partial_buffer buffers[] = {
+		{"inst", "mono", b->instance_page_size, b->nr_cpus},
+		{"", "global", b->page_size, b->nr_cpus},
+	};
+	struct dat_write_options options = build_options(b);
+	struct build_metadata m;
+
+	return dat_partial_create(ret, dir, &options, build_metadata(b, &m), buffers, 2, err);
+}
+
+/* Pages [from, to) of CPUs 0 and 3 of both buffers, three pages at a time. */
+static int append(struct dat_partial *partial, const struct build *b, uint64_t from, uint64_t to,
+		  struct err *err)
+{
+	for (size_t buffer = 0; buffer < 2; buffer++) {
+		uint32_t size = buffer ? b->page_size : b->instance_page_size;
+		_cleanup_free_ uint8_t *pages = mem_alloc((size_t)size * 3);
+
+		for (uint32_t cpu = 0; pages && cpu < 4; cpu += 3) {
+			for (uint64_t i = from; i < to;) {
+				size_t nr = 0;
+				int r;
+
+				for (; nr < 3 && i < to; nr++, i++)
+					build_page(b, size, cpu, i, pages + nr * size);
+				r = dat_partial_append(partial, buffer, cpu, pages, nr * size, err);
+				if (r < 0)
+					return r;
+			}
+		}
+		if (!pages)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int extras(struct dat_partial *partial, struct err *err)
+{
+	int r = dat_partial_option(partial, DAT_OPTION_UNAME, "Linux", 6, err);
+
+	if (r == 0)
+		r = dat_partial_cmdlines(partial, "1 init\n", 7, err);
+	if (r == 0)
+		r = dat_partial_cmdlines(partial, "1 init\n2 two\n", 13, err);
+	return r;
+}
+
+static bool exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static void seal_as(int version, enum dat_compression compression, const char *name)
+{
+	char dir[256], out[256];
+	struct build b = small;
+	struct dat_partial *partial;
+	struct build_seen seen;
+	struct err err = {0};
+	struct dat *dat;
+
+	b.compression = compression;
+	if (version == 6)
+		b.instance_page_size = b.page_size;
+	snprintf(dir, sizeof(dir), "%s/%s.partial", build_dir(), name);
+	build_path(out, sizeof(out), name);
+	CHECK_EQ(create(&partial, &b, dir, &err), 0);
+	CHECK_EQ(append(partial, &b, 0, b.nr_pages, &err), 0);
+	CHECK_EQ(extras(partial, &err), 0);
+	CHECK_EQ(dat_partial_seal(partial, out, version, &err), 0);
+	CHECK(!exists(dir));
+	CHECK_EQ(dat_open(&dat, out, &err), 0);
+	CHECK_STR(dat->damage.text, "");
+	CHECK_EQ(dat->version, version);
+	CHECK_EQ(dat->nr_buffers, 2);
+	CHECK_STR(dat->buffers[0].name, "");
+	CHECK_STR(dat->buffers[0].clock, "global");
+	CHECK_STR(dat->buffers[1].name, "inst");
+	CHECK_STR(dat->buffers[1].clock, "mono");
+	CHECK_STR(dat->uname, "Linux");
+	CHECK_STR(dat->cmdlines.data, "1 init\n2 two\n");
+	seen = build_read(dat);
+	CHECK_EQ(seen.records, 4ull * b.nr_pages * BUILD_RECORDS);
+	CHECK_EQ(seen.wrong + seen.errors, 0);
+	dat_close(dat);
+	unlink(out);
+}
+
+TEST(seal_v7_zstd)
+{
+	seal_as(7, DAT_ZSTD, "v7zstd.dat");
+}
+
+TEST(seal_v7_zlib)
+{
+	seal_as(7, DAT_ZLIB, "v7zlib.dat");
+}
+
+TEST(seal_v7_none)
+{
+	seal_as(7, DAT_NONE, "v7none.dat");
+}
+
+TEST(seal_v6_from_zstd)
+{
+	seal_as(6, DAT_ZSTD, "v6.dat");
+}
+
+TEST(seal_v6_from_none)
+{
+	seal_as(6, DAT_NONE, "v6none.dat");
+}
+
+static void remove_dir(const char *dir)
+{
+	char command[300];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+	CHECK_EQ(system(command), 0);
+}
+
+/* One CPU's stream is followed while it grows, and after it has been sealed. */
+static void follow(enum dat_compression compression)
+{
+	char dir[256], out[256];
+	struct build b = small;
+	struct dat_partial *partial;
+	struct dat_stream *stream;
+	struct dat_chunk *chunk;
+	const uint8_t *page;
+	struct err err = {0};
+	struct dat *dat;
+	uint32_t len;
+	int pages = 0;
+
+	b.compression = compression;
+	build_path(dir, sizeof(dir), "follow.dat.partial");
+	build_path(out, sizeof(out), "follow.dat");
+	CHECK_EQ(create(&partial, &b, dir, &err), 0);
+	CHECK_EQ(dat_open(&dat, dir, &err), 0);
+	CHECK(dat->unfinished);
+	CHECK_EQ(dat_stream_open(&stream, dat, 0, 3, &err), 0);
+	CHECK_EQ(dat_stream_next(stream, &page, &len, &chunk, &err), 0);
+	for (uint64_t i = 0; i < b.nr_pages; i++) {
+		CHECK_EQ(append(partial, &b, i, i + 1, &err), 0);
+		CHECK_EQ(dat_refresh(dat, &err), 1);
+		while (dat_stream_next(stream, &page, &len, &chunk, &err) > 0) {
+			CHECK_EQ(load_u64(page, false), build_time(3, (uint64_t)pages * 4));
+			pages++;
+		}
+	}
+	CHECK_EQ(pages, compression == DAT_NONE ? 23 : 20);
+	CHECK_EQ(dat_partial_seal(partial, out, 7, &err), 0);
+	CHECK_EQ(dat_refresh(dat, &err), 0);
+	while (dat_stream_next(stream, &page, &len, &chunk, &err) > 0)
+		pages++;
+	CHECK_EQ(pages, 23);
+	dat_stream_close(stream);
+	dat_close(dat);
+	unlink(out);
+}
+
+TEST(follow_none)
+{
+	follow(DAT_NONE);
+}
+
+TEST(follow_zstd)
+{
+	follow(DAT_ZSTD);
+}
+
+TEST(abandoned_is_readable)
+{
+	char dir[256], stream[300];
+	struct dat_partial *partial;
+	struct build_seen seen;
+	struct err err = {0};
+	struct dat *dat;
+	int fd;
+
+	build_path(dir, sizeof(dir), "left.dat.partial");
+	CHECK_EQ(create(&partial, &small, dir, &err), 0);
+	CHECK_EQ(append(partial, &small, 0, 20, &err), 0);
+	dat_partial_abandon(partial);
+	/* A write that was cut in the middle. */
+	snprintf(stream, sizeof(stream), "%s/b1.cpu0", dir);
+	fd = open(stream, O_WRONLY | O_APPEND);
+	CHECK(fd >= 0);
+	CHECK_EQ(write(fd, "\0\1\0\0\0\240\0\0half", 12), 12);
+	close(fd);
+	CHECK_EQ(dat_open(&dat, dir, &err), 0);
+	CHECK(dat->unfinished);
+	CHECK(dat->damage.code < 0);
+	seen = build_read(dat);
+	CHECK_EQ(seen.records, 4ull * 20 * BUILD_RECORDS);
+	CHECK_EQ(seen.wrong + seen.errors, 0);
+	dat_close(dat);
+	remove_dir(dir);
+}
+
+TEST(existing_directory_is_left_alone)
+{
+	struct dat_partial *partial;
+	struct err err = {0};
+	char dir[256];
+
+	build_path(dir, sizeof(dir), "there.partial");
+	CHECK_EQ(mkdir(dir, 0777), 0);
+	CHECK_EQ(create(&partial, &small, dir, &err), -EEXIST);
+	CHECK(exists(dir));
+	CHECK_EQ(dat_open(&(struct dat *){0}, dir, &err), -EISDIR);
+	remove_dir(dir);
+}
+
+/* A full disk for one append: the same append again succeeds, and nothing is doubled or torn. */
+TEST(append_after_full_disk)
+{
+	_cleanup_(fault_done) struct fault_sweep sweep = {
+		.what = FAULT_IO, .code = -ENOSPC, .ops = 1u << IO_PWRITE};
+
+	while (fault_next(&sweep)) {
+		char dir[256], out[256];
+		struct build b = small;
+		struct dat_partial *partial;
+		struct build_seen seen;
+		struct err err = {0};
+		struct dat *dat;
+
+		fault_pause();
+		b.nr_pages = 12;
+		build_path(dir, sizeof(dir), "full.dat.partial");
+		build_path(out, sizeof(out), "full.dat");
+		CHECK_EQ(create(&partial, &b, dir, &err), 0);
+		io_fault_hook = fault_io_hook;
+		for (uint64_t i = 0; i < b.nr_pages; i++) {
+			uint8_t page[4096];
+
+			build_page(&b, 4096, 0, i, page);
+			while (dat_partial_append(partial, 1, 0, page, 4096, &err) < 0)
+				CHECK(fault_fired());
+		}
+		fault_pause();
+		CHECK_EQ(dat_partial_seal(partial, out, 7, &err), 0);
+		CHECK_EQ(dat_open(&dat, out, &err), 0);
+		seen = build_read(dat);
+		CHECK_EQ(seen.records, 12 * BUILD_RECORDS);
+		CHECK_EQ(seen.wrong + seen.errors, 0);
+		dat_close(dat);
+		unlink(out);
+	}
+}
+
+static int record_all(const char *dir, const char *out, int version)
+{
+	struct dat_partial *partial;
+	struct err err = {0};
+	struct build b = small;
+	int r;
+
+	b.nr_pages = 11;
+	b.instance_page_size = b.page_size;
+	r = create(&partial, &b, dir, &err);
+	if (r < 0)
+		return r;
+	r = append(partial, &b, 0, b.nr_pages, &err);
+	if (r == 0)
+		r = extras(partial, &err);
+	if (r == 0)
+		return dat_partial_seal(partial, out, version, &err);
+	dat_partial_abandon(partial);
+	return r;
+}
+
+/* Whatever fails, either the sealed file is whole or the directory can be read, or neither is. */
+static void sweep_recording(enum fault_what what, int version)
+{
+	_cleanup_(fault_done) struct fault_sweep sweep = {.what = what, .code = -EIO};
+	char dir[256], out[256];
+
+	build_path(dir, sizeof(dir), "sweep.dat.partial");
+	build_path(out, sizeof(out), "sweep.dat");
+	while (fault_next(&sweep)) {
+		struct dat *dat = NULL;
+		struct err err = {0};
+		int r = record_all(dir, out, version);
+
+		fault_pause();
+		CHECK(r == 0 || fault_fired());
+		if (what == FAULT_SHORT)
+			CHECK_EQ(r, 0);
+		if (exists(out)) {
+			struct build_seen seen;
+
+			CHECK_EQ(dat_open(&dat, out, &err), 0);
+			CHECK_EQ(dat->damage.code, 0);
+			seen = build_read(dat);
+			CHECK_EQ(seen.records, 4ull * 11 * BUILD_RECORDS);
+			CHECK_EQ(seen.wrong + seen.errors, 0);
+		} else if (dat_open(&dat, dir, &err) == 0) {
+			CHECK_EQ(build_read(dat).wrong, 0);
+		} else {
+			dat = NULL;
+		}
+		dat_close(dat);
+		unlink(out);
+		remove_dir(dir);
+	}
+}
+
+TEST(sweep_io)
+{
+	sweep_recording(FAULT_IO, 7);
+}
+
+TEST(sweep_io_v6)
+{
+	sweep_recording(FAULT_IO, 6);
+}
+
+TEST(sweep_short)
+{
+	sweep_recording(FAULT_SHORT, 7);
+}
+
+TEST(sweep_memory)
+{
+	sweep_recording(FAULT_MEM, 7);
+}
+
+TEST(sweep_memory_v6)
+{
+	sweep_recording(FAULT_MEM, 6);
+}
+
+TEST(clean_up)
+{
+	CHECK_EQ(rmdir(build_dir()), 0);
+}
+
+TEST_MAIN()
