@@ -17,11 +17,14 @@ uint64_t subbuf_time(const struct subbuf_layout *layout, const void *page)
 static int64_t lost_count(const struct subbuf_layout *layout, const uint8_t *page, uint64_t commit,
 			  uint64_t data_end, uint32_t avail)
 {
+	int64_t lost;
+
 	if (!(commit & SUBBUF_MISSED_EVENTS))
 		return 0;
 	if (!(commit & SUBBUF_MISSED_STORED) || data_end + layout->long_size > avail)
 		return SUBBUF_LOST_UNKNOWN;
-	return load_int(page + data_end, layout->long_size, layout->big_endian);
+	lost = load_int(page + data_end, layout->long_size, layout->big_endian);
+	return lost > 0 ? lost : SUBBUF_LOST_UNKNOWN;
 }
 
 int subbuf_open(struct subbuf_cursor *ret_cursor, const struct subbuf_layout *layout,
@@ -58,58 +61,67 @@ static int stop(struct subbuf_cursor *cursor, bool corrupt)
 	return 0;
 }
 
-int subbuf_next(struct subbuf_cursor *cursor, struct subbuf_record *ret_rec)
+/* A record or padding whose length stands in the word behind the header. */
+static int next_long(struct subbuf_cursor *cursor, struct subbuf_record *ret_rec, bool padding)
+{
+	const uint8_t *p = cursor->pos;
+	const uint32_t room = (uint32_t)(cursor->end - p) - 4;
+	uint32_t head = load_u32(p, cursor->big_endian);
+	uint32_t word = load_u32(p + 4, cursor->big_endian), len;
+
+	if (word < 4 || word > room)
+		return stop(cursor, true);
+	cursor->ts += cursor->big_endian ? head & SUBBUF_DELTA_MASK : head >> 5;
+	/* Rounded up to words, but never out of the page: its end need not be a multiple of 4. */
+	len = MIN((word + 3u) & ~3u, room);
+	cursor->pos = p + 4 + len;
+	if (padding)
+		return 1;
+	*ret_rec = (struct subbuf_record){cursor->ts, p + 8, len - 4};
+	return 1;
+}
+
+/* A time extend or absolute stamp. */
+static void next_time(struct subbuf_cursor *cursor, uint32_t delta, uint32_t word, bool absolute)
+{
+	uint64_t time = ((uint64_t)word << 27) + delta;
+
+	cursor->ts =
+		absolute ? (cursor->ts & TS_MSB_MASK) | (time & ~TS_MSB_MASK) : cursor->ts + time;
+	cursor->pos += 8;
+}
+
+int subbuf_next_slow(struct subbuf_cursor *cursor, struct subbuf_record *ret_rec)
 {
 	const bool big = cursor->big_endian;
 
 	for (;;) {
 		const uint8_t *p = cursor->pos;
-		uint64_t left = (uint64_t)(cursor->end - p);
-		uint32_t head, type_len, delta, word;
+		size_t left = (size_t)(cursor->end - p);
+		uint32_t head, type_len, delta;
 
 		if (left < 4)
 			return stop(cursor, left != 0);
 		head = load_u32(p, big);
 		type_len = big ? head >> 27 : head & 31;
-		delta = big ? head & 0x07ffffff : head >> 5;
-		if (__builtin_expect(type_len - 1u < SUBBUF_DATA_MAX, 1)) {
-			uint32_t len = type_len * 4;
-
-			if (len > left - 4)
+		delta = big ? head & SUBBUF_DELTA_MASK : head >> 5;
+		if (type_len - 1u < SUBBUF_DATA_MAX) {
+			if (type_len * 4 > left - 4)
 				return stop(cursor, true);
-			cursor->pos = p + 4 + len;
-			cursor->ts += delta;
-			*ret_rec = (struct subbuf_record){cursor->ts, p + 4, len};
-			return 1;
+			return subbuf_next(cursor, ret_rec);
 		}
 		if (type_len == SUBBUF_PADDING && delta == 0)
 			return stop(cursor, false); /* the rest of the page is void */
 		if (left < 8)
 			return stop(cursor, true);
-		word = load_u32(p + 4, big);
-		if (type_len == SUBBUF_TIME_EXTEND) {
-			cursor->ts += ((uint64_t)word << 27) + delta;
-			cursor->pos = p + 8;
+		if (type_len >= SUBBUF_TIME_EXTEND) {
+			next_time(cursor, delta, load_u32(p + 4, big),
+				  type_len == SUBBUF_TIME_STAMP);
 			continue;
 		}
-		if (type_len == SUBBUF_TIME_STAMP) {
-			uint64_t stamp = ((uint64_t)word << 27) + delta;
-
-			cursor->ts = (cursor->ts & TS_MSB_MASK) | (stamp & ~TS_MSB_MASK);
-			cursor->pos = p + 8;
-			continue;
-		}
-		/* Left: a long record or a discarded one; both give their length in the word. */
-		if (word < 4 || word > left - 4)
-			return stop(cursor, true);
-		cursor->ts += delta;
-		word = (word + 3u) & ~3u;
-		cursor->pos = word > left - 4 ? cursor->end : p + 4 + word;
-		if (type_len == SUBBUF_PADDING)
-			continue;
-		*ret_rec = (struct subbuf_record){cursor->ts, p + 8, word - 4};
-		if (cursor->pos == cursor->end && ret_rec->len > (uint64_t)(cursor->end - (p + 8)))
-			ret_rec->len = (uint32_t)(cursor->end - (p + 8));
-		return 1;
+		if (!next_long(cursor, ret_rec, type_len == SUBBUF_PADDING))
+			return 0;
+		if (type_len != SUBBUF_PADDING)
+			return 1;
 	}
 }
