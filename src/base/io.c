@@ -180,6 +180,27 @@ int io_pipe(int ret_fds[2], int flags)
 	return r < 0 ? r : result(pipe2(ret_fds, flags | O_CLOEXEC));
 }
 
+int io_opendir(const char *path, DIR **ret_dir)
+{
+	int r = fault(IO_OPENDIR, path, NULL);
+	DIR *dir;
+
+	if (r < 0)
+		return r;
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	*ret_dir = dir;
+	return 0;
+}
+
+int io_epoll_wait(int fd, struct epoll_event *events, int nr, int timeout_ms)
+{
+	int r = fault(IO_EPOLL, NULL, NULL);
+
+	return r < 0 ? r : result(epoll_wait(fd, events, nr, timeout_ms));
+}
+
 ssize_t io_splice(int from, int to, size_t len, unsigned int flags)
 {
 	int r = fault(IO_SPLICE, NULL, &len);

@@ -9,9 +9,11 @@
 #ifndef SONDE_BASE_IO_H
 #define SONDE_BASE_IO_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -66,6 +68,8 @@ int io_unlink(const char *path) _must_check_;
 int io_mkdir(const char *path, mode_t mode) _must_check_;
 int io_rmdir(const char *path) _must_check_;
 int io_pipe(int ret_fds[2], int flags) _must_check_;
+int io_opendir(const char *path, DIR **ret_dir) _must_check_; /* closedir it */
+int io_epoll_wait(int fd, struct epoll_event *events, int nr, int timeout_ms) _must_check_;
 ssize_t io_splice(int from, int to, size_t len, unsigned int flags) _must_check_;
 ssize_t io_copy_range(int from, uint64_t from_offset, int to, uint64_t to_offset, size_t len)
 	_must_check_; /* falls back to read and write */
