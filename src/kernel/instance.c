@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/instance.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+#define VALUE_BYTES   (4u << 20)
+#define OWN_PREFIX    "sonde-"
+#define RMDIR_TRIES   50
+#define RMDIR_WAIT_US 20000
+
+struct kernel_undo {
+	char *file, *text;
+	bool append;
+};
+
+/* --- what is given back --- */
+
+static int undo_push(struct kernel_instance *inst, const char *file, const char *text, bool append)
+{
+	struct kernel_undo undo = {.append = append};
+	int r = array_reserve(&inst->undo, &inst->cap_undo, inst->nr_undo + 1, sizeof(undo));
+
+	if (r < 0)
+		return r;
+	undo.file = mem_strdup(file);
+	undo.text = mem_strdup(text);
+	if (!undo.file || !undo.text) {
+		mem_free(undo.file);
+		mem_free(undo.text);
+		return -ENOMEM;
+	}
+	inst->undo[inst->nr_undo++] = undo;
+	return 0;
+}
+
+/* What must be written to get back the state that reading `file` showed as `old`. Cut in place. */
+static const char *undo_value(const char *file, char *old)
+{
+	const char *name = strrchr(file, '/');
+	char *open, *close;
+
+	name = name ? name + 1 : file;
+	if (!strcmp(name, "trace_clock")) {
+		open = strchr(old, '[');
+		close = open ? strchr(open, ']') : NULL;
+		if (!close)
+			return "local";
+		*close = '\0';
+		return open + 1;
+	}
+	if (!strcmp(name, "filter"))
+		return !strncmp(old, "none", 4) || strstr(old, "parse_error:") ? "0" : old;
+	if (!strcmp(name, "enable"))
+		return old[0] == '1' ? "1" : "0";
+	if (!strcmp(name, "buffer_size_kb")) {
+		old[strspn(old, "0123456789")] = '\0';
+		return old;
+	}
+	if (!strncmp(old, "no pid", 6))
+		return "";
+	return old;
+}
+
+static int save(struct kernel_instance *inst, const char *file, const char *what, struct err *err)
+{
+	_cleanup_free_ char *old = NULL;
+	int r = tracefs_read(inst->path, file, what, VALUE_BYTES, &old, NULL, err);
+
+	if (r < 0)
+		return r;
+	r = undo_push(inst, file, undo_value(file, old), false);
+	return r < 0 ? err_sys(err, r, "cannot %s", what) : 0;
+}
+
+int kernel_instance_write(struct kernel_instance *inst, const char *file, const char *text,
+			  const char *what, struct err *err)
+{
+	int r = inst->created ? 0 : save(inst, file, what, err);
+
+	return r < 0 ? r : tracefs_write(inst->path, file, text, what, err);
+}
+
+static int undo_all(struct kernel_instance *inst, struct err *err)
+{
+	struct err first = {0}, other;
+
+	while (inst->nr_undo) {
+		struct kernel_undo *undo = &inst->undo[--inst->nr_undo];
+		struct err *to = first.code ? &other : &first;
+		const char *what = "put the old setting back";
+		int r;
+
+		if (undo->append)
+			r = tracefs_append(inst->path, undo->file, undo->text, what, to);
+		else
+			r = tracefs_write(inst->path, undo->file, undo->text, what, to);
+		if (r < 0 && !first.code)
+			first.code = r;
+		mem_free(undo->file);
+		mem_free(undo->text);
+	}
+	mem_free(inst->undo);
+	inst->undo = NULL;
+	inst->cap_undo = 0;
+	if (first.code && err)
+		*err = first;
+	return first.code;
+}
+
+/* --- life --- */
+
+/* The value of `size:` or the end (offset + size) of a field in header_page. */
+static bool header_field(const char *text, const char *field, unsigned int *ret_offset,
+			 unsigned int *ret_size)
+{
+	const char *line = strstr(text, field);
+
+	line = line ? strstr(line, "offset:") : NULL;
+	return line && sscanf(line, "offset:%u; size:%u", ret_offset, ret_size) == 2;
+}
+
+static int read_layout(struct kernel_instance *inst, struct err *err)
+{
+	const char *what = "learn the layout of the ring buffer";
+	const char *dir =
+		tracefs_exists(inst->path, "events/header_page") ? inst->path : inst->fs->path;
+	_cleanup_free_ char *text = NULL;
+	unsigned int offset, size, commit_offset, commit_size;
+	int r = tracefs_read(dir, "events/header_page", what, 65536, &text, NULL, err);
+
+	if (r < 0)
+		return r;
+	if (!header_field(text, " commit;", &commit_offset, &commit_size) ||
+	    !header_field(text, " data;", &offset, &size) || offset > 4096 ||
+	    size > LIMIT_SUBBUF_BYTES - 4096 || offset + size < LIMIT_SUBBUF_MIN_BYTES ||
+	    (commit_size != 4 && commit_size != 8))
+		return err_set(err, -EBADMSG, "cannot %s: %s/events/header_page is not understood",
+			       what, dir);
+	inst->page_size = offset + size;
+	inst->long_size = (uint8_t)commit_size;
+	return 0;
+}
+
+static int locate(struct kernel_instance *inst, const char *name)
+{
+	_cleanup_free_ char *instances = tracefs_join(inst->fs->path, "instances");
+
+	inst->name = mem_strdup(name);
+	if (!instances || !inst->name)
+		return -ENOMEM;
+	inst->path = name[0] ? tracefs_join(instances, name) : mem_strdup(inst->fs->path);
+	return inst->path ? 0 : -ENOMEM;
+}
+
+/* Make the directory; 1 when it was there before. */
+static int make(struct kernel_instance *inst, struct err *err)
+{
+	int r;
+
+	do {
+		r = io_mkdir(inst->path, 0750);
+	} while (r == -EINTR);
+	if (r == -EEXIST)
+		return 1;
+	if (r < 0)
+		return tracefs_explain(err, r, "make a tracing instance", inst->path);
+	inst->created = true;
+	inst->on = true;
+	inst->lock_fd = io_open(inst->path, O_RDONLY | O_DIRECTORY, 0);
+	if (inst->lock_fd >= 0)
+		flock(inst->lock_fd, LOCK_EX | LOCK_NB);
+	return 0;
+}
+
+static int prepare(struct kernel_instance *inst, struct err *err)
+{
+	int r = 0;
+
+	inst->on = true;
+	r = kernel_instance_stop(inst, err);
+	if (r == 0 && !inst->created)
+		r = kernel_instance_clear(inst, err);
+	if (r == 0)
+		r = read_layout(inst, err);
+	return r;
+}
+
+static void give_up(struct kernel_instance *inst)
+{
+	struct err ignored;
+
+	kernel_instance_close(inst, &ignored);
+}
+
+int kernel_instance_create(struct kernel_instance *inst, const struct tracefs *fs, struct err *err)
+{
+	for (unsigned int attempt = 0;; attempt++) {
+		char name[64];
+		int r;
+
+		*inst = (struct kernel_instance){.fs = fs, .lock_fd = -1};
+		if (attempt)
+			snprintf(name, sizeof(name), OWN_PREFIX "%d-%u", (int)getpid(), attempt);
+		else
+			snprintf(name, sizeof(name), OWN_PREFIX "%d", (int)getpid());
+		r = locate(inst, name);
+		if (r < 0)
+			err_sys(err, r, "cannot make a tracing instance");
+		else
+			r = make(inst, err);
+		if (r == 0)
+			r = prepare(inst, err);
+		if (r == 0)
+			return 0;
+		give_up(inst);
+		if (r < 0)
+			return r;
+		if (attempt > 100)
+			return err_set(err, -EEXIST,
+				       "cannot make a tracing instance: %s%s%d is taken", fs->path,
+				       "/instances/" OWN_PREFIX, (int)getpid());
+	}
+}
+
+static bool name_is_legal(const char *name)
+{
+	return strlen(name) < 256 && !strchr(name, '/') && strcmp(name, ".") && strcmp(name, "..");
+}
+
+int kernel_instance_open(struct kernel_instance *inst, const struct tracefs *fs, const char *name,
+			 struct err *err)
+{
+	int r;
+
+	*inst = (struct kernel_instance){.fs = fs, .lock_fd = -1};
+	if (!name_is_legal(name))
+		return err_set(err, -EINVAL, "'%.100s' cannot be the name of an instance", name);
+	r = locate(inst, name);
+	if (r < 0)
+		err_sys(err, r, "cannot open the instance '%s'", name);
+	else if (name[0])
+		r = make(inst, err);
+	if (r >= 0)
+		r = prepare(inst, err);
+	if (r < 0)
+		give_up(inst);
+	return r;
+}
+
+/* A reader that is just closing keeps the directory busy for a moment. */
+static int remove_directory(const char *path)
+{
+	int r;
+
+	for (unsigned int i = 0;; i++) {
+		r = io_rmdir(path);
+		if (r == -EINTR)
+			continue;
+		if (r != -EBUSY || i >= RMDIR_TRIES)
+			return r;
+		usleep(RMDIR_WAIT_US);
+	}
+}
+
+int kernel_instance_close(struct kernel_instance *inst, struct err *err)
+{
+	int r = 0;
+
+	if (!inst->fs)
+		return 0;
+	if (inst->created) {
+		r = remove_directory(inst->path);
+		if (r < 0)
+			tracefs_explain(err, r, "remove our tracing instance", inst->path);
+		for (size_t i = 0; i < inst->nr_undo; i++) {
+			mem_free(inst->undo[i].file);
+			mem_free(inst->undo[i].text);
+		}
+		mem_free(inst->undo);
+	} else {
+		r = undo_all(inst, err);
+	}
+	io_close(inst->lock_fd);
+	mem_free(inst->name);
+	mem_free(inst->path);
+	*inst = (struct kernel_instance){.lock_fd = -1};
+	return r;
+}
+
+static bool is_stale(const char *path, const char *name)
+{
+	_cleanup_close_ int fd = -1;
+	char *end;
+	long pid = strtol(name + strlen(OWN_PREFIX), &end, 10);
+
+	if (pid <= 0 || pid > (long)LIMIT_PID || (*end && *end != '-') || pid == getpid())
+		return false;
+	/* The lock decides; the pid only covers the moment between making and locking. */
+	if (kill((pid_t)pid, 0) == 0 || errno != ESRCH)
+		return false;
+	fd = io_open(path, O_RDONLY | O_DIRECTORY, 0);
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+static void remove_if_stale(const char *instances, const char *name,
+			    void (*note)(void *ctx, const char *name), void *ctx)
+{
+	_cleanup_free_ char *path = tracefs_join(instances, name);
+
+	if (!path || !is_stale(path, name))
+		return;
+	if (io_rmdir(path) == 0)
+		note(ctx, name);
+}
+
+void kernel_instance_remove_stale(const struct tracefs *fs,
+				  void (*note)(void *ctx, const char *name), void *ctx)
+{
+	_cleanup_free_ char *path = tracefs_join(fs->path, "instances");
+	struct dirent *entry;
+	DIR *dir;
+
+	if (!path || io_opendir(path, &dir) < 0)
+		return;
+	while ((entry = readdir(dir))) {
+		if (!strncmp(entry->d_name, OWN_PREFIX, strlen(OWN_PREFIX)))
+			remove_if_stale(path, entry->d_name, note, ctx);
+	}
+	closedir(dir);
+}
+
+/* --- switches and settings --- */
+
+static int set_on(struct kernel_instance *inst, bool on, struct err *err)
+{
+	const char *what = on ? "start tracing" : "stop tracing";
+	int r = 0;
+
+	/* Saved once, when it is first stopped. */
+	if (!inst->created && !inst->nr_undo)
+		r = save(inst, "tracing_on", what, err);
+	if (r == 0)
+		r = tracefs_write(inst->path, "tracing_on", on ? "1" : "0", what, err);
+	if (r == 0)
+		inst->on = on;
+	return r;
+}
+
+int kernel_instance_start(struct kernel_instance *inst, struct err *err)
+{
+	return set_on(inst, true, err);
+}
+
+int kernel_instance_stop(struct kernel_instance *inst, struct err *err)
+{
+	return inst->on ? set_on(inst, false, err) : 0;
+}
+
+int kernel_instance_clear(struct kernel_instance *inst, struct err *err)
+{
+	return tracefs_write(inst->path, "trace", "", "empty the buffer", err);
+}
+
+/* Whether `word` is in a list of words; brackets around one are ignored. */
+static bool has_word(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	while (*text) {
+		size_t n;
+
+		text += strspn(text, " \t\n[]");
+		n = strcspn(text, " \t\n[]");
+		if (n && n == len && !memcmp(text, word, n))
+			return true;
+		text += n;
+	}
+	return false;
+}
+
+bool kernel_instance_has_tracer(const struct kernel_instance *inst, const char *tracer)
+{
+	_cleanup_free_ char *text = NULL;
+	struct err ignored;
+
+	if (tracefs_read(inst->path, "available_tracers", "list the tracers", VALUE_BYTES, &text,
+			 NULL, &ignored) < 0)
+		return false;
+	return has_word(text, tracer);
+}
+
+static const struct {
+	const char *tracer, *config;
+} tracer_configs[] = {
+	{"function", "CONFIG_FUNCTION_TRACER"},
+	{"function_graph", "CONFIG_FUNCTION_GRAPH_TRACER"},
+	{"blk", "CONFIG_BLK_DEV_IO_TRACE"},
+	{"hwlat", "CONFIG_HWLAT_TRACER"},
+	{"osnoise", "CONFIG_OSNOISE_TRACER"},
+	{"timerlat", "CONFIG_TIMERLAT_TRACER"},
+	{"irqsoff", "CONFIG_IRQSOFF_TRACER"},
+	{"preemptoff", "CONFIG_PREEMPT_TRACER"},
+	{"preemptirqsoff", "CONFIG_IRQSOFF_TRACER and CONFIG_PREEMPT_TRACER"},
+	{"wakeup", "CONFIG_SCHED_TRACER"},
+	{"wakeup_rt", "CONFIG_SCHED_TRACER"},
+	{"wakeup_dl", "CONFIG_SCHED_TRACER"},
+	{"mmiotrace", "CONFIG_MMIOTRACE"},
+	{"branch", "CONFIG_BRANCH_TRACER"},
+};
+
+static int tracer_missing(const struct kernel_instance *inst, const char *tracer, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *config = NULL;
+	int r = tracefs_read(inst->path, "available_tracers", "list the tracers", VALUE_BYTES,
+			     &text, NULL, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(tracer_configs); i++) {
+		if (!strcmp(tracer_configs[i].tracer, tracer))
+			config = tracer_configs[i].config;
+	}
+	text[strcspn(text, "\n")] = '\0';
+	return err_set(err, -ENOENT, "this kernel has no tracer '%.64s'%s%s%s; it has: %.200s",
+		       tracer, config ? " (it needs " : "", config ? config : "", config ? ")" : "",
+		       text);
+}
+
+static int tracer_refused(const struct kernel_instance *inst, int code, const char *tracer,
+			  struct err *err)
+{
+	char mode[32];
+	bool locked = tracefs_lockdown(mode, sizeof(mode));
+
+	if ((code != -EPERM && code != -EACCES) || geteuid() != 0)
+		return code;
+	return err_set(
+		err, code,
+		"the kernel refuses the tracer '%.32s', also to root%s%s%s (%s/current_tracer "
+		"answers EPERM). Only another boot changes that (lockdown off, in "
+		"most cases Secure Boot off). Events work without it: "
+		"sonde record -e sched -e syscalls COMMAND",
+		tracer, locked ? ": the kernel is locked down (mode: " : "", locked ? mode : "",
+		locked ? ")" : "", inst->path);
+}
+
+int kernel_instance_tracer(struct kernel_instance *inst, const char *tracer, struct err *err)
+{
+	char what[100];
+	int r;
+
+	if (!kernel_instance_has_tracer(inst, tracer))
+		return tracer_missing(inst, tracer, err);
+	snprintf(what, sizeof(what), "set the tracer '%.60s'", tracer);
+	r = kernel_instance_write(inst, "current_tracer", tracer, what, err);
+	return r < 0 ? tracer_refused(inst, r, tracer, err) : 0;
+}
+
+int kernel_instance_option(struct kernel_instance *inst, const char *option, struct err *err)
+{
+	bool off = !strncmp(option, "no", 2);
+	_cleanup_free_ char *text = NULL, *negated = NULL;
+	char what[100];
+	int r;
+
+	snprintf(what, sizeof(what), "set the option '%.60s'", option);
+	r = tracefs_read(inst->path, "trace_options", what, VALUE_BYTES, &text, NULL, err);
+	if (r < 0)
+		return r;
+	if (has_word(text, option))
+		return 0;
+	negated = mem_alloc(strlen(option) + 3);
+	if (!negated)
+		return err_sys(err, -ENOMEM, "cannot %s", what);
+	sprintf(negated, "%s%s", off ? "" : "no", off ? option + 2 : option);
+	if (!has_word(text, negated)) {
+		for (char *c = text; *c; c++)
+			*c = *c == '\n' ? ' ' : *c;
+		return err_set(err, -EINVAL, "this kernel has no option '%.60s'; it has: %.300s",
+			       option, text);
+	}
+	r = inst->created ? 0 : undo_push(inst, "trace_options", negated, false);
+	if (r < 0)
+		return err_sys(err, r, "cannot %s", what);
+	return tracefs_write(inst->path, "trace_options", option, what, err);
+}
+
+int kernel_instance_clocks(const struct kernel_instance *inst, char **ret_text, struct err *err)
+{
+	return tracefs_read(inst->path, "trace_clock", "read the trace clock", VALUE_BYTES,
+			    ret_text, NULL, err);
+}
+
+char *kernel_clock_current(const char *text)
+{
+	const char *open = strchr(text, '['), *close = open ? strchr(open, ']') : NULL;
+
+	return close ? mem_strndup(open + 1, (size_t)(close - open - 1)) : mem_strdup("local");
+}
+
+int kernel_instance_clock(struct kernel_instance *inst, const char *clock, struct err *err)
+{
+	_cleanup_free_ char *text = NULL, *current = NULL;
+	int r = kernel_instance_clocks(inst, &text, err);
+
+	if (r < 0)
+		return r;
+	current = kernel_clock_current(text);
+	if (!current)
+		return err_sys(err, -ENOMEM, "cannot set the trace clock");
+	if (!strcmp(current, clock))
+		return 0;
+	text[strcspn(text, "\n")] = '\0';
+	if (!has_word(text, clock))
+		return err_set(err, -EINVAL,
+			       "this kernel has no trace clock '%.60s'; it has: %.300s", clock,
+			       text);
+	return kernel_instance_write(inst, "trace_clock", clock, "set the trace clock", err);
+}
+
+int kernel_instance_buffer(struct kernel_instance *inst, uint64_t kb, struct err *err)
+{
+	char text[32], what[100];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)kb);
+	snprintf(what, sizeof(what), "give each CPU a buffer of %llu KiB", (unsigned long long)kb);
+	return kernel_instance_write(inst, "buffer_size_kb", text, what, err);
+}
+
+int kernel_instance_subbuf(struct kernel_instance *inst, uint64_t kb, struct err *err)
+{
+	char text[32], what[100];
+	int r;
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)kb);
+	snprintf(what, sizeof(what), "make sub-buffers of %llu KiB", (unsigned long long)kb);
+	r = kernel_instance_write(inst, "buffer_subbuf_size_kb", text, what, err);
+	return r < 0 ? r : read_layout(inst, err);
+}
+
+int kernel_instance_pids(struct kernel_instance *inst, const char *file, const pid_t *pids,
+			 size_t nr, struct err *err)
+{
+	_cleanup_free_ char *text = mem_alloc(nr * 12 + 1);
+	size_t len = 0;
+
+	if (!text)
+		return err_sys(err, -ENOMEM, "cannot choose processes");
+	text[0] = '\0';
+	for (size_t i = 0; i < nr; i++)
+		len += (size_t)sprintf(text + len, "%d ", (int)pids[i]);
+	return kernel_instance_write(inst, file, text, "choose processes", err);
+}

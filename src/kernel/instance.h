@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tracing instances: a buffer set of our own, so that nobody else's tracing is disturbed. An
+ * instance that was there before (or the top one) is borrowed: every file is read before it is
+ * changed, and closing writes the old values back, last one first.
+ *
+ * Our own instance is called sonde-PID and its directory is kept locked (flock) as long as its
+ * owner lives, which is how a later run tells a left-over from one in use.
+ */
+#ifndef SONDE_KERNEL_INSTANCE_H
+#define SONDE_KERNEL_INSTANCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "kernel/events.h"
+#include "kernel/tracefs.h"
+
+struct kernel_undo;
+
+struct kernel_instance {
+	const struct tracefs *fs;
+	char *name; /* "" is the top one */
+	char *path;
+	int lock_fd;
+	bool created;	    /* by us, to be removed */
+	bool on;	    /* tracing_on is 1 */
+	uint32_t page_size; /* bytes of a sub-buffer */
+	uint8_t long_size;  /* of the kernel */
+	struct kernel_undo *undo;
+	size_t nr_undo, cap_undo;
+};
+
+/* A new instance of our own, stopped. */
+int kernel_instance_create(struct kernel_instance *inst, const struct tracefs *fs, struct err *err)
+	_must_check_;
+/* The instance of that name, created when it does not exist; "" is the top one. Stopped. */
+int kernel_instance_open(struct kernel_instance *inst, const struct tracefs *fs, const char *name,
+			 struct err *err) _must_check_;
+/* Restores or removes. Everything is tried; the first failure is returned. */
+int kernel_instance_close(struct kernel_instance *inst, struct err *err);
+
+/* Remove instances left by killed recorders; calls note(ctx, name) for each. Never fails. */
+void kernel_instance_remove_stale(const struct tracefs *fs,
+				  void (*note)(void *ctx, const char *name), void *ctx);
+
+/* Write a file of the instance, remembering what it said when the instance is borrowed. */
+int kernel_instance_write(struct kernel_instance *inst, const char *file, const char *text,
+			  const char *what, struct err *err) _must_check_;
+
+int kernel_instance_start(struct kernel_instance *inst, struct err *err) _must_check_;
+int kernel_instance_stop(struct kernel_instance *inst, struct err *err) _must_check_;
+int kernel_instance_clear(struct kernel_instance *inst, struct err *err) _must_check_;
+
+int kernel_instance_tracer(struct kernel_instance *inst, const char *tracer, struct err *err)
+	_must_check_;
+/* Whether the instance's list of tracers has it. */
+bool kernel_instance_has_tracer(const struct kernel_instance *inst, const char *tracer);
+int kernel_instance_option(struct kernel_instance *inst, const char *option, struct err *err)
+	_must_check_;
+int kernel_instance_clock(struct kernel_instance *inst, const char *clock, struct err *err)
+	_must_check_;
+int kernel_instance_buffer(struct kernel_instance *inst, uint64_t kb, struct err *err) _must_check_;
+int kernel_instance_subbuf(struct kernel_instance *inst, uint64_t kb, struct err *err) _must_check_;
+/* A list of pids into one of the *_pid files. */
+int kernel_instance_pids(struct kernel_instance *inst, const char *file, const pid_t *pids,
+			 size_t nr, struct err *err) _must_check_;
+
+/* Content of trace_clock ("[local] global ..."), and the current one out of it. */
+int kernel_instance_clocks(const struct kernel_instance *inst, char **ret_text, struct err *err)
+	_must_check_;
+char *kernel_clock_current(const char *text) _must_check_; /* new string, "local" when unclear */
+
+/* Enable (or disable) the events whose hits[] are set. */
+int kernel_instance_enable(struct kernel_instance *inst, const struct kernel_events *events,
+			   const bool *hits, bool enable, struct err *err) _must_check_;
+/*
+ * Give them a filter; on a syntax error err holds the kernel's message and its caret. An event that
+ * has no such field stays without a filter, which is an error only when none has it; *ret_without
+ * counts those. (A system's own filter file is not used: it reports success when every one of its
+ * events refused.)
+ */
+int kernel_instance_filter(struct kernel_instance *inst, const struct kernel_events *events,
+			   const bool *hits, const char *filter, size_t *ret_without,
+			   struct err *err) _must_check_;
+int kernel_instance_trigger(struct kernel_instance *inst, const struct kernel_events *events,
+			    const bool *hits, const char *trigger, struct err *err) _must_check_;
+
+/* The raw sub-buffers of one CPU, non-blocking; -ENOENT (without err) when it has no buffer. */
+int kernel_instance_open_raw(const struct kernel_instance *inst, unsigned int cpu, int *ret_fd,
+			     struct err *err) _must_check_;
+
+struct kernel_cpu_stats {
+	uint64_t entries, overrun, commit_overrun, bytes, dropped, read;
+};
+/* ret_text gets the file's text (new string) and may be NULL. -ENOENT when there is no such CPU. */
+int kernel_instance_stats(const struct kernel_instance *inst, unsigned int cpu,
+			  struct kernel_cpu_stats *ret_stats, char **ret_text, struct err *err)
+	_must_check_;
+void kernel_stats_parse(const char *text, struct kernel_cpu_stats *ret_stats);
+
+#endif

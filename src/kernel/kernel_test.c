@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT */
+/* tracefs code on a made-up tracefs: a directory of plain files. */
+#include "base/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "kernel/events.h"
+#include "kernel/instance.h"
+#include "kernel/metadata.h"
+#include "kernel/tracefs.h"
+
+static char root[64];
+
+static void put(const char *file, const char *text)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", root, file);
+	for (char *slash = strchr(path + strlen(root) + 1, '/'); slash;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(path, 0700);
+		*slash = '/';
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		abort();
+	close(fd);
+}
+
+static const char *get(const char *file)
+{
+	static char text[4096];
+	char path[512];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", root, file);
+	fd = open(path, O_RDONLY);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n < 0)
+		return "(missing)";
+	text[n] = '\0';
+	return text;
+}
+
+#define HEADER_PAGE                                                                                \
+	"\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n"                                 \
+	"\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;\n"                                \
+	"\tfield: int overwrite;\toffset:8;\tsize:1;\tsigned:1;\n"                                 \
+	"\tfield: char data;\toffset:16;\tsize:4080;\tsigned:0;\n"
+
+/* The files of one instance, at `dir` ("" or "instances/NAME/"). */
+static void put_instance(const char *dir)
+{
+	static const char *const files[][2] = {
+		{"tracing_on", "1\n"},
+		{"trace", ""},
+		{"trace_clock", "[local] global mono x86-tsc\n"},
+		{"current_tracer", "nop\n"},
+		{"available_tracers", "function nop\n"},
+		{"buffer_size_kb", "7 (expanded: 1408)\n"},
+		{"trace_options", "print-parent\nnostacktrace\nevent-fork\n"},
+		{"error_log", ""},
+		{"set_event_pid", "17\n"},
+		{"events/header_page", HEADER_PAGE},
+		{"events/sched/enable", "0\n"},
+		{"events/sched/filter", "none\n"},
+		{"events/sched/sched_switch/enable", "0\n"},
+		{"events/sched/sched_switch/filter", "none\n"},
+		{"events/sched/sched_waking/enable", "1\n"},
+		{"events/sched/sched_waking/filter", "pid > 4\n"},
+		{"events/signal/signal_generate/enable", "0\n"},
+		{"per_cpu/cpu0/stats", "entries: 0\noverrun: 5\ncommit overrun: 1\nbytes: 44\n"
+				       "oldest event ts:     0.0\nnow ts: 5.2\n"
+				       "dropped events: 2\nread events: 100\n"},
+		{"per_cpu/cpu3/stats", ""},
+	};
+	char path[300];
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s", dir, files[i][0]);
+		put(path, files[i][1]);
+	}
+}
+
+static struct tracefs *fake(void)
+{
+	struct tracefs *fs = NULL;
+	struct err err;
+
+	strcpy(root, "/tmp/sonde-kernel-test-XXXXXX");
+	if (!mkdtemp(root))
+		abort();
+	put_instance("");
+	put("available_events", "sched:sched_waking\nsched:sched_switch\nsignal:signal_generate\n"
+				"block:block_rq_issue\nblock:sched_like\nbad line\n:x\ny:\n");
+	put("instances/keep/x", "");
+	if (tracefs_open(&fs, root, &err) < 0)
+		abort();
+	return fs;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void fake_done(struct tracefs *fs)
+{
+	tracefs_close(fs);
+	nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+TEST(opens_and_counts_cpus)
+{
+	struct tracefs *fs = fake();
+	unsigned int cpus = fs->cpus;
+
+	fake_done(fs);
+	CHECK_EQ(cpus, 4);
+}
+
+TEST(a_path_that_is_no_tracefs)
+{
+	struct tracefs *fs;
+	struct err err;
+
+	CHECK(tracefs_open(&fs, "/proc/self/nothing", &err) == -ENOENT);
+	CHECK(strstr(err.text, "cannot count CPUs"));
+}
+
+static size_t match(const struct kernel_events *events, const char *pattern, char *ret_names)
+{
+	bool hits[16] = {false};
+	size_t nr = kernel_events_match(events, pattern, hits);
+
+	ret_names[0] = '\0';
+	for (size_t i = 0; i < events->nr; i++) {
+		if (hits[i])
+			sprintf(ret_names + strlen(ret_names), "%s ", events->list[i].name);
+	}
+	return nr;
+}
+
+TEST(patterns_of_events)
+{
+	static const struct {
+		const char *pattern, *names;
+	} cases[] = {
+		{"sched", "sched_switch sched_waking "},
+		{"sched_switch", "sched_switch "},
+		{"sched:sched_switch", "sched_switch "},
+		{"sched:*ing", "sched_waking "},
+		{"sched:", "sched_switch sched_waking "},
+		{":sched_*", "sched_like sched_switch sched_waking "},
+		{"sched_*", "sched_like sched_switch sched_waking "},
+		{"sch*", "sched_like sched_switch sched_waking "},
+		{"all", "block_rq_issue sched_like sched_switch sched_waking signal_generate "},
+		{"*:*", "block_rq_issue sched_like sched_switch sched_waking signal_generate "},
+		{"block:sched_switch", ""},
+		{"", ""},
+		{"[", ""},
+	};
+	struct kernel_events events;
+	char names[500];
+
+	CHECK_EQ(kernel_events_parse(&events, "sched:sched_waking\nsched:sched_switch\n"
+					      "signal:signal_generate\nblock:block_rq_issue\n"
+					      "block:sched_like\nbad line\n:x\ny:\n"),
+		 0);
+	CHECK_EQ(events.nr, 5);
+	CHECK_EQ(events.list[0].nr_in_system, 2);
+	CHECK_EQ(events.list[3].first_of_system, 2);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		match(&events, cases[i].pattern, names);
+		CHECK_STR(names, cases[i].names);
+	}
+	kernel_events_done(&events);
+}
+
+TEST(why_a_pattern_names_nothing)
+{
+	struct kernel_events events;
+	struct err err;
+
+	CHECK_EQ(kernel_events_parse(&events, "sched:sched_waking\n"), 0);
+	CHECK_EQ(kernel_events_explain(&events, "syscalls:sys_enter_x", &err), -ENOENT);
+	CHECK(strstr(err.text, "CONFIG_FTRACE_SYSCALLS"));
+	CHECK_EQ(kernel_events_explain(&events, "ftrace:function", &err), -ENOENT);
+	CHECK(strstr(err.text, "-p TRACER"));
+	CHECK_EQ(kernel_events_explain(&events, "nope", &err), -ENOENT);
+	CHECK_STR(err.text, "no event of this kernel matches 'nope'");
+	kernel_events_done(&events);
+}
+
+/* A borrowed instance: every setting comes back, in its own notation. */
+TEST(borrowed_instance_is_restored)
+{
+	struct tracefs *fs = fake();
+	struct kernel_instance inst;
+	struct kernel_events events;
+	pid_t pids[] = {1, 22};
+	struct err err = {0};
+	bool hits[8] = {false};
+	size_t nr;
+	int r;
+
+	put_instance("instances/keep/");
+	r = kernel_instance_open(&inst, fs, "keep", &err);
+	if (r < 0)
+		printf("# %s\n", err.text);
+	CHECK_EQ(r, 0);
+	CHECK(!inst.created);
+	CHECK_EQ(inst.page_size, 4096);
+	CHECK_STR(get("instances/keep/tracing_on"), "0");
+	CHECK_EQ(kernel_events_load(&events, fs, &err), 0);
+	CHECK_EQ(kernel_events_match(&events, "sched", hits), 2);
+	CHECK_EQ(kernel_instance_enable(&inst, &events, hits, true, &err), 0);
+	CHECK_EQ(kernel_instance_filter(&inst, &events, hits, "prev_pid == 2", &nr, &err), 0);
+	CHECK_EQ(kernel_instance_clock(&inst, "mono", &err), 0);
+	CHECK_EQ(kernel_instance_buffer(&inst, 64, &err), 0);
+	CHECK_EQ(kernel_instance_tracer(&inst, "function", &err), 0);
+	CHECK_EQ(kernel_instance_option(&inst, "stacktrace", &err), 0);
+	CHECK_EQ(kernel_instance_pids(&inst, "set_event_pid", pids, 2, &err), 0);
+	CHECK_EQ(kernel_instance_start(&inst, &err), 0);
+	CHECK_STR(get("instances/keep/tracing_on"), "1");
+	CHECK_STR(get("instances/keep/events/sched/enable"), "0\n");
+	CHECK_STR(get("instances/keep/events/sched/sched_switch/enable"), "1");
+	CHECK_STR(get("instances/keep/events/sched/sched_waking/filter"), "prev_pid == 2");
+	CHECK_STR(get("instances/keep/set_event_pid"), "1 22 ");
+	CHECK_STR(get("instances/keep/trace_options"), "stacktrace");
+	CHECK_EQ(kernel_instance_close(&inst, &err), 0);
+	CHECK_STR(get("instances/keep/tracing_on"), "1\n");
+	CHECK_STR(get("instances/keep/events/sched/sched_switch/enable"), "0");
+	CHECK_STR(get("instances/keep/events/sched/sched_waking/enable"), "1");
+	CHECK_STR(get("instances/keep/events/sched/sched_switch/filter"), "0");
+	CHECK_STR(get("instances/keep/events/sched/sched_waking/filter"), "pid > 4\n");
+	CHECK_STR(get("instances/keep/trace_clock"), "local");
+	CHECK_STR(get("instances/keep/buffer_size_kb"), "7");
+	CHECK_STR(get("instances/keep/current_tracer"), "nop\n");
+	CHECK_STR(get("instances/keep/trace_options"), "nostacktrace");
+	CHECK_STR(get("instances/keep/set_event_pid"), "17\n");
+	kernel_events_done(&events);
+	fake_done(fs);
+}
+
+TEST(what_the_kernel_does_not_have)
+{
+	struct tracefs *fs = fake();
+	struct kernel_instance inst;
+	struct err err = {0};
+
+	put_instance("instances/keep/");
+	CHECK_EQ(kernel_instance_open(&inst, fs, "keep", &err), 0);
+	CHECK_EQ(kernel_instance_tracer(&inst, "function_graph", &err), -ENOENT);
+	CHECK_STR(err.text, "this kernel has no tracer 'function_graph' (it needs "
+			    "CONFIG_FUNCTION_GRAPH_TRACER); it has: function nop");
+	CHECK_EQ(kernel_instance_clock(&inst, "glob", &err), -EINVAL);
+	CHECK_STR(err.text, "this kernel has no trace clock 'glob'; it has: [local] global mono "
+			    "x86-tsc");
+	CHECK_EQ(kernel_instance_option(&inst, "nothing", &err), -EINVAL);
+	CHECK(strstr(err.text, "this kernel has no option 'nothing'; it has: print-parent"));
+	CHECK_EQ(kernel_instance_subbuf(&inst, 8, &err), -ENOENT);
+	CHECK(strstr(err.text, "buffer_subbuf_size_kb (it needs a kernel of 6.8 or newer)"));
+	CHECK_EQ(kernel_instance_close(&inst, &err), 0);
+	CHECK_EQ(kernel_instance_open(&inst, fs, "a/b", &err), -EINVAL);
+	CHECK_EQ(kernel_instance_open(&inst, fs, "..", &err), -EINVAL);
+	fake_done(fs);
+}
+
+static enum io_op failing_op;
+static int failing_code;
+static unsigned int failing_after;
+static const char *answer_file, *answer_text; /* what the kernel would leave behind */
+
+static int fail_nth(enum io_op op, const char *path, size_t *len)
+{
+	(void)path;
+	(void)len;
+	if (op != failing_op || failing_after--)
+		return 0;
+	if (answer_file)
+		put(answer_file, answer_text);
+	return failing_code;
+}
+
+/* EPERM of a filter is a syntax error, and the newest entry of error_log is the one to show. */
+TEST(filter_error_shows_the_caret)
+{
+	struct tracefs *fs = fake();
+	struct kernel_instance inst;
+	struct kernel_events events;
+	struct err err = {0};
+	bool hits[8] = {false};
+	size_t nr;
+	int r;
+
+	put_instance("instances/keep/");
+	CHECK_EQ(kernel_instance_open(&inst, fs, "keep", &err), 0);
+	CHECK_EQ(kernel_events_load(&events, fs, &err), 0);
+	CHECK_EQ(kernel_events_match(&events, "sched_switch", hits), 1);
+	failing_op = IO_WRITE;
+	failing_code = -EPERM;
+	failing_after = 0;
+	answer_file = "instances/keep/error_log";
+	answer_text = "[  1.0] event filter parse error: error: Old one\n  Command: x\n           "
+		      "^\n"
+		      "[ 1897.661500] event filter parse error: error: Field not found\n"
+		      "  Command: pid == 1 && foo == 1\n"
+		      "                       ^\n";
+	io_fault_hook = fail_nth;
+	r = kernel_instance_filter(&inst, &events, hits, "pid == 1 && foo == 1", &nr, &err);
+	io_fault_hook = NULL;
+	answer_file = NULL;
+	CHECK_EQ(r, -EINVAL);
+	CHECK_STR(err.text, "the kernel does not accept the filter for sched:sched_switch: Field "
+			    "not found\n  pid == 1 && foo == 1\n              ^");
+	CHECK_EQ(kernel_instance_close(&inst, &err), 0);
+	kernel_events_done(&events);
+	fake_done(fs);
+}
+
+TEST(stats_are_parsed)
+{
+	struct tracefs *fs = fake();
+	struct kernel_instance inst;
+	struct kernel_cpu_stats stats;
+	struct err err;
+
+	put_instance("instances/keep/");
+	CHECK_EQ(kernel_instance_open(&inst, fs, "keep", &err), 0);
+	CHECK_EQ(kernel_instance_stats(&inst, 0, &stats, NULL, &err), 0);
+	CHECK_EQ(stats.overrun, 5);
+	CHECK_EQ(stats.commit_overrun, 1);
+	CHECK_EQ(stats.dropped, 2);
+	CHECK_EQ(stats.read, 100);
+	CHECK_EQ(kernel_instance_stats(&inst, 2, &stats, NULL, &err), -ENOENT);
+	CHECK_EQ(kernel_instance_close(&inst, &err), 0);
+	fake_done(fs);
+}
+
+/* The same from the filter file, which has the event's own reason; and an event without the field.
+ */
+TEST(filter_error_of_the_event_itself)
+{
+	struct tracefs *fs = fake();
+	struct kernel_instance inst;
+	struct kernel_events events;
+	struct err err = {0};
+	bool hits[8] = {false};
+	size_t nr = 0;
+	int r;
+
+	put_instance("instances/keep/");
+	CHECK_EQ(kernel_instance_open(&inst, fs, "keep", &err), 0);
+	CHECK_EQ(kernel_events_load(&events, fs, &err), 0);
+	CHECK_EQ(kernel_events_match(&events, "sched", hits), 2);
+	answer_file = "instances/keep/events/sched/sched_switch/filter";
+	answer_text = "foo == 1\n    ^\nparse_error: Field not found\n";
+	failing_op = IO_WRITE;
+	failing_code = -EINVAL;
+	failing_after = 0;
+	io_fault_hook = fail_nth;
+	r = kernel_instance_filter(&inst, &events, hits, "foo == 1", &nr, &err);
+	io_fault_hook = NULL;
+	answer_file = NULL;
+	CHECK_EQ(r, 0);
+	CHECK_EQ(nr, 1);
+	CHECK_STR(get("instances/keep/events/sched/sched_switch/filter"), "0");
+	CHECK_STR(get("instances/keep/events/sched/sched_waking/filter"), "foo == 1");
+	hits[3] = false;
+	CHECK_EQ(kernel_instance_filter(&inst, &events, hits,
+					"comm ~ \"*sh\" && b ~ '!*x' || c ~ "
+					"\"*a*\" || d == \"*e\"",
+					&nr, &err),
+		 0);
+	CHECK_STR(get("instances/keep/events/sched/sched_switch/filter"),
+		  "comm ~ \"**sh\" && b ~ '!**x' || c ~ \"*a*\" || d == \"*e\"");
+	CHECK_EQ(kernel_instance_close(&inst, &err), 0);
+	kernel_events_done(&events);
+	fake_done(fs);
+}
+
+/* A value must go in whole: the kernel would act on the part. */
+static int cut_writes(enum io_op op, const char *path, size_t *len)
+{
+	(void)path;
+	if (op == IO_WRITE && *len > 1)
+		*len = 1;
+	return 0;
+}
+
+TEST(short_write_of_a_value_is_an_error)
+{
+	struct tracefs *fs = fake();
+	struct err err;
+	int r;
+
+	io_fault_hook = cut_writes;
+	r = tracefs_write(root, "trace_clock", "mono", "set the trace clock", &err);
+	io_fault_hook = NULL;
+	fake_done(fs);
+	CHECK_EQ(r, -EIO);
+	CHECK(strstr(err.text, "cannot set the trace clock"));
+}
+
+static void count_stale(void *ctx, const char *name)
+{
+	(void)name;
+	++*(int *)ctx;
+}
+
+TEST(stale_instances_go)
+{
+	struct tracefs *fs = fake();
+	char mine[64];
+	char path[300];
+	int nr = 0;
+
+	snprintf(mine, sizeof(mine), "instances/sonde-%d", (int)getpid());
+	for (int i = 0; i < 4; i++) {
+		static const char *const names[] = {"instances/sonde-536870911",
+						    "instances/sonde-x", "instances/sonde-1",
+						    "instances/other-536870911"};
+
+		snprintf(path, sizeof(path), "%s/%s", root, names[i]);
+		mkdir(path, 0700);
+	}
+	snprintf(path, sizeof(path), "%s/%s", root, mine);
+	mkdir(path, 0700);
+	kernel_instance_remove_stale(fs, count_stale, &nr);
+	CHECK_EQ(nr, 1);
+	CHECK_EQ(access(path, F_OK), 0);
+	fake_done(fs);
+}
+
+TEST_MAIN()
