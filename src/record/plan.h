@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is to be recorded: plain data, filled by the option parser of `sonde record`. All strings
+ * are borrowed from the command line.
+ */
+#ifndef SONDE_RECORD_PLAN_H
+#define SONDE_RECORD_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "tracedat/dat.h"
+
+#define RECORD_LIST_MAX 256 /* of each kind of option, in one instance */
+
+struct record_list {
+	const char *items[RECORD_LIST_MAX];
+	size_t nr;
+};
+
+struct record_rule { /* one -e with what follows it */
+	const char *events;
+	bool disable; /* behind -v */
+	char *filter; /* all its -f joined, or NULL; owned by the plan */
+	struct record_list triggers;
+};
+
+struct record_instance {
+	const char *name; /* -B; NULL: an instance of our own, the file's top one */
+	struct record_rule rules[RECORD_LIST_MAX];
+	size_t nr_rules;
+	const char *tracer;
+	const char *clock;   /* NULL: as the kernel has it */
+	const char *cpumask; /* hexadecimal, NULL: all */
+	struct record_list options;
+	uint64_t buffer_kb, subbuf_kb; /* 0: as the kernel has it */
+};
+
+struct record_plan {
+	struct record_instance **instances; /* the own one first; owned */
+	size_t nr_instances;
+	const char *tracefs; /* NULL: where it is */
+	const char *output;
+	int version;
+	enum dat_compression compression;
+	unsigned int interval_ms; /* data waits at most so long in the kernel */
+	int rt_priority;	  /* of the drain threads, 0: none */
+	bool all_formats, ignore_unknown, own_too, date;
+	bool has_ts_offset;
+	int64_t ts_offset;
+	bool command_only;	     /* -F */
+	bool with_children;	     /* -c */
+	pid_t pids[RECORD_LIST_MAX]; /* -P */
+	size_t nr_pids;
+	char **command;		  /* NULL: until a signal */
+	const char *version_text; /* for the file: "sonde 0.1.0" */
+};
+
+#endif

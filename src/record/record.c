@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/record.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "record/session.h"
+
+#define COMMS_EVERY_MS 1000
+
+static const int own_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+
+/* --- signals: blocked, and read from a descriptor by the main loop --- */
+
+static int signals_take(struct session *session, struct err *err)
+{
+	struct sigaction by_default = {.sa_handler = SIG_DFL};
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGHUP);
+	sigaddset(&mask, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &mask, &session->signals.mask);
+	for (size_t i = 0; i < ARRAY_SIZE(own_signals); i++) {
+		sigaction(own_signals[i], NULL, &session->signals.actions[i]);
+		/*
+		 * An ignored signal never gets into the descriptor, and a shell's background job
+		 * starts with SIGINT ignored. Only nohup's SIGHUP is meant so.
+		 */
+		if (own_signals[i] == SIGINT || own_signals[i] == SIGTERM)
+			sigaction(own_signals[i], &by_default, NULL);
+		if (own_signals[i] == SIGPIPE)
+			session->signals.actions[i] = by_default;
+	}
+	session->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	return session->signal_fd < 0 ? err_sys(err, -errno, "cannot wait for signals") : 0;
+}
+
+static void signals_give_back(struct session *session)
+{
+	struct timespec now = {0};
+	sigset_t mask;
+
+	/* What came too late has been acted upon: the recording is over. */
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGHUP);
+	sigaddset(&mask, SIGCHLD);
+	while (sigtimedwait(&mask, NULL, &now) > 0)
+		;
+	for (size_t i = 0; i < ARRAY_SIZE(own_signals); i++) {
+		if (own_signals[i] != SIGPIPE)
+			sigaction(own_signals[i], &session->signals.actions[i], NULL);
+	}
+	sigprocmask(SIG_SETMASK, &session->signals.mask, NULL);
+	io_close(session->signal_fd);
+}
+
+/* --- the main loop --- */
+
+struct wait {
+	struct pollfd fds[2 + RECORD_LIST_MAX]; /* signals, failed thread, then pids of -P */
+	nfds_t nr;
+	size_t nr_pids; /* of -P, still alive */
+	bool forwarded, over;
+};
+
+static int watch_pids(struct session *session, struct wait *wait, struct err *err)
+{
+	for (size_t i = 0; i < session->plan->nr_pids; i++) {
+		pid_t pid = session->plan->pids[i];
+		int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+		int r = fd < 0 ? -errno : 0;
+
+		if (r == -ESRCH)
+			return err_set(err, r, "there is no process %d (-P)", (int)pid);
+		if (r < 0)
+			return err_sys(err, r, "cannot wait for process %d (-P)", (int)pid);
+		wait->fds[wait->nr++] = (struct pollfd){.fd = fd, .events = POLLIN};
+		wait->nr_pids++;
+	}
+	return 0;
+}
+
+/*
+ * A signal from the terminal went to the command too; one sent to us alone is handed on. A second
+ * one ends the recording without the command's end.
+ */
+static void on_signal(struct session *session, struct wait *wait,
+		      const struct signalfd_siginfo *info)
+{
+	bool from_kernel = info->ssi_code == SI_KERNEL;
+	int number = (int)info->ssi_signo;
+
+	if (number == SIGCHLD)
+		return;
+	session->signalled = true;
+	if (!session->command.pid || wait->forwarded) {
+		wait->over = true;
+		return;
+	}
+	wait->forwarded = true;
+	if (!from_kernel)
+		record_command_signal(&session->command, number);
+}
+
+static void read_signals(struct session *session, struct wait *wait)
+{
+	struct signalfd_siginfo info;
+
+	while (io_read(session->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		on_signal(session, wait, &info);
+}
+
+static void look_at_pids(struct wait *wait)
+{
+	for (nfds_t i = 2; i < wait->nr; i++) {
+		if (wait->fds[i].fd < 0 || !(wait->fds[i].revents & POLLIN))
+			continue;
+		io_close(wait->fds[i].fd);
+		wait->fds[i].fd = -1; /* poll passes over it */
+		wait->nr_pids--;
+	}
+}
+
+static bool is_over(struct session *session, struct wait *wait)
+{
+	if (wait->over)
+		return true;
+	if (session->plan->command)
+		return record_command_ended(&session->command);
+	return session->plan->nr_pids && !wait->nr_pids;
+}
+
+static int wait_for_end(struct session *session, struct wait *wait, struct err *err)
+{
+	bool said = false;
+
+	while (!is_over(session, wait)) {
+		int n = poll(wait->fds, wait->nr, COMMS_EVERY_MS);
+		int r = 0;
+
+		if (n < 0 && errno != EINTR)
+			return err_sys(err, -errno, "cannot wait for the end of the recording");
+		if (n == 0)
+			r = session_store_comms(session, err);
+		if (r < 0)
+			return r;
+		if (n == 0 && wait->forwarded && !said) {
+			said = true;
+			session_say(session, RECORD_SAY_WARNING,
+				    "waiting for '%.100s' to end; once more Ctrl-C ends the "
+				    "recording without it",
+				    session->command.name);
+		}
+		if (wait->fds[1].revents)
+			return 0; /* drain_stop has the reason */
+		read_signals(session, wait);
+		look_at_pids(wait);
+	}
+	return 0;
+}
+
+/* The recording has failed; the command may still have work to do. */
+static void wait_for_command(struct session *session, struct wait *wait)
+{
+	while (!wait->over && !record_command_ended(&session->command)) {
+		if (poll(wait->fds, 1, -1) < 0 && errno != EINTR)
+			return;
+		read_signals(session, wait);
+	}
+}
+
+/* --- the course of a recording --- */
+
+static int open_buffers(struct session *session, struct err *err)
+{
+	int r = drain_new(&session->drain, session->partial, session->plan->interval_ms, err);
+
+	for (size_t i = 0; i < session->nr_instances && r == 0; i++) {
+		const struct session_instance *inst = &session->instances[i];
+
+		for (uint32_t cpu = 0; inst->open && cpu < session->fs->cpus && r == 0; cpu++) {
+			int fd;
+
+			r = kernel_instance_open_raw(&inst->kernel, cpu, &fd, err);
+			if (r == 0)
+				r = drain_add(session->drain, i, cpu, fd, inst->kernel.page_size,
+					      err);
+			else if (r == -ENOENT)
+				r = 0;
+		}
+	}
+	return r < 0 ? r : drain_start(session->drain, session->plan->rt_priority, err);
+}
+
+static void note_stale(void *ctx, const char *name)
+{
+	session_say(ctx, RECORD_SAY_WARNING,
+		    "removed the tracing instance %s, which a recorder that was killed had left",
+		    name);
+}
+
+static int set_up(struct session *session, struct err *err)
+{
+	int r = tracefs_open(&session->fs, session->plan->tracefs, err);
+
+	if (r < 0)
+		return r;
+	if (!session->fs->was_mounted)
+		session_say(session, RECORD_SAY_WARNING, "mounted tracefs on %s",
+			    session->fs->path);
+	kernel_instance_remove_stale(session->fs, note_stale, session);
+	r = session_setup(session, err);
+	if (r == 0) {
+		const struct session_instance *inst = session->instances;
+
+		while (!inst->open)
+			inst++;
+		r = kernel_metadata_read(&session->metadata, &inst->kernel, &session->events,
+					 session->stored, err);
+	}
+	if (r == 0)
+		r = session_store_open(session, err);
+	if (r == 0)
+		r = open_buffers(session, err);
+	if (r == 0)
+		r = session_setup_pids(session, err);
+	return r;
+}
+
+static int switch_all(struct session *session, bool on, struct err *err)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < session->nr_instances; i++) {
+		struct session_instance *inst = &session->instances[i];
+		int r = 0;
+
+		if (inst->open && on)
+			r = kernel_instance_start(&inst->kernel, err);
+		else if (inst->open)
+			r = kernel_instance_stop(&inst->kernel, first ? NULL : err);
+		if (r < 0 && first == 0)
+			first = r;
+		if (r < 0 && on)
+			break;
+	}
+	return first;
+}
+
+/* Tracing is on from here; whatever happens it is switched off again and the rest read. */
+static int trace(struct session *session, struct wait *wait, struct err *err)
+{
+	struct err other;
+	int r = switch_all(session, true, err), stopped;
+
+	if (r == 0 && session->plan->command)
+		r = record_command_release(&session->command, err);
+	if (r == 0)
+		session->keep_partial = true;
+	if (r == 0 && !session->plan->command)
+		session_say(session, RECORD_SAY_WAITING, "%s", "");
+	if (r == 0)
+		r = wait_for_end(session, wait, err);
+	stopped = switch_all(session, false, r < 0 ? &other : err);
+	if (r == 0)
+		r = stopped;
+	stopped = drain_stop(session->drain, r < 0 ? &other : err);
+	return r < 0 ? r : stopped;
+}
+
+static int record(struct session *session, struct wait *wait, struct record_result *result,
+		  struct err *err)
+{
+	struct err other;
+	int r, closed;
+
+	if (session->plan->command) {
+		r = record_command_start(&session->command, session->plan->command,
+					 &session->signals, err);
+		if (r < 0)
+			return r;
+	}
+	r = watch_pids(session, wait, err);
+	if (r == 0)
+		r = set_up(session, err);
+	wait->fds[0] = (struct pollfd){.fd = session->signal_fd, .events = POLLIN};
+	if (r == 0) {
+		wait->fds[1] = (struct pollfd){
+			.fd = drain_failed_fd(session->drain),
+			.events = POLLIN,
+		};
+		r = trace(session, wait, err);
+	}
+	if (r == 0)
+		r = session_store_finish(session, result, err);
+	/* Give the instances back before the work of sealing; the raw files keep them busy. */
+	drain_free(session->drain);
+	session->drain = NULL;
+	closed = session_close_instances(session, r < 0 ? &other : err);
+	return r < 0 ? r : closed;
+}
+
+static void session_done(struct session *session)
+{
+	drain_free(session->drain);
+	for (size_t i = 0; i < session->nr_instances; i++) {
+		mem_free(session->instances[i].clocks);
+		mem_free(session->instances[i].clock);
+	}
+	mem_free(session->instances);
+	mem_free(session->stored);
+	mem_free(session->partial_path);
+	kernel_metadata_done(&session->metadata);
+	kernel_events_done(&session->events);
+	comms_done(&session->comms);
+	tracefs_close(session->fs);
+}
+
+static int seal(struct session *session, struct err *err)
+{
+	struct dat_partial *partial = session->partial;
+	int r;
+
+	session->partial = NULL;
+	r = dat_partial_seal(partial, session->plan->output, session->plan->version, err);
+	return r;
+}
+
+int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
+	       struct record_result *ret_result, struct err *err)
+{
+	struct session session = {
+		.plan = plan,
+		.say = say,
+		.ctx = ctx,
+		.command = RECORD_COMMAND_INIT,
+		.signal_fd = -1,
+		.partial_lock = -1,
+	};
+	struct wait wait = {.nr = 2};
+	int r;
+
+	*ret_result = (struct record_result){.command_status = -1};
+	r = signals_take(&session, err);
+	if (r == 0)
+		r = record(&session, &wait, ret_result, err);
+	if (r == 0)
+		r = seal(&session, err);
+	ret_result->sealed = r == 0;
+	ret_result->unknown_events = session.unknown_events;
+	session_store_close(&session);
+	if (r < 0 && session.keep_partial)
+		err_wrap(err, r, "recording failed (what there is can be read: sonde report %s)",
+			 session.partial_path);
+	record_command_cancel(&session.command);
+	if (r < 0 && session.command.pid && !wait.over) {
+		session_say(&session, RECORD_SAY_ERROR, "%s", err->text);
+		ret_result->error_said = true;
+		wait_for_command(&session, &wait);
+	}
+	ret_result->command_status = session.command.status;
+	for (nfds_t i = 2; i < wait.nr; i++)
+		io_close(wait.fds[i].fd);
+	signals_give_back(&session);
+	session_done(&session);
+	return r;
+}
+
+void record_result_done(struct record_result *result)
+{
+	mem_free(result->cpus);
+	*result = (struct record_result){.command_status = -1};
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One recording from set-up to the sealed file: instances, the command, draining, signals, and
+ * giving everything back whatever happens.
+ */
+#ifndef SONDE_RECORD_RECORD_H
+#define SONDE_RECORD_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "record/plan.h"
+
+enum record_say {
+	RECORD_SAY_WAITING, /* tracing is on and there is no command: until a signal */
+	RECORD_SAY_TRACER,  /* text: the tracer that was set */
+	RECORD_SAY_WARNING, /* text: one sentence */
+	RECORD_SAY_ERROR,   /* text: recording has failed while the command runs on */
+};
+
+/* Called from the thread of record_run. */
+typedef void (*record_say_fn)(void *ctx, enum record_say what, const char *text);
+
+struct record_cpu {
+	const char *instance; /* "" the own one */
+	uint32_t cpu;
+	uint64_t events, lost; /* lost: overrun, commit overrun and dropped together */
+	uint64_t bytes;	       /* of sub-buffers, uncompressed */
+	uint64_t buffer_kb;    /* what the CPU's buffer held */
+};
+
+struct record_result {
+	struct record_cpu *cpus;
+	size_t nr_cpus;
+	uint64_t events, lost;
+	int command_status;	    /* -1: no command, or it was never run */
+	bool sealed;		    /* the output is in place */
+	const char *unknown_events; /* the -e that named no event, when that was the error */
+	bool error_said; /* the error went to RECORD_SAY_ERROR while the command ran on */
+};
+
+/*
+ * Record. On failure nothing is left in tracefs and `err` says what happened and what remains of
+ * the recording (OUT.partial, readable). The result is valid in both cases and to be
+ * record_result_done. Blocks SIGINT, SIGTERM, SIGHUP and SIGCHLD while it runs; one thread only.
+ */
+int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
+	       struct record_result *ret_result, struct err *err) _must_check_;
+void record_result_done(struct record_result *result);
+
+/* Join a further -f to a rule's filter: (a)&&(b). */
+int record_rule_filter(struct record_rule *rule, const char *filter) _must_check_;
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of one recording share. Private to src/record. */
+#ifndef SONDE_RECORD_SESSION_H
+#define SONDE_RECORD_SESSION_H
+
+#include "kernel/instance.h"
+#include "kernel/metadata.h"
+#include "record/command.h"
+#include "record/comms.h"
+#include "record/drain.h"
+#include "record/record.h"
+
+struct session_instance {
+	const struct record_instance *plan; /* NULL: the empty top buffer of a file without one */
+	struct kernel_instance kernel;
+	char *clocks, *clock; /* text of trace_clock, the current one */
+	bool open;
+};
+
+struct session {
+	const struct record_plan *plan;
+	record_say_fn say;
+	void *ctx;
+	struct tracefs *fs;
+	struct kernel_events events;
+	bool *stored; /* by event: its format goes into the file */
+	struct session_instance *instances;
+	size_t nr_instances;
+	struct kernel_metadata metadata;
+	struct record_command command;
+	struct record_signals signals;
+	int signal_fd;
+	struct dat_partial *partial;
+	char *partial_path;
+	int partial_lock;
+	bool keep_partial; /* something was recorded, or it is not ours */
+	struct drain *drain;
+	struct comms comms;
+	int64_t date_offset;
+	const char *unknown_events;
+	bool signalled;
+};
+
+_printf_(3, 4) void session_say(struct session *session, enum record_say what, const char *fmt,
+				...);
+
+/* Instances made and set as the plan says, tracing still off. setup.c */
+int session_setup(struct session *session, struct err *err) _must_check_;
+/* Keep the recorder's own threads out of the trace, choose the pids of -F and -P. */
+int session_setup_pids(struct session *session, struct err *err) _must_check_;
+/* Closes all instances; the first failure. */
+int session_close_instances(struct session *session, struct err *err);
+
+/* OUT.partial: made, filled with the options of the end, sealed. store.c */
+int session_store_open(struct session *session, struct err *err) _must_check_;
+int session_store_comms(struct session *session, struct err *err) _must_check_;
+int session_store_finish(struct session *session, struct record_result *result, struct err *err)
+	_must_check_;
+void session_store_close(struct session *session);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* From the plan to instances that only wait to be switched on. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "record/session.h"
+
+void session_say(struct session *session, enum record_say what, const char *fmt, ...)
+{
+	char text[sizeof(((struct err *)0)->text)];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	session->say(session->ctx, what, text);
+}
+
+static int apply_rule(struct session *session, struct session_instance *inst,
+		      const struct record_rule *rule, struct err *err)
+{
+	const struct kernel_events *events = &session->events;
+	_cleanup_free_ bool *hits = mem_calloc(events->nr, sizeof(*hits));
+	size_t without = 0;
+	int r = 0;
+
+	if (!hits)
+		return err_sys(err, -ENOMEM, "cannot choose events");
+	if (!kernel_events_match(events, rule->events, hits)) {
+		r = kernel_events_explain(events, rule->events, err);
+		if (!session->plan->ignore_unknown) {
+			session->unknown_events = rule->events;
+			return r;
+		}
+		session_say(session, RECORD_SAY_WARNING, "%s; ignored", err->text);
+		return 0;
+	}
+	for (size_t i = 0; i < events->nr; i++)
+		session->stored[i] |= hits[i];
+	if (rule->filter)
+		r = kernel_instance_filter(&inst->kernel, events, hits, rule->filter, &without,
+					   err);
+	if (r == 0 && without)
+		session_say(session, RECORD_SAY_WARNING,
+			    "%zu events of '%.80s' do not have a field of the filter and are "
+			    "recorded without it",
+			    without, rule->events);
+	for (size_t i = 0; i < rule->triggers.nr && r == 0; i++)
+		r = kernel_instance_trigger(&inst->kernel, events, hits, rule->triggers.items[i],
+					    err);
+	if (r == 0)
+		r = kernel_instance_enable(&inst->kernel, events, hits, !rule->disable, err);
+	return r;
+}
+
+/* What changes the size or empties the buffer comes before what fills it. */
+static int apply_settings(struct session *session, struct session_instance *inst, struct err *err)
+{
+	const struct record_instance *plan = inst->plan;
+	struct kernel_instance *kernel = &inst->kernel;
+	int r = 0;
+
+	if (plan->subbuf_kb)
+		r = kernel_instance_subbuf(kernel, plan->subbuf_kb, err);
+	if (r == 0 && plan->buffer_kb)
+		r = kernel_instance_buffer(kernel, plan->buffer_kb, err);
+	if (r == 0 && plan->clock)
+		r = kernel_instance_clock(kernel, plan->clock, err);
+	if (r == 0)
+		r = kernel_instance_clocks(kernel, &inst->clocks, err);
+	if (r == 0) {
+		inst->clock = kernel_clock_current(inst->clocks);
+		r = inst->clock ? 0 : err_sys(err, -ENOMEM, "cannot read the trace clock");
+	}
+	if (r == 0 && session->plan->date && inst == session->instances)
+		r = kernel_date_offset(kernel, &session->date_offset, err);
+	if (r == 0 && plan->cpumask)
+		r = kernel_instance_write(kernel, "tracing_cpumask", plan->cpumask,
+					  "choose CPUs (-M takes a hexadecimal mask)", err);
+	if (r == 0 && plan->tracer)
+		r = kernel_instance_tracer(kernel, plan->tracer, err);
+	for (size_t i = 0; i < plan->options.nr && r == 0; i++)
+		r = kernel_instance_option(kernel, plan->options.items[i], err);
+	return r;
+}
+
+/* The top instance is only taken when nobody traces with it. */
+static int open_top(struct session *session, struct session_instance *inst, struct err *err)
+{
+	_cleanup_free_ char *tracer = NULL;
+	int r = tracefs_read(session->fs->path, "current_tracer", "look who is tracing", 4096,
+			     &tracer, NULL, err);
+
+	if (r < 0)
+		return r;
+	tracer[strcspn(tracer, "\n")] = '\0';
+	if (strcmp(tracer, "nop") != 0)
+		return err_set(err, -EBUSY,
+			       "the tracer '%.32s' works only in the top instance, where another "
+			       "program is tracing with '%.32s'; wait for it, or end it with "
+			       "echo nop > %s/current_tracer",
+			       inst->plan->tracer, tracer, session->fs->path);
+	return kernel_instance_open(&inst->kernel, session->fs, "", err);
+}
+
+static int open_own(struct session *session, struct session_instance *inst, struct err *err)
+{
+	const char *tracer = inst->plan->tracer;
+	struct kernel_instance top = {.fs = session->fs, .path = session->fs->path};
+	int r = kernel_instance_create(&inst->kernel, session->fs, err);
+
+	if (r < 0 || !tracer || kernel_instance_has_tracer(&inst->kernel, tracer) ||
+	    !kernel_instance_has_tracer(&top, tracer))
+		return r;
+	r = kernel_instance_close(&inst->kernel, err);
+	return r < 0 ? r : open_top(session, inst, err);
+}
+
+static int setup_instance(struct session *session, struct session_instance *inst, struct err *err)
+{
+	const struct record_instance *plan = inst->plan;
+	int r;
+
+	if (plan->name)
+		r = kernel_instance_open(&inst->kernel, session->fs, plan->name, err);
+	else
+		r = open_own(session, inst, err);
+	inst->open = r == 0;
+	if (r == 0)
+		r = apply_settings(session, inst, err);
+	for (size_t i = 0; i < plan->nr_rules && r == 0; i++)
+		r = apply_rule(session, inst, &plan->rules[i], err);
+	if (r == 0 && plan->tracer)
+		session_say(session, RECORD_SAY_TRACER, "%s", plan->tracer);
+	return r;
+}
+
+static bool is_idle(const struct record_instance *plan)
+{
+	return !plan->nr_rules && !plan->tracer;
+}
+
+int session_setup(struct session *session, struct err *err)
+{
+	const struct record_plan *plan = session->plan;
+	int r = kernel_events_load(&session->events, session->fs, err);
+
+	if (r < 0)
+		return r;
+	session->stored = mem_calloc(session->events.nr, sizeof(*session->stored));
+	session->instances = mem_calloc(plan->nr_instances, sizeof(*session->instances));
+	if (!session->stored || !session->instances)
+		return err_sys(err, -ENOMEM, "cannot set up the recording");
+	memset(session->stored, plan->all_formats, session->events.nr);
+	session->nr_instances = plan->nr_instances;
+	for (size_t i = 0; i < plan->nr_instances && r == 0; i++) {
+		struct session_instance *inst = &session->instances[i];
+
+		inst->plan = plan->instances[i];
+		if (i == 0 && plan->nr_instances > 1 && is_idle(inst->plan))
+			inst->plan = NULL;
+		else
+			r = setup_instance(session, inst, err);
+	}
+	return r;
+}
+
+static int choose_pids(struct session *session, struct kernel_instance *kernel, struct err *err)
+{
+	const struct record_plan *plan = session->plan;
+	pid_t pids[RECORD_LIST_MAX + 1];
+	size_t nr = 0;
+	int r;
+
+	if (plan->command_only)
+		pids[nr++] = session->command.started_pid;
+	for (size_t i = 0; i < plan->nr_pids; i++)
+		pids[nr++] = plan->pids[i];
+	if (!nr)
+		return 0;
+	r = kernel_instance_pids(kernel, "set_event_pid", pids, nr, err);
+	if (r == 0 && plan->with_children)
+		r = kernel_instance_option(kernel, "event-fork", err);
+	return r;
+}
+
+/* A tracer of functions has a list of its own. */
+static int choose_function_pids(struct session *session, struct session_instance *inst,
+				struct err *err)
+{
+	const struct record_plan *plan = session->plan;
+	pid_t pids[RECORD_LIST_MAX + 1];
+	size_t nr = 0;
+	int r;
+
+	if (!inst->plan->tracer || strncmp(inst->plan->tracer, "function", 8) != 0)
+		return 0;
+	if (plan->command_only)
+		pids[nr++] = session->command.started_pid;
+	for (size_t i = 0; i < plan->nr_pids; i++)
+		pids[nr++] = plan->pids[i];
+	if (!nr)
+		return 0;
+	r = kernel_instance_pids(&inst->kernel, "set_ftrace_pid", pids, nr, err);
+	if (r == 0 && plan->with_children)
+		r = kernel_instance_option(&inst->kernel, "function-fork", err);
+	return r;
+}
+
+/*
+ * The recorder's own threads: event-fork would add their children, and the command was forked
+ * before, so that it is not on the list. A kernel without these lists (before 5.7) or one that
+ * refuses them records us too, which is no reason to fail.
+ */
+static void exclude_own(struct session *session, struct kernel_instance *kernel)
+{
+	const pid_t *tids;
+	size_t nr = drain_tids(session->drain, &tids);
+	_cleanup_free_ pid_t *pids = mem_calloc(nr + 1, sizeof(*pids));
+	struct err ignored;
+
+	if (!pids)
+		return;
+	pids[0] = getpid();
+	memcpy(pids + 1, tids, nr * sizeof(*pids));
+	if (kernel_instance_pids(kernel, "set_event_notrace_pid", pids, nr + 1, &ignored) < 0)
+		return;
+	if (kernel_instance_pids(kernel, "set_ftrace_notrace_pid", pids, nr + 1, &ignored) < 0)
+		return;
+}
+
+int session_setup_pids(struct session *session, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < session->nr_instances && r == 0; i++) {
+		struct session_instance *inst = &session->instances[i];
+
+		if (!inst->open)
+			continue;
+		if (!session->plan->own_too)
+			exclude_own(session, &inst->kernel);
+		r = choose_pids(session, &inst->kernel, err);
+		if (r == 0)
+			r = choose_function_pids(session, inst, err);
+	}
+	return r;
+}
+
+int session_close_instances(struct session *session, struct err *err)
+{
+	struct err reason;
+	int first = 0;
+
+	for (size_t i = session->nr_instances; i-- > 0;) {
+		struct session_instance *inst = &session->instances[i];
+		int r = inst->open ? kernel_instance_close(&inst->kernel, &reason) : 0;
+
+		inst->open = false;
+		if (r < 0 && first == 0) {
+			first = r;
+			*err = reason;
+		}
+	}
+	return first;
+}
+
+int record_rule_filter(struct record_rule *rule, const char *filter)
+{
+	char *joined;
+	size_t size;
+
+	if (!rule->filter) {
+		rule->filter = mem_strdup(filter);
+		return rule->filter ? 0 : -ENOMEM;
+	}
+	size = strlen(rule->filter) + strlen(filter) + sizeof("()&&()");
+	joined = mem_alloc(size);
+	if (!joined)
+		return -ENOMEM;
+	snprintf(joined, size, "(%s)&&(%s)", rule->filter, filter);
+	mem_free(rule->filter);
+	rule->filter = joined;
+	return 0;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * OUT.partial of one recording. Its directory is locked (flock) as long as the recorder lives, so
+ * that a later recorder to the same output can tell a left-over, which it replaces as it would
+ * replace the output itself, from one in use.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/bytes.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "record/session.h"
+
+#define PARTIAL_SUFFIX ".partial"
+
+static int remove_left_over(const char *path, struct err *err)
+{
+	struct dirent *entry;
+	DIR *dir;
+	int r = io_opendir(path, &dir);
+
+	if (r < 0)
+		return err_sys(err, r, "cannot look into %s", path);
+	while (r == 0 && (entry = readdir(dir))) {
+		_cleanup_free_ char *file = tracefs_join(path, entry->d_name);
+
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		r = file ? io_unlink(file) : -ENOMEM;
+	}
+	closedir(dir);
+	if (r == 0)
+		r = io_rmdir(path);
+	return r < 0 ? err_sys(err, r, "cannot remove %s", path) : 0;
+}
+
+/* Nothing, or what a killed recorder left: then it goes. */
+static int make_room(struct session *session, struct err *err)
+{
+	const char *path = session->partial_path;
+	_cleanup_free_ char *meta = tracefs_join(path, "meta.dat");
+	_cleanup_close_ int lock = -1;
+	struct stat st;
+	int r = io_stat(path, &st);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0 || !meta)
+		return err_sys(err, r < 0 ? r : -ENOMEM, "cannot look at %s", path);
+	if (!S_ISDIR(st.st_mode) || io_stat(meta, &st) < 0)
+		return err_set(err, -EEXIST,
+			       "%s is in the way and is no recording; remove it, or choose another "
+			       "output with -o",
+			       path);
+	lock = io_open(path, O_RDONLY | O_DIRECTORY, 0);
+	if (lock < 0)
+		return err_sys(err, lock, "cannot open %s", path);
+	if (flock(lock, LOCK_EX | LOCK_NB) < 0)
+		return err_set(err, -EBUSY,
+			       "another sonde is recording to %s right now; choose another output "
+			       "with -o",
+			       session->plan->output);
+	r = remove_left_over(path, err);
+	if (r == 0)
+		session_say(session, RECORD_SAY_WARNING,
+			    "replaced %s, which a recorder that was killed had left", path);
+	return r;
+}
+
+static struct session_instance *first_open(const struct session *session)
+{
+	for (size_t i = 0; i < session->nr_instances; i++) {
+		if (session->instances[i].open)
+			return &session->instances[i];
+	}
+	return NULL;
+}
+
+static int create(struct session *session, struct err *err)
+{
+	const struct record_plan *plan = session->plan;
+	const struct session_instance *first = first_open(session);
+	struct dat_write_options options = {
+		.version = plan->version,
+		.compression = plan->compression,
+		.big_endian = HOST_BIG,
+		.long_size = first->kernel.long_size,
+		.page_size = first->kernel.page_size,
+		.nr_cpus = session->fs->cpus,
+	};
+	_cleanup_free_ struct dat_partial_buffer *buffers =
+		mem_calloc(session->nr_instances, sizeof(*buffers));
+
+	if (!buffers)
+		return err_sys(err, -ENOMEM, "cannot record");
+	for (size_t i = 0; i < session->nr_instances; i++) {
+		const struct session_instance *inst = &session->instances[i];
+
+		buffers[i] = (struct dat_partial_buffer){
+			.name = inst->plan && inst->plan->name ? inst->plan->name : "",
+			.clock = inst->open ? inst->clock : first->clock,
+			.page_size = inst->open ? inst->kernel.page_size : options.page_size,
+			.nr_cpus = session->fs->cpus,
+		};
+	}
+	session->metadata.dat.trace_clock = first->clocks;
+	return dat_partial_create(&session->partial, session->partial_path, &options,
+				  &session->metadata.dat, buffers, session->nr_instances, err);
+}
+
+static int add_text(struct session *session, uint16_t id, const char *text, struct err *err)
+{
+	return dat_partial_option(session->partial, id, text, strlen(text) + 1, err);
+}
+
+static int add_options(struct session *session, struct err *err)
+{
+	const struct record_plan *plan = session->plan;
+	uint64_t trace_id = 0;
+	char text[64];
+	int r = 0;
+
+	if (session->metadata.uname)
+		r = add_text(session, DAT_OPTION_UNAME, session->metadata.uname, err);
+	if (r == 0)
+		r = add_text(session, DAT_OPTION_VERSION, plan->version_text, err);
+	if (getrandom(&trace_id, sizeof(trace_id), 0) != (ssize_t)sizeof(trace_id))
+		trace_id = (uint64_t)time(NULL);
+	if (r == 0)
+		r = dat_partial_option(session->partial, DAT_OPTION_TRACEID, &trace_id,
+				       sizeof(trace_id), err);
+	if (r == 0 && plan->date) {
+		/* The format's unit is the microsecond, in hexadecimal text. */
+		snprintf(text, sizeof(text), "0x%llx",
+			 (unsigned long long)(session->date_offset / 1000));
+		r = add_text(session, DAT_OPTION_DATE, text, err);
+	}
+	if (r == 0 && plan->has_ts_offset) {
+		snprintf(text, sizeof(text), "%lld", (long long)plan->ts_offset);
+		r = add_text(session, DAT_OPTION_OFFSET, text, err);
+	}
+	return r;
+}
+
+int session_store_open(struct session *session, struct err *err)
+{
+	size_t size = strlen(session->plan->output) + sizeof(PARTIAL_SUFFIX);
+	int r;
+
+	session->partial_path = mem_alloc(size);
+	if (!session->partial_path)
+		return err_sys(err, -ENOMEM, "cannot record");
+	snprintf(session->partial_path, size, "%s" PARTIAL_SUFFIX, session->plan->output);
+	r = make_room(session, err);
+	if (r == 0)
+		r = create(session, err);
+	if (r < 0)
+		return r;
+	session->partial_lock = io_open(session->partial_path, O_RDONLY | O_DIRECTORY, 0);
+	if (session->partial_lock >= 0)
+		flock(session->partial_lock, LOCK_EX | LOCK_NB);
+	return add_options(session, err);
+}
+
+int session_store_comms(struct session *session, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_out_ struct out out = {0};
+	int r = kernel_cmdlines(session->fs, &text, err);
+
+	/* Names are worth having, not worth losing the trace for. */
+	if (r < 0 && r != -ENOMEM)
+		return 0;
+	if (r == 0)
+		r = comms_merge(&session->comms, text);
+	if (r == 0)
+		r = comms_text(&session->comms, &out);
+	if (r < 0)
+		return err_sys(err, r, "cannot keep the names of tasks");
+	return dat_partial_cmdlines(session->partial, out.buf ? out.buf : "", out.len, err);
+}
+
+static int add_result(struct record_result *result, size_t *cap, const struct record_cpu *cpu)
+{
+	int r = array_reserve(&result->cpus, cap, result->nr_cpus + 1, sizeof(*cpu));
+
+	if (r < 0)
+		return r;
+	result->cpus[result->nr_cpus++] = *cpu;
+	result->events += cpu->events;
+	result->lost += cpu->lost;
+	return 0;
+}
+
+/* One CPUSTAT option for each CPU; an instance's first one says whose they are. */
+static int add_stats(struct session *session, const struct session_instance *inst, bool first,
+		     uint32_t cpu, struct record_cpu *ret_cpu, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_out_ struct out out = {0};
+	struct kernel_cpu_stats stats;
+	const char *name = inst->plan->name;
+	int r = kernel_instance_stats(&inst->kernel, cpu, &stats, &text, err);
+
+	if (r < 0)
+		return r;
+	*ret_cpu = (struct record_cpu){
+		.instance = name ? name : "",
+		.cpu = cpu,
+		.events = stats.read,
+		.lost = stats.overrun + stats.commit_overrun + stats.dropped,
+		.bytes = drain_bytes(session->drain, (size_t)(inst - session->instances), cpu),
+		.buffer_kb = inst->plan->buffer_kb,
+	};
+	if (name && first)
+		out_printf(&out, "\nBuffer: %s\n\n", name);
+	out_printf(&out, "CPU: %u\n%s", cpu, text);
+	out_char(&out, '\0');
+	if (out.failed)
+		return err_sys(err, -ENOMEM, "cannot keep the statistics");
+	return dat_partial_option(session->partial, DAT_OPTION_CPUSTAT, out.buf, out.len, err);
+}
+
+static int collect_stats(struct session *session, struct record_result *result, struct err *err)
+{
+	size_t cap = 0;
+
+	for (size_t i = 0; i < session->nr_instances; i++) {
+		const struct session_instance *inst = &session->instances[i];
+		bool first = true;
+
+		for (uint32_t cpu = 0; inst->open && cpu < session->fs->cpus; cpu++) {
+			struct record_cpu counts;
+			int r = add_stats(session, inst, first, cpu, &counts, err);
+
+			if (r == -ENOENT)
+				continue;
+			if (r == 0)
+				r = add_result(result, &cap, &counts);
+			if (r == -ENOMEM)
+				err_sys(err, r, "cannot keep the statistics");
+			if (r < 0)
+				return r;
+			first = false;
+		}
+	}
+	return 0;
+}
+
+int session_store_finish(struct session *session, struct record_result *result, struct err *err)
+{
+	int r = collect_stats(session, result, err);
+
+	if (r == 0)
+		r = session_store_comms(session, err);
+	return r;
+}
+
+void session_store_close(struct session *session)
+{
+	struct err ignored;
+
+	dat_partial_abandon(session->partial);
+	session->partial = NULL;
+	if (session->partial_path && session->partial_lock >= 0 && !session->keep_partial &&
+	    remove_left_over(session->partial_path, &ignored) < 0)
+		session->keep_partial = true;
+	io_close(session->partial_lock);
+	session->partial_lock = -1;
+}
