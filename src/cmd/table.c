@@ -8,7 +8,7 @@
 #include "cmd/cmd.h"
 #include "cmd/help.h"
 
-#define COMMANDS(row) row(help_command) row(completion)
+#define COMMANDS(row) row(record) row(options_command) row(help_command) row(completion)
 
 #define DECLARE(name) extern const struct command cmd_##name;
 #define ROW(name)     &cmd_##name,
