@@ -17,7 +17,7 @@
 #include "symbol/symbols.h"
 
 enum event_field_flags {
-	EVENT_FIELD_ARRAY = 1 << 0,    /* fixed, dynamic or relative array */
+	EVENT_FIELD_ARRAY = 1 << 0, /* fixed, dynamic or relative array */
 	EVENT_FIELD_POINTER = 1 << 1,
 	EVENT_FIELD_SIGNED = 1 << 2,
 	EVENT_FIELD_STRING = 1 << 3,   /* char array */
@@ -44,11 +44,11 @@ struct event {
 	uint32_t name_len;
 	const struct event_field *fields; /* common fields first, in the order of the text */
 	uint32_t nr_fields, nr_common;
-	const char *print_fmt;		/* the text behind "print fmt: ", "" when missing */
-	const char *format;		/* the whole format text, as recorded */
+	const char *print_fmt; /* the text behind "print fmt: ", "" when missing */
+	const char *format;    /* the whole format text, as recorded */
 	uint32_t format_len;
-	struct event_program *program;	/* NULL when the print fmt could not be understood */
-	const char *parse_error;	/* why, or NULL */
+	struct event_program *program; /* NULL when the print fmt could not be understood */
+	const char *parse_error;       /* why, or NULL */
 	struct event_db *db;
 	/*
 	 * What the reader must know of an event beside its fields; fixed at compile time, from
@@ -81,8 +81,8 @@ struct event_common {
 /* What a db needs to know of the traced machine before formats are added. */
 struct event_db_options {
 	bool big_endian;
-	uint8_t long_size;    /* kernel's sizeof(long): 4 or 8 */
-	bool no_handlers;     /* report -N: plain print fmt for all events, no built-in handlers */
+	uint8_t long_size; /* kernel's sizeof(long): 4 or 8 */
+	bool no_handlers;  /* report -N: plain print fmt for all events, no built-in handlers */
 };
 
 int event_db_new(struct event_db **ret_db, const struct event_db_options *options) _must_check_;
@@ -136,17 +136,19 @@ const void *event_field_bytes(const struct event *event, const struct event_fiel
 /* --- printing --- */
 
 enum event_print_flags {
-	EVENT_PRINT_RAW = 1 << 0,	 /* -R: ` name=value` for every field */
-	EVENT_PRINT_NO_HANDLER = 1 << 1, /* -n, -N: the kernel's print fmt even where a handler exists */
+	EVENT_PRINT_RAW = 1 << 0, /* -R: ` name=value` for every field */
+	EVENT_PRINT_NO_HANDLER =
+		1 << 1, /* -n, -N: the kernel's print fmt even where a handler exists */
 };
 
-/* Options of built-in handlers (`report -O name=value`). Plain data; defaults by event_options_init. */
+/* Options of built-in handlers (`report -O name=value`). Plain data; defaults by
+ * event_options_init. */
 struct event_options {
-	bool function_parent;	/* parent: ` <-- parent` */
-	bool function_indent;	/* indent: on by default */
-	bool function_offset;	/* offset: `+0x1c ` */
-	bool graph_tailprint;	/* fgraph:tailprint */
-	bool graph_depth;	/* fgraph:depth */
+	bool function_parent;					    /* parent: ` <-- parent` */
+	bool function_indent;					    /* indent: on by default */
+	bool function_offset;					    /* offset: `+0x1c ` */
+	bool graph_tailprint;					    /* fgraph:tailprint */
+	bool graph_depth;					    /* fgraph:depth */
 	bool graph_retval_skip, graph_retval_dec, graph_retval_hex; /* fgraph:retval-* */
 	bool futex_raw; /* reserved for handlers of single events */
 };
@@ -155,8 +157,8 @@ struct event_options {
 struct event_context {
 	const struct event_options *options;
 	uint32_t cpu;
-	uint64_t ts;		/* as displayed, after clock conversion */
-	uint32_t indent;	/* function: levels, from the reader's per-CPU stack */
+	uint64_t ts;	 /* as displayed, after clock conversion */
+	uint32_t indent; /* function: levels, from the reader's per-CPU stack */
 	/* funcgraph_entry whose exit is the next event: the exit's record, else NULL */
 	const struct event *leaf_exit;
 	const void *leaf_data;

@@ -28,8 +28,8 @@ void symbols_free(struct symbols *symbols);
  * are skipped. The text is copied. -ENOMEM, or -EFBIG beyond the limit.
  */
 int symbols_add_kallsyms(struct symbols *symbols, const char *text, size_t len) _must_check_;
-int symbols_add(struct symbols *symbols, uint64_t addr, const char *name,
-		const char *module) _must_check_;
+int symbols_add(struct symbols *symbols, uint64_t addr, const char *name, const char *module)
+	_must_check_;
 
 /* Sort; must be called after the last add and before the first find. */
 int symbols_seal(struct symbols *symbols) _must_check_;
