@@ -258,14 +258,17 @@ int kernel_instance_open(struct kernel_instance *inst, const struct tracefs *fs,
 	return r;
 }
 
-/* A reader that is just closing keeps the directory busy for a moment. */
+/*
+ * A reader that is just closing keeps the directory busy for a moment; anything else is tried once
+ * more, since nobody else will remove it.
+ */
 static int remove_directory(const char *path)
 {
 	int r;
 
 	for (unsigned int i = 0;; i++) {
 		r = io_rmdir(path);
-		if (r == -EINTR)
+		if (r == -EINTR || (r < 0 && i == 0))
 			continue;
 		if (r != -EBUSY || i >= RMDIR_TRIES)
 			return r;

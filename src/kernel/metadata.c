@@ -187,9 +187,9 @@ static int read_texts(struct kernel_metadata *metadata, const struct kernel_inst
 	if (r < 0)
 		return r;
 	/* Large, and not wanted twice in memory, so not through the arena. */
-	r = io_read_file("/proc/kallsyms", LIMIT_SECTION_BYTES, &metadata->kallsyms, &len);
+	r = io_read_file(fs->kallsyms, LIMIT_SECTION_BYTES, &metadata->kallsyms, &len);
 	if (r == -ENOMEM)
-		return err_sys(err, r, "cannot read /proc/kallsyms");
+		return err_sys(err, r, "cannot read %s", fs->kallsyms);
 	if (r == 0)
 		dat->kallsyms = (struct dat_text){.data = metadata->kallsyms, .len = len};
 	return 0;

@@ -55,10 +55,13 @@ int tracefs_read(const char *dir, const char *file, const char *what, size_t lim
 /* The kernel acts on each write by itself, so a value that went in by halves is an error. */
 static int write_value(const char *path, int flags, const char *text)
 {
-	_cleanup_close_ int fd = io_open(path, O_WRONLY | flags, 0);
+	_cleanup_close_ int fd = -1;
 	size_t len = strlen(text);
 	ssize_t n;
 
+	do {
+		fd = io_open(path, O_WRONLY | flags, 0);
+	} while (fd == -EINTR);
 	if (fd < 0)
 		return fd;
 	do {
@@ -216,6 +219,7 @@ int tracefs_open(struct tracefs **ret_fs, const char *path, struct err *err)
 
 	if (!fs)
 		return err_sys(err, -ENOMEM, "cannot open tracefs");
+	fs->kallsyms = "/proc/kallsyms";
 	if (path) {
 		fs->was_mounted = true;
 		fs->path = mem_strdup(path);

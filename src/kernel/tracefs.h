@@ -14,9 +14,10 @@
 #include "base/err.h"
 
 struct tracefs {
-	char *path;	   /* without a final slash */
-	bool was_mounted;  /* false: this call mounted it */
-	unsigned int cpus; /* one more than the highest CPU that has a buffer */
+	char *path;	      /* without a final slash */
+	const char *kallsyms; /* "/proc/kallsyms"; a test has its own */
+	bool was_mounted;     /* false: this call mounted it */
+	unsigned int cpus;    /* one more than the highest CPU that has a buffer */
 };
 
 /*

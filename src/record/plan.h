@@ -41,7 +41,8 @@ struct record_instance {
 struct record_plan {
 	struct record_instance **instances; /* the own one first; owned */
 	size_t nr_instances;
-	const char *tracefs; /* NULL: where it is */
+	const char *tracefs;  /* NULL: where it is */
+	const char *kallsyms; /* NULL: the kernel's own */
 	const char *output;
 	int version;
 	enum dat_compression compression;

@@ -217,6 +217,8 @@ static int set_up(struct session *session, struct err *err)
 
 	if (r < 0)
 		return r;
+	if (session->plan->kallsyms)
+		session->fs->kallsyms = session->plan->kallsyms;
 	if (!session->fs->was_mounted)
 		session_say(session, RECORD_SAY_WARNING, "mounted tracefs on %s",
 			    session->fs->path);
@@ -274,8 +276,9 @@ static int trace(struct session *session, struct wait *wait, struct err *err)
 	if (r == 0)
 		r = wait_for_end(session, wait, err);
 	stopped = switch_all(session, false, r < 0 ? &other : err);
-	if (r == 0)
-		r = stopped;
+	/* A buffer that still fills would never be empty; drain_free leaves without the rest. */
+	if (stopped < 0)
+		return r < 0 ? r : stopped;
 	stopped = drain_stop(session->drain, r < 0 ? &other : err);
 	return r < 0 ? r : stopped;
 }
@@ -335,6 +338,9 @@ static int seal(struct session *session, struct err *err)
 
 	session->partial = NULL;
 	r = dat_partial_seal(partial, session->plan->output, session->plan->version, err);
+	/* What sealing could not remove is rubbish now. */
+	if (r == 0)
+		session->keep_partial = false;
 	return r;
 }
 

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Recordings on a made-up tracefs in which one system call or allocation after the other fails.
+ * Whatever fails: our instance is gone, what was recorded is a readable prefix, an error comes with
+ * a text, and success means that nothing is missing.
+ */
+#include "base/test.h"
+
+#include <errno.h>
+#include <sys/wait.h>
+
+#include "base/fault.h"
+#include "kernel/fake_test.h"
+#include "record/record.h"
+#include "tracedat/build_test.h"
+
+#define NR_PAGES 5
+
+static const struct build build = {
+	.version = 7,
+	.compression = DAT_ZSTD,
+	.big = HOST_BIG,
+	.long_size = 8,
+	.page_size = 4096,
+	.nr_cpus = 4,
+	.nr_pages = NR_PAGES,
+};
+
+static int (*fault)(enum io_op op, const char *path, size_t *len);
+static char made[300]; /* instance that was just made and has no files yet */
+static int ring_fd = -1;
+
+/* What the kernel does: an instance is born with its files, and with data in CPU 0's buffer. */
+static void fill_instance(void)
+{
+	char dir[300], path[600];
+	const char *name = strstr(made, "instances/");
+	uint8_t page[4096];
+
+	snprintf(dir, sizeof(dir), "%s/", name);
+	put_instance(dir);
+	snprintf(path, sizeof(path), "%s/per_cpu/cpu0/trace_pipe_raw", made);
+	if (mkfifo(path, 0600) < 0)
+		return;
+	ring_fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	for (uint64_t i = 0; i < NR_PAGES; i++) {
+		build_page(&build, sizeof(page), 0, i, page);
+		if (write(ring_fd, page, sizeof(page)) != (ssize_t)sizeof(page))
+			__builtin_trap();
+	}
+}
+
+static int kernel_hook(enum io_op op, const char *path, size_t *len)
+{
+	struct stat st;
+
+	if (made[0] && stat(made, &st) == 0) {
+		fill_instance();
+		made[0] = '\0';
+	}
+	if (op == IO_MKDIR && strstr(path, "/instances/"))
+		snprintf(made, sizeof(made), "%s", path);
+	if (op == IO_RMDIR && strstr(path, "/instances/"))
+		fake_remove(path + strlen(root) + 1);
+	/* The directory is now gone; make an empty one for the call itself. */
+	if (op == IO_RMDIR && strstr(path, "/instances/"))
+		mkdir(path, 0700);
+	return fault ? fault(op, path, len) : 0;
+}
+
+static void say(void *ctx, enum record_say what, const char *text)
+{
+	(void)ctx;
+	(void)what;
+	(void)text;
+}
+
+static char out_path[300], partial_path[320], symbols_path[300];
+
+static int record_once(struct err *err)
+{
+	static char *command[] = {"true", NULL};
+	struct record_instance own = {
+		.rules = {{.events = "sched", .filter = "pid > 0"}},
+		.nr_rules = 1,
+		.clock = "mono",
+		.options = {.items = {"stacktrace"}, .nr = 1},
+		.buffer_kb = 100,
+	};
+	struct record_instance *instances[] = {&own};
+	struct record_plan plan = {
+		.instances = instances,
+		.nr_instances = 1,
+		.tracefs = root,
+		.kallsyms = symbols_path,
+		.output = out_path,
+		.version = 7,
+		.compression = DAT_ZSTD,
+		.interval_ms = 1000,
+		.command = command,
+		.version_text = "sonde test",
+	};
+	struct record_result result;
+	int r = record_run(&plan, say, NULL, &result, err);
+
+	record_result_done(&result);
+	return r;
+}
+
+/* The made-up tracefs of all runs; one event has a format. */
+static void begin(void)
+{
+	fake_make();
+	fake_remove("instances/keep");
+	put("available_events", "sched:sched_switch\nsched:sched_waking\n");
+	put("events/sched/sched_switch/format", BUILD_FORMAT("sched_switch", "300"));
+	put("events/sched/sched_waking/format", BUILD_FORMAT("sched_waking", "301"));
+	put("events/ftrace/function/format", BUILD_FORMAT("function", "1"));
+	put("printk_formats", "");
+	put("saved_cmdlines", "42 bash\n");
+	put("kallsyms", "ffffffff81000000 T _text\n");
+	snprintf(symbols_path, sizeof(symbols_path), "%s/kallsyms", root);
+	snprintf(out_path, sizeof(out_path), "%s/out.dat", root);
+	snprintf(partial_path, sizeof(partial_path), "%s.partial", out_path);
+}
+
+static bool there(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0;
+}
+
+static bool no_instance_left(void)
+{
+	char path[300];
+
+	/* rmdir works only on an empty directory */
+	snprintf(path, sizeof(path), "%s/instances", root);
+	return rmdir(path) == 0 && mkdir(path, 0700) == 0;
+}
+
+/* Records that can be read; -1 when it cannot be opened or one is not in its place. */
+static long readable(const char *path)
+{
+	struct build_seen seen;
+	struct err err = {0};
+	struct dat *dat;
+
+	if (dat_open(&dat, path, &err) < 0)
+		return -1;
+	seen = build_read(dat);
+	dat_close(dat);
+	return seen.wrong || seen.errors ? -1 : (long)seen.records;
+}
+
+static void clean(void)
+{
+	unlink(out_path);
+	fake_remove("out.dat.partial");
+	close(ring_fd);
+	ring_fd = -1;
+	made[0] = '\0';
+	/* settings that the run has left in the top directory's files do not matter */
+}
+
+TEST(recording_without_a_fault)
+{
+	struct err err = {0};
+	int r;
+
+	begin();
+	io_fault_hook = kernel_hook;
+	r = record_once(&err);
+	io_fault_hook = NULL;
+	if (r < 0)
+		printf("# %s\n", err.text);
+	CHECK_EQ(r, 0);
+	CHECK(no_instance_left());
+	CHECK(!there(partial_path));
+	CHECK_EQ(readable(out_path), NR_PAGES * BUILD_RECORDS);
+	clean();
+	fake_done(NULL);
+}
+
+static void check_run(int r, const struct err *err)
+{
+	CHECK(r == 0 || fault_fired());
+	CHECK(no_instance_left());
+	if (r == 0) {
+		CHECK_EQ(readable(out_path), NR_PAGES * BUILD_RECORDS);
+		CHECK(!there(partial_path));
+		return;
+	}
+	CHECK(err->text[0]);
+	if (there(partial_path))
+		CHECK(readable(partial_path) >= 0);
+}
+
+static void sweep(enum fault_what what, int code, bool stays)
+{
+	_cleanup_(fault_done) struct fault_sweep faults = {
+		.what = what, .code = code, .stays = stays};
+
+	begin();
+	while (fault_next(&faults) && !test_failed) {
+		struct err err = {0};
+		int r;
+
+		fault = what == FAULT_MEM ? NULL : fault_io_hook;
+		io_fault_hook = kernel_hook;
+		r = record_once(&err);
+		fault_pause();
+		check_run(r, &err);
+		if (test_failed)
+			printf("# call %lu: %d, %s\n", faults.k, r, err.text);
+		clean();
+	}
+	printf("# %lu calls\n", faults.k);
+	fake_done(NULL);
+}
+
+TEST(sweep_eio)
+{
+	sweep(FAULT_IO, -EIO, false);
+}
+
+TEST(sweep_enospc)
+{
+	sweep(FAULT_IO, -ENOSPC, false);
+}
+
+TEST(sweep_eintr)
+{
+	sweep(FAULT_IO, -EINTR, false);
+}
+
+TEST(sweep_short)
+{
+	sweep(FAULT_SHORT, 0, false);
+}
+
+TEST(sweep_memory)
+{
+	sweep(FAULT_MEM, 0, false);
+}
+
+TEST_MAIN()
