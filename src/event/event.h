@@ -153,6 +153,12 @@ struct event_options {
 	bool futex_raw; /* reserved for handlers of single events */
 };
 
+enum event_time {
+	EVENT_TIME_US,
+	EVENT_TIME_NS,
+	EVENT_TIME_RAW
+};
+
 /* What a handler must know beside the record itself; set by the reader. */
 struct event_context {
 	const struct event_options *options;
@@ -163,13 +169,16 @@ struct event_context {
 	const struct event *leaf_exit;
 	const void *leaf_data;
 	uint32_t leaf_len;
-	int compat; /* 31: trace-cmd 3.1's text; 34: 3.3 and newer */
+	int compat;	      /* 31: trace-cmd 3.1's text; 34: 3.3 and newer */
+	enum event_time time; /* how times are shown: only func_repeats has one of its own */
 };
 
 /*
  * Append the info text of one record (what follows `name: `), without a newline of its own unless
  * the event's text has one inside. `flags` is EVENT_PRINT_*. A record that is too short for a field
- * prints that field as 0 or empty, never reads outside. Thread-safe on a sealed db.
+ * prints that field as 0 or empty, never reads outside. Thread-safe on a sealed db; but with
+ * EVENT_PRINT_RAW and compat 31 the text of char arrays depends on the records printed before (as
+ * in trace-cmd), so that one thread must print all records in order to get the same text.
  */
 void event_print(const struct event *event, const void *data, uint32_t len, unsigned int flags,
 		 const struct event_context *context, struct out *out);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#include "event/handler.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+const struct handler *handler_find(const char *system, const char *event)
+{
+	static const struct handler *const tables[] = {handlers_ftrace, handlers_graph,
+						       handlers_events, handlers_kvm};
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+		for (const struct handler *handler = tables[i]; handler->system; handler++)
+			if (!strcmp(handler->event, event) && !strcmp(handler->system, system))
+				return handler;
+	return NULL;
+}
+
+bool handler_value(const struct rec *rec, unsigned int i, bool complain, uint64_t *ret_value,
+		   struct out *out)
+{
+	const struct event_field *field = handler_field(rec, i);
+
+	if (!field) {
+		if (complain) {
+			out_lit(out, "<CANT FIND FIELD ");
+			out_str(out, rec->event->handler->fields[i]);
+			out_char(out, '>');
+		}
+		return false;
+	}
+	if (field->size != 1 && field->size != 2 && field->size != 4 && field->size != 8) {
+		if (complain) {
+			out_char(out, ' ');
+			out_str(out, field->name);
+			out_lit(out, "=INVALID");
+		}
+		return false;
+	}
+	*ret_value = rec_uint(rec, field->offset, field->size);
+	return true;
+}
+
+const char *handler_function(const struct rec *rec, uint64_t addr, uint64_t *ret_addr)
+{
+	const struct symbol *symbol = symbols_find(rec->db->symbols, addr);
+
+	if (!symbol)
+		return NULL;
+	*ret_addr = symbol->addr;
+	return symbol->name;
+}
+
+const struct event_options *handler_options(const struct rec *rec)
+{
+	static const struct event_options defaults = {.function_indent = true};
+
+	return rec->context && rec->context->options ? rec->context->options : &defaults;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* ` name=value` for every field: -R, and events whose print fmt cannot be understood. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "event/emit.h"
+#include "event/program.h"
+
+static bool is_text(const uint8_t *bytes, uint32_t len)
+{
+	for (uint32_t i = 0; i < len && bytes[i]; i++)
+		if ((bytes[i] < ' ' || bytes[i] > '~') && (bytes[i] < '\t' || bytes[i] > '\r'))
+			return false;
+	return true;
+}
+
+/*
+ * trace-cmd 3.1 treats a char array as numbers from the first time on that it did not hold text;
+ * so did the reports people compare with. Newer text does not depend on what came before.
+ */
+static bool was_binary(const struct rec *rec, const struct event_field *field)
+{
+	return compat_of(rec->context) < 34 &&
+	       __atomic_load_n(&rec->event->seen_binary[field - rec->event->pub.fields],
+			       __ATOMIC_RELAXED);
+}
+
+static void print_array(const struct rec *rec, const struct event_field *field, struct out *out)
+{
+	uint32_t offset = field->offset, len = field->size;
+	const uint8_t *bytes;
+
+	if (field->flags & (EVENT_FIELD_DYNAMIC | EVENT_FIELD_RELATIVE))
+		rec_dynamic(rec, field, &offset, &len);
+	offset = MIN(offset, rec->len);
+	len = MIN(len, rec->len - offset);
+	bytes = rec->data + offset;
+	if ((field_extra(&rec->event->pub, field)->traits & FIELD_CHARS) && is_text(bytes, len) &&
+	    !was_binary(rec, field)) {
+		emit_mem(out, (const char *)bytes, strnlen((const char *)bytes, len));
+		return;
+	}
+	__atomic_store_n(&rec->event->seen_binary[field - rec->event->pub.fields], 1,
+			 __ATOMIC_RELAXED);
+	out_lit(out, "ARRAY[");
+	for (uint32_t i = 0; i < len; i++) {
+		if (i)
+			out_lit(out, ", ");
+		emit_hex_byte(out, bytes[i]);
+	}
+	out_char(out, ']');
+}
+
+static void print_signed(const struct event_field *field, bool wide, uint64_t value,
+			 struct out *out)
+{
+	switch (field->size) {
+	case 4:
+		if (wide)
+			emit_0x(out, (uint32_t)value);
+		else
+			emit_i64(out, (int32_t)value);
+		break;
+	case 2:
+		number_print(out, &(struct spec){.conv = 'd', .size = -1, .width = 2}, -1, value);
+		break;
+	case 1:
+		emit_i64(out, (int8_t)value);
+		break;
+	default:
+		emit_i64(out, (int64_t)value);
+		break;
+	}
+}
+
+static void print_bytes(const struct rec *rec, const struct event_field *field, struct out *out)
+{
+	bool wide = field_extra(&rec->event->pub, field)->traits & FIELD_WIDE;
+	uint64_t value;
+
+	if (field->flags & EVENT_FIELD_ARRAY) {
+		print_array(rec, field, out);
+		return;
+	}
+	value = rec_uint(rec, field->offset, field->size);
+	if (field->flags & EVENT_FIELD_POINTER)
+		emit_0x(out, value);
+	else if (field->flags & EVENT_FIELD_SIGNED)
+		print_signed(field, wide, value, out);
+	else if (wide)
+		emit_0x(out, value);
+	else
+		emit_u64(out, value);
+}
+
+void raw_print(struct rec *rec, const struct event_program *program, struct out *out)
+{
+	const struct event *event = &rec->event->pub;
+
+	for (uint32_t i = event->nr_common; i < event->nr_fields; i++) {
+		const struct event_field *field = &event->fields[i];
+		const struct raw_field *raw = program ? &program->raw[i - event->nr_common] : NULL;
+
+		out_char(out, ' ');
+		out_str(out, field->name);
+		out_char(out, '=');
+		if (!raw || raw->op < 0) {
+			print_bytes(rec, field, out);
+			continue;
+		}
+		if (raw->has_0x)
+			out_lit(out, "0x");
+		program_step(rec, &program->ops[raw->op], out);
+	}
+}
