@@ -134,9 +134,8 @@ static inline struct dat_write_options build_options(const struct build *b)
 static inline int build_buffer(struct dat_writer *writer, const struct build *b, const char *name,
 			       const char *clock, uint32_t page_size, struct err *err)
 {
-	_cleanup_free_ uint8_t *page = mem_alloc(page_size);
-	int r = page ? dat_writer_buffer_begin(writer, name, clock, page_size, b->nr_cpus, err)
-		     : -ENOMEM;
+	static uint8_t page[65536]; /* not allocated: tests make that fail */
+	int r = dat_writer_buffer_begin(writer, name, clock, page_size, b->nr_cpus, err);
 
 	for (uint32_t cpu = 0; r == 0 && cpu < b->nr_cpus; cpu++) {
 		if (cpu == 2)
@@ -148,6 +147,21 @@ static inline int build_buffer(struct dat_writer *writer, const struct build *b,
 		}
 	}
 	return r < 0 ? r : dat_writer_buffer_end(writer, err);
+}
+
+/* "CPU: n" and its number of events, as trace-cmd keeps it. */
+static inline int build_stats(struct dat_writer *writer, const struct build *b, struct err *err)
+{
+	int r = 0;
+
+	for (uint32_t cpu = 0; r == 0 && cpu < b->nr_cpus; cpu++) {
+		char text[64];
+		unsigned int nr = cpu == 1 || cpu == 2 ? 0 : b->nr_pages * BUILD_RECORDS;
+
+		snprintf(text, sizeof(text), "CPU: %u\nentries: 0\nread events: %u\n", cpu, nr);
+		r = dat_writer_option(writer, DAT_OPTION_CPUSTAT, text, strlen(text) + 1, err);
+	}
+	return r;
 }
 
 static inline int build_body(struct dat_writer *writer, const struct build *b, struct err *err)
@@ -162,11 +176,13 @@ static inline int build_body(struct dat_writer *writer, const struct build *b, s
 	if (r == 0)
 		r = dat_writer_option(writer, 777, "unknown", 8, err);
 	if (r == 0)
+		r = build_stats(writer, b, err);
+	if (r == 0)
 		r = build_buffer(writer, b, "", "global", b->page_size, err);
 	if (r == 0 && b->instance_page_size)
 		r = build_buffer(writer, b, "inst", "mono", b->instance_page_size, err);
 	if (r == 0)
-		r = dat_writer_option(writer, DAT_OPTION_CPUSTAT, "CPU: 0\nentries: 1\n", 19, err);
+		r = dat_writer_option(writer, DAT_OPTION_VERSION, "test", 5, err);
 	return r;
 }
 
@@ -235,9 +251,11 @@ static inline void build_read_stream(struct dat *dat, size_t buffer, size_t cpu,
 		if (subbuf_open(&cursor, &from->layout, page, len) < 0)
 			seen->wrong++;
 		while (subbuf_next(&cursor, &record)) {
+			uint64_t late = record.ts - build_time(0, next);
+			/* The CPU of salvaged pages of an instance is not known. */
 			bool right = record.len == BUILD_PAYLOAD &&
 				     load_u64(record.data + 8, dat->big_endian) == next &&
-				     record.ts == build_time(from->cpus[cpu].cpu, next);
+				     (late == from->cpus[cpu].cpu || (*from->name && late < 4));
 
 			seen->records++;
 			seen->wrong += !right;

@@ -103,6 +103,8 @@ int dat_clock_of(struct dat_state *st, const void *text, size_t len, const char 
 
 int dat_read_v6(struct dat_state *st, uint64_t offset) _must_check_;
 int dat_read_v7(struct dat_state *st, uint64_t offset, uint64_t options) _must_check_;
+/* A BUFFER section that no option tells of. */
+int dat_salvage(struct dat_state *st, const struct dat_section *section) _must_check_;
 int dat_section_add(struct dat_state *st, const struct dat_section *section, uint32_t description)
 	_must_check_;
 /* Returns the new buffer, or NULL when memory is short or there are too many. */

@@ -61,6 +61,8 @@ static int walk(struct dat_state *st, uint64_t offset)
 		r = dat_section_add(st, &section, load_u32(p + 4, big));
 		if (r < 0 || section.size > left)
 			return r == -EFBIG ? 0 : r;
+		if (section.id == DAT_OPTION_BUFFER && !section.size)
+			return 0; /* it was being written: it reaches to the end */
 		offset += DAT_SECTION_HEADER_BYTES + section.size;
 	}
 	return 0;
@@ -423,6 +425,29 @@ static int read_metadata(struct dat_state *st)
 	return 0;
 }
 
+static bool has_buffer(const struct dat_state *st, uint64_t section)
+{
+	for (size_t i = 0; i < st->dat.nr_buffers; i++)
+		if (st->dat.buffers[i].section_offset == section)
+			return true;
+	return false;
+}
+
+static int read_buffers(struct dat_state *st)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < st->dat.nr_options; i++)
+		if (st->dat.options[i].id == DAT_OPTION_BUFFER ||
+		    st->dat.options[i].id == DAT_OPTION_BUFFER_TEXT)
+			r = read_buffer(st, &st->dat.options[i]);
+	for (size_t i = 0; r == 0 && i < st->dat.nr_sections; i++)
+		if (st->dat.sections[i].id == DAT_OPTION_BUFFER &&
+		    !has_buffer(st, st->dat.sections[i].offset))
+			r = dat_salvage(st, &st->dat.sections[i]);
+	return r;
+}
+
 int dat_read_v7(struct dat_state *st, uint64_t offset, uint64_t options)
 {
 	uint64_t last;
@@ -436,9 +461,5 @@ int dat_read_v7(struct dat_state *st, uint64_t offset, uint64_t options)
 		r = unlinked_options(st, last);
 	if (r == 0)
 		r = read_metadata(st);
-	for (size_t i = 0; r == 0 && i < st->dat.nr_options; i++)
-		if (st->dat.options[i].id == DAT_OPTION_BUFFER ||
-		    st->dat.options[i].id == DAT_OPTION_BUFFER_TEXT)
-			r = read_buffer(st, &st->dat.options[i]);
-	return r;
+	return r < 0 ? r : read_buffers(st);
 }

@@ -13,8 +13,8 @@
 
 /* Room for options that come late: statistics of each CPU, instances. */
 enum {
-	LATE_BYTES = 64 << 10,
-	LATE_BYTES_PER_CPU = 1024,
+	LATE_BYTES = 8 << 10,
+	LATE_BYTES_PER_CPU = 256,
 	CPU_ENTRY_BYTES = 16
 };
 
