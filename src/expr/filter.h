@@ -5,8 +5,8 @@
  *   EVENTS [':' EXPRESSION]     EVENTS: SYSTEM/EVENT, SYSTEM or EVENT, regexes, separated by commas
  *
  * A text is compiled once, for each event it selects, into a program that reads the few fields it
- * needs straight from the raw record. Matching allocates nothing and is thread-safe. The rules, and
- * where they differ from trace-cmd's, are in docs/design/expr.md.
+ * needs straight from the raw record. Matching is thread-safe and allocates nothing (libc's regexec
+ * may). The rules, and where they differ from trace-cmd's, are in docs/design/expr.md.
  */
 #ifndef SONDE_EXPR_FILTER_H
 #define SONDE_EXPR_FILTER_H

@@ -121,17 +121,30 @@ static bool literal_test(const struct matcher *matcher, const char *text, size_t
 	return false;
 }
 
+/* regexec wants a NUL behind the text; in a record there may be none. */
+static bool regex_test(const struct matcher *matcher, const char *text, size_t len)
+{
+	_cleanup_free_ char *long_copy = NULL;
+	char copy[512];
+
+	if (len < sizeof(copy)) {
+		memcpy(copy, text, len);
+		copy[len] = '\0';
+		return !regexec(&matcher->regex, copy, 0, NULL, 0);
+	}
+	long_copy = mem_strndup(text, len);
+	return long_copy && !regexec(&matcher->regex, long_copy, 0, NULL, 0);
+}
+
 bool matcher_test(const struct matcher *matcher, const char *text, size_t len)
 {
-	regmatch_t range = {.rm_so = 0, .rm_eo = (regoff_t)len};
-
 	switch (matcher->kind) {
 	case MATCHER_EXACT:
 		return len == matcher->pattern_len && !memcmp(text, matcher->pattern, len);
 	case MATCHER_LITERAL:
 		return literal_test(matcher, text, len);
 	case MATCHER_REGEX:
-		return !regexec(&matcher->regex, text, 1, &range, REG_STARTEND);
+		return regex_test(matcher, text, len);
 	}
 	return false;
 }
