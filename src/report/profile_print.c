@@ -428,8 +428,9 @@ static int compare_pids(const void *a, const void *b)
 static int compare_names(const void *a, const void *b)
 {
 	const struct task *const *left = a, *const *right = b;
+	int r = strcmp((*left)->comm, (*right)->comm);
 
-	return strcmp((*left)->comm, (*right)->comm);
+	return r ? r : compare_pids(a, b);
 }
 
 /* What tasks of one name have in common: wake-ups and switches are no longer told apart by pid. */
@@ -456,7 +457,7 @@ static int merge_entry(struct profile *profile, struct task *group, const struct
 	return 0;
 }
 
-/* `tasks` sorted by name: one group a name, each a task of its own behind all others. */
+/* `tasks` sorted by name and pid: one group a name, each a task of its own behind all others. */
 static int merge_tasks(struct profile *profile, struct task **tasks, size_t nr,
 		       struct task **groups, size_t *ret_nr_groups)
 {
