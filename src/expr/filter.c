@@ -17,7 +17,7 @@ struct filter_text {
 	struct filter_source source;
 	struct arena arena;
 	struct matcher *matchers;
-	struct program *programs; /* in the order that -T prints */
+	struct filter_program *programs; /* in the order that -T prints */
 	size_t nr_programs, cap_programs;
 	uint32_t *by_id; /* index + 1 into programs, 0: not selected */
 	uint32_t nr_ids;
@@ -112,7 +112,8 @@ static int add_event(struct filter_text *text, const struct event *event, bool h
 	r = array_reserve(&text->programs, &text->cap_programs, text->nr_programs + 1,
 			  sizeof(*text->programs));
 	if (r == 0)
-		r = program_compile(&text->programs[text->nr_programs], &text->arena, event, root);
+		r = filter_program_compile(&text->programs[text->nr_programs], &text->arena, event,
+					   root);
 	if (r == 0)
 		r = select_id(text, event->id, text->nr_programs);
 	if (r < 0)
@@ -213,7 +214,7 @@ int filter_add(struct filter *filter, const char *text, unsigned int flags, stru
 	return 0;
 }
 
-static const struct program *find_program(const struct filter_text *text, uint16_t id)
+static const struct filter_program *find_program(const struct filter_text *text, uint16_t id)
 {
 	if (id >= text->nr_ids || !text->by_id[id])
 		return NULL;
@@ -224,12 +225,12 @@ static bool any_matches(const struct filter *filter, unsigned int negate, uint16
 			const struct filter_record *record)
 {
 	for (const struct filter_text *text = filter->texts; text; text = text->next) {
-		const struct program *program;
+		const struct filter_program *program;
 
 		if ((text->source.flags & FILTER_NEGATE) != negate)
 			continue;
 		program = find_program(text, id);
-		if (program && program_run(program, filter->db, record))
+		if (program && filter_program_run(program, filter->db, record))
 			return true;
 	}
 	return false;
@@ -260,7 +261,7 @@ bool filter_can_match(const struct filter *filter, const struct event *event)
 	if (!event)
 		return selected;
 	for (const struct filter_text *text = filter->texts; text; text = text->next) {
-		const struct program *program = find_program(text, event->id);
+		const struct filter_program *program = find_program(text, event->id);
 
 		if (!program)
 			continue;

@@ -71,7 +71,7 @@ static void fill(struct instruction *instruction, const struct node *node)
 }
 
 /* Returns where the evaluation of `node` begins. */
-static uint32_t emit(struct program *program, const struct node *node, uint32_t on_true,
+static uint32_t emit(struct filter_program *program, const struct node *node, uint32_t on_true,
 		     uint32_t on_false)
 {
 	struct instruction *instruction;
@@ -96,10 +96,10 @@ static uint32_t emit(struct program *program, const struct node *node, uint32_t 
 	return program->nr++;
 }
 
-int program_compile(struct program *program, struct arena *arena, const struct event *event,
-		    const struct node *root)
+int filter_program_compile(struct filter_program *program, struct arena *arena,
+			   const struct event *event, const struct node *root)
 {
-	*program = (struct program){
+	*program = (struct filter_program){
 		.event = event,
 		.root = root,
 		.big_endian = event_db_big_endian(event->db),
