@@ -274,16 +274,25 @@ static bool at_item(const struct parser *p, const char *const *names)
 	return false;
 }
 
+/* Types that 3.1 does not know the size of. */
+static unsigned int newer_size(const struct parser *p)
+{
+	static const char *const size_8[] = {"__u64",  "u64",	   "__s64",   "s64",
+					     "size_t", "uint64_t", "int64_t", NULL};
+	static const char *const size_4[] = {"__u32", "u32", "__s32", "s32", "uint32_t", NULL};
+	static const char *const size_2[] = {"__u16", "u16", "__s16", "s16", "short", NULL};
+	static const char *const size_1[] = {"__u8", "u8", "__s8", "s8", "char", "bool", NULL};
+
+	return at_item(p, size_8)   ? 8
+	       : at_item(p, size_4) ? 4
+	       : at_item(p, size_2) ? 2
+	       : at_item(p, size_1) ? 1
+				    : 0;
+}
+
 /* Size of what stands in sizeof(); 0 when not known. Leaves the token behind it current. */
 static unsigned int size_of_type(struct parser *p)
 {
-	static const char *const size_8[] = {"__u64", "u64", "__s64", "s64", NULL};
-	static const char *const size_4[] = {"__u32", "u32", "__s32", "s32", "int", NULL};
-	static const char *const size_2[] = {"__u16", "u16", "__s16", "s16", NULL};
-	static const char *const size_1[] = {"__u8", "u8", "__8", "s8", NULL};
-	static const char *const newer_1[] = {"char", "__s8", "bool", "u_char", NULL};
-	static const char *const newer_2[] = {"short", NULL};
-	static const char *const newer_8[] = {"size_t", "uint64_t", "int64_t", NULL};
 	unsigned int size = 0;
 
 	if (parse_at(p, TOKEN_ITEM, "unsigned") && parse_next_item(p) != TOKEN_ITEM)
@@ -293,16 +302,10 @@ static unsigned int size_of_type(struct parser *p)
 		if (!parse_at(p, TOKEN_ITEM, "long"))
 			return p->db->options.long_size;
 		size = 8;
-	} else if (at_item(p, size_8)) {
-		size = 8;
-	} else if (at_item(p, size_4)) {
+	} else if (parse_at(p, TOKEN_ITEM, "int")) {
 		size = 4;
-	} else if (at_item(p, size_2) || (!p->exact && at_item(p, newer_2))) {
-		size = 2;
-	} else if (at_item(p, size_1) || (!p->exact && at_item(p, newer_1))) {
-		size = 1;
-	} else if (!p->exact && at_item(p, newer_8)) {
-		size = 8;
+	} else if (!p->exact && newer_size(p)) {
+		size = newer_size(p);
 	} else if (parse_at(p, TOKEN_ITEM, "REC")) {
 		const struct event_field *field;
 

@@ -321,11 +321,14 @@ static bool field_text(struct compiler *c, const struct event_field *field, stru
 /* Where the bytes of __print_hex and __print_array are. */
 static bool bytes_source(struct compiler *c, const struct node *node, struct text *text)
 {
-	if (!c->exact)
-		while (node->type == NODE_CAST)
-			node = node->left;
+	if (node->type == NODE_CAST)
+		c->differs = true;
+	while (node->type == NODE_CAST && !c->exact)
+		node = node->left;
 	if (node->type == NODE_DYNAMIC) {
 		text->field = node->field;
+	} else if (node->type == NODE_CAST) {
+		text->offset = 0; /* 3.1 shows the record from its start */
 	} else if (node->type == NODE_FIELD && node->field) {
 		text->offset = node->field->offset;
 	} else {
@@ -345,6 +348,8 @@ static bool hex_text(struct compiler *c, const struct node *node, struct text *t
 static bool array_text(struct compiler *c, const struct node *node, struct text *text)
 {
 	text->kind = TEXT_ARRAY;
+	text->old = c->exact;
+	c->differs = true;
 	text->count = compile_node(c, node->args->next);
 	text->elem_size = compile_node(c, node->args->next->next);
 	return text->count && text->elem_size && bytes_source(c, node->args, text);
@@ -562,7 +567,8 @@ static bool scan_spec(struct compiler *c, struct span format, const struct node 
 			spec->flags |= SPEC_ALT;
 		} else if (ch == '-') {
 			spec->flags |= SPEC_LEFT;
-		} else if (ch == '+') {
+		} else if (ch == '+' && !c->exact) {
+			c->differs = true;
 			spec->flags |= SPEC_PLUS;
 		} else if (ch == '.') {
 			spec->flags |= SPEC_PRECISION;
@@ -919,6 +925,16 @@ static size_t pointer_op(struct compiler *c, struct op *op, const struct node *a
 	return nr;
 }
 
+/* 3.1 does not know %c and a plus sign. */
+static bool unknown_conversion(struct compiler *c, char conv)
+{
+	if (conv == 'c' || conv == '+') {
+		c->differs = true;
+		return c->exact || conv == '+';
+	}
+	return !strchr("pduixXos", conv);
+}
+
 /* One conversion; returns its length in the format, 0 on an error. */
 static size_t conversion(struct compiler *c, struct span format, const struct node **args)
 {
@@ -932,7 +948,7 @@ static size_t conversion(struct compiler *c, struct span format, const struct no
 		return 0;
 	if (conv.len >= format.len)
 		return format.len; /* a % at the end shows nothing */
-	if (!strchr("pcduixXos", conv.spec.conv)) {
+	if (unknown_conversion(c, conv.spec.conv)) {
 		char *text = alloc(c, 3);
 
 		if (!text)
@@ -1089,8 +1105,8 @@ static size_t bprint_conversion(struct bprint_scan *scan, struct span format, si
 			bprint_add(scan, BPRINT_STRING);
 			return at;
 		} else if (ch == 'p') {
-			size_t alnum = (next >= '0' && next <= '9') || (next >= 'a' && next <= 'z') ||
-				     (next >= 'A' && next <= 'Z');
+			size_t alnum = (next >= '0' && next <= '9') ||
+				       (next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z');
 			bool either =
 				alnum && !strchr("sSx", next) &&
 				((next != 'f' && next != 'F') || letter_at(format, at + 2) == 'w');

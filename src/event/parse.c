@@ -229,9 +229,7 @@ static enum token_type unary_31(struct parser *p, struct node *node)
 	type = parse_arg(p, node->right);
 	if (type != TOKEN_OP || parse_at(p, TOKEN_OP, ":"))
 		return type;
-	if (rank_of(token_op(p)) < 0)
-		return parse_fail(p, "unknown operator");
-	return operator_31(p, node);
+	return operator_31(p, rank_of(token_op(p)) > 0 ? node : node->right);
 }
 
 /* Behind the `?`: the two branches hang on a node of their own. */
@@ -344,10 +342,10 @@ static enum token_type operator_31(struct parser *p, struct node *node)
 		return parse_fail(p, "unknown operator");
 	}
 	if (type == TOKEN_OP && !parse_at(p, TOKEN_OP, ":")) {
-		rank = rank_of(token_op(p));
-		if (rank < 0)
+		rank = rank_of(token_op(p)); /* -1 for [, which goes to the right operand */
+		if (rank <= node->prio && !right)
 			return parse_fail(p, "unknown operator");
-		type = operator_31(p, rank > node->prio || !right ? node : right);
+		type = operator_31(p, rank > node->prio ? node : right);
 	}
 	p->depth--;
 	return type;
@@ -562,7 +560,10 @@ static enum token_type primary(struct parser *p, struct node *node)
 	case TOKEN_ITEM:
 		return item(p, node);
 	case TOKEN_SQUOTE:
-		return character(p, node);
+		if (!p->exact)
+			return character(p, node);
+		*node = (struct node){.type = NODE_ATOM, .text = token_span(p)};
+		return parse_next_item(p);
 	case TOKEN_DQUOTE:
 		*node = (struct node){.type = NODE_ATOM, .text = token_span(p), .quoted = true};
 		return parse_next_item(p);

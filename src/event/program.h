@@ -87,6 +87,7 @@ enum text_kind {
 struct text {
 	uint8_t kind;
 	bool spaced; /* TEXT_HEX: blanks between the bytes */
+	bool old;    /* TEXT_ARRAY: in decimal with blanks, as 3.1 has it */
 	uint32_t offset, size;
 	struct span span; /* literal, or the delimiter of flags */
 	const struct flag *flags;

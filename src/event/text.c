@@ -210,29 +210,63 @@ static void print_hex(const struct rec *rec, const struct text *text, struct out
 	}
 }
 
+static void print_element(const struct text *text, int64_t elem, uint64_t value, struct out *out)
+{
+	bool bad = elem != 1 && elem != 2 && elem != 4 && elem != 8;
+
+	if (bad) {
+		out_lit(out, "BAD SIZE:");
+		out_i64(out, elem);
+		out_char(out, ' ');
+	}
+	if (text->old && !bad)
+		emit_u64(out, value);
+	else
+		emit_0x(out, value);
+}
+
 static void print_array(const struct rec *rec, const struct text *text, struct out *out)
 {
 	int64_t count = (int32_t)num_eval(text->count, rec);
 	int64_t elem = (int32_t)num_eval(text->elem_size, rec);
-	uint32_t len;
+	uint32_t len, step;
 	const uint8_t *bytes = source(rec, text, &len);
-	uint32_t step = elem == 2 || elem == 4 || elem == 8 ? (uint32_t)elem : 1;
 
-	out_char(out, '{');
-	for (int64_t i = 0; i < count && len >= step; i++) {
+	if (!text->old)
+		out_char(out, '{');
+	for (int64_t i = 0; i < count; i++) {
+		step = elem == 2 || elem == 4 || elem == 8 ? (uint32_t)elem : 1;
+		if (len < step)
+			break;
 		if (i)
-			out_char(out, ',');
-		if (step == 1 && elem != 1) {
-			out_lit(out, "BAD SIZE:");
-			out_i64(out, elem);
-			out_char(out, ' ');
-			elem = 1; /* said once, then as bytes */
-		}
-		emit_0x(out, load_uint(bytes, step, rec->big));
+			out_char(out, text->old ? ' ' : ',');
+		print_element(text, elem, load_uint(bytes, step, rec->big), out);
+		elem = step; /* a bad size is told once */
 		bytes += step;
 		len -= step;
 	}
-	out_char(out, '}');
+	if (!text->old)
+		out_char(out, '}');
+}
+
+/* Bring what was appended since `start` to the width and precision of the conversion. */
+static void fit(struct out *out, const struct spec *spec, int64_t star, size_t start)
+{
+	struct measure m = measure_of(spec, star);
+	size_t len = out->len - start, pad;
+
+	if (m.cut && len > m.precision) {
+		out->len = start + m.precision;
+		len = m.precision;
+	}
+	if (len >= m.width)
+		return;
+	pad = m.width - len;
+	out_fill(out, ' ', pad);
+	if (!m.left && !out->failed) {
+		memmove(out->buf + start + pad, out->buf + start, len);
+		memset(out->buf + start, ' ', pad);
+	}
 }
 
 static const uint8_t *dynamic_bytes(const struct rec *rec, const struct event_field *field,
@@ -250,23 +284,14 @@ static void print_bitmask(const struct rec *rec, const struct text *text, const 
 {
 	uint32_t len;
 	const uint8_t *bytes = dynamic_bytes(rec, text->field, &len);
-	size_t start = out->len, made;
+	size_t start = out->len;
 
 	for (uint32_t i = len; i-- > 0;) {
 		emit_hex_byte(out, bytes[rec->big ? len - 1 - i : i]);
 		if (i && i % 4 == 0)
 			out_char(out, ',');
 	}
-	made = out->len - start;
-	if (spec->flags || spec->width) {
-		char tmp[256];
-
-		if (made > sizeof(tmp))
-			return;
-		memcpy(tmp, out->buf + start, made);
-		out->len = start;
-		emit_text(out, spec, star, tmp, made);
-	}
+	fit(out, spec, star, start);
 }
 
 static bool mask_bit(const struct rec *rec, const uint8_t *bytes, uint32_t len, uint32_t bit)
@@ -276,8 +301,10 @@ static bool mask_bit(const struct rec *rec, const uint8_t *bytes, uint32_t len, 
 	return bytes[rec->big ? len - 1 - i : i] >> (bit % 8) & 1;
 }
 
-static void print_cpumask(const struct rec *rec, const struct text *text, struct out *out)
+static void print_cpumask(const struct rec *rec, const struct text *text, const struct spec *spec,
+			  int64_t star, struct out *out)
 {
+	size_t start = out->len;
 	uint32_t len, bit = 0, end;
 	const uint8_t *bytes = dynamic_bytes(rec, text->field, &len);
 	bool first = true;
@@ -299,6 +326,7 @@ static void print_cpumask(const struct rec *rec, const struct text *text, struct
 		}
 		bit = end + 1;
 	}
+	fit(out, spec, star, start);
 }
 
 /* As the kernel's print_hex_dump: offset and address prefixes, groups, ASCII. */
@@ -438,7 +466,7 @@ void text_print(const struct rec *rec, const struct text *text, const struct spe
 		print_bitmask(rec, text, spec, star, out);
 		break;
 	case TEXT_CPUMASK:
-		print_cpumask(rec, text, out);
+		print_cpumask(rec, text, spec, star, out);
 		break;
 	case TEXT_HEX_DUMP:
 		print_hex_dump(rec, text, out);
