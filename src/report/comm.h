@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names of tasks. A file records some (saved_cmdlines); printing a sched_switch or sched_wakeup
+ * teaches more, for pids that had none, from that line on, as in trace-cmd. The first name of a pid
+ * is kept. Used by one thread.
+ */
+#ifndef SONDE_REPORT_COMM_H
+#define SONDE_REPORT_COMM_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct comm_table;
+
+int comm_table_new(struct comm_table **ret_table) _must_check_;
+void comm_table_free(struct comm_table *table);
+
+/* NULL when the pid has no name yet. The pointer stays valid as long as the table. */
+const char *comm_table_find(const struct comm_table *table, int32_t pid);
+/* Learn a name of at most `size` bytes, ended by a NUL or the size. Known pids keep theirs. */
+int comm_table_learn(struct comm_table *table, int32_t pid, const char *comm, uint32_t size) _must_check_;
+/* Changes with every name learned, so that callers may cache a lookup. */
+uint32_t comm_table_generation(const struct comm_table *table);
+
+#endif
