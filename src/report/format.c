@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/* Format: the text lines of a batch, in the layouts of trace-cmd 3.1 and of 3.3 and newer. */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/mem.h"
+#include "report/batch.h"
+
+/* Colours of a terminal: lost events red, names of events cyan, the time dim. */
+#define COLOUR_LOST  "\033[1;31m"
+#define COLOUR_EVENT "\033[36m"
+#define COLOUR_TIME  "\033[2m"
+#define COLOUR_OFF   "\033[0m"
+
+enum { NAME_COLUMN = 20, COMM_COLUMN = 16, COMM_COLUMN_LATENCY = 8 };
+
+/* Bits of the common field `flags` (kernel: enum trace_flag_type). */
+enum {
+	FLAG_IRQS_OFF = 0x01,
+	FLAG_IRQS_NOSUPPORT = 0x02,
+	FLAG_NEED_RESCHED = 0x04,
+	FLAG_HARDIRQ = 0x08,
+	FLAG_SOFTIRQ = 0x10,
+};
+
+const char *format_comm(const struct batch_record *rec)
+{
+	return rec->comm ? rec->comm : "<...>";
+}
+
+static uint64_t common_value(const struct report_input *input, const uint8_t *data, uint32_t len,
+			     uint32_t offset, uint32_t size)
+{
+	if (offset > len || size > len - offset)
+		return 0;
+	return load_uint(data + offset, size, input->big);
+}
+
+static void put_depth(struct out *out, uint64_t depth)
+{
+	if (depth)
+		out_hex(out, depth);
+	else
+		out_char(out, '.');
+}
+
+static void put_signed_depth(struct out *out, int64_t depth)
+{
+	if (depth < 0)
+		out_char(out, '.');
+	else
+		out_i64(out, depth);
+}
+
+void format_latency_flags(const struct report_input *input, const uint8_t *data, uint32_t len,
+			  struct out *out)
+{
+	const struct event_common *common = input->common;
+	uint64_t flags = common_value(input, data, len, common->flags_offset, common->flags_size);
+	uint64_t preempt =
+		common_value(input, data, len, common->preempt_offset, common->preempt_size);
+	bool hard = flags & FLAG_HARDIRQ, soft = flags & FLAG_SOFTIRQ;
+	int32_t offset;
+
+	out_char(out, (flags & FLAG_IRQS_OFF)	      ? 'd'
+		      : (flags & FLAG_IRQS_NOSUPPORT) ? 'X'
+						      : '.');
+	out_char(out, (flags & FLAG_NEED_RESCHED) ? 'N' : '.');
+	out_char(out, hard && soft ? 'H' : hard ? 'h' : soft ? 's' : '.');
+	put_depth(out, preempt & 15);
+	put_depth(out, (preempt >> 4) & 15);
+	offset = common->migrate_disable_offset;
+	if (offset >= 0)
+		put_signed_depth(out, (int64_t)common_value(input, data, len, (uint32_t)offset, 1));
+	offset = common->lock_depth_offset;
+	if (offset >= 0)
+		put_signed_depth(out, (int32_t)common_value(input, data, len, (uint32_t)offset, 4));
+}
+
+static void put_seconds(struct out *out, uint64_t value, uint64_t unit, unsigned int digits)
+{
+	out_u64_pad(out, value / unit, 5, ' ');
+	out_char(out, '.');
+	out_u64_pad(out, value % unit, digits, '0');
+}
+
+static void put_time(const struct report *report, const struct source *source, uint64_t ts,
+		     struct out *out)
+{
+	if (!source->usecs) {
+		out_u64_pad(out, ts, 12, ' ');
+	} else if (report->options.ns) {
+		out_char(out, ' ');
+		put_seconds(out, ts, 1000000000, 9);
+	} else {
+		out_char(out, ' ');
+		put_seconds(out, (ts + 500) / 1000, 1000000, 6);
+	}
+	out_char(out, ':');
+}
+
+static void put_task(const struct report *report, const struct batch_record *rec, struct out *out)
+{
+	const char *comm = format_comm(rec);
+	size_t len = strlen(comm), digits = out->len;
+
+	if (report->options.latency)
+		out_str_right(out, comm, MIN(len, (size_t)COMM_COLUMN_LATENCY), COMM_COLUMN_LATENCY);
+	else
+		out_str_right(out, comm, len, COMM_COLUMN);
+	out_char(out, '-');
+	digits = out->len;
+	out_i64(out, rec->pid);
+	digits = out->len - digits;
+	if (digits < 5)
+		out_fill(out, ' ', 5 - digits);
+	if (report->options.latency) {
+		out_char(out, ' ');
+		out_u64_pad(out, rec->cpu, 3, ' ');
+	} else {
+		out_lit(out, " [");
+		out_u64_pad(out, rec->cpu, 3, '0');
+		out_char(out, ']');
+	}
+}
+
+static void put_flags(const struct report *report, const struct report_input *input,
+		      const struct batch_record *rec, struct out *out)
+{
+	bool modern = report->options.compat != COMPAT_31;
+
+	if (!report->options.latency && !modern)
+		return;
+	if (report->options.raw) {
+		out_lit(out, "-0x");
+		out_hex(out, common_value(input, rec->data, rec->len, input->common->flags_offset,
+					  input->common->flags_size));
+		return;
+	}
+	if (!report->options.latency)
+		out_char(out, ' ');
+	format_latency_flags(input, rec->data, rec->len, out);
+}
+
+static void put_diff(const struct report *report, const struct source *source, uint64_t ts,
+		     uint64_t *prev, struct out *out)
+{
+	size_t start;
+
+	if (source->usecs && source->clock_known && !report->options.ns)
+		ts = (ts + 500) / 1000;
+	out_char(out, ' ');
+	start = out->len;
+	if (*prev) {
+		out_lit(out, "(+");
+		out_i64(out, (int64_t)(ts - *prev));
+		out_char(out, ')');
+	}
+	if (out->len - start < 8)
+		out_fill(out, ' ', 8 - (out->len - start));
+	*prev = ts;
+}
+
+static void put_event_name(const struct report *report, const struct event *event, struct out *out)
+{
+	const char *name = event ? event->name : "(NULL)";
+	size_t len = event ? event->name_len : 6;
+
+	out_char(out, ' ');
+	if (report->options.colour)
+		out_lit(out, COLOUR_EVENT);
+	out_mem(out, name, len);
+	if (report->options.colour)
+		out_lit(out, COLOUR_OFF);
+	out_lit(out, ": ");
+	if (len < NAME_COLUMN)
+		out_fill(out, ' ', NAME_COLUMN - len);
+}
+
+static void put_name_column(const struct report *report, const struct source *source,
+			    struct out *out)
+{
+	if (!report->name_width)
+		return;
+	if (source->name) {
+		out_str_right(out, source->name, strlen(source->name), report->name_width);
+		out_lit(out, ": ");
+	} else {
+		out_fill(out, ' ', report->name_width + 2);
+	}
+}
+
+static void put_lost(const struct report *report, const struct batch_record *rec, int64_t lost,
+		     struct out *out)
+{
+	if (report->options.colour)
+		out_lit(out, COLOUR_LOST);
+	out_lit(out, "CPU:");
+	out_u64(out, rec->cpu);
+	out_lit(out, " [");
+	if (lost > 0) {
+		out_i64(out, lost);
+		out_char(out, ' ');
+	}
+	out_lit(out, "EVENTS DROPPED]");
+	if (report->options.colour)
+		out_lit(out, COLOUR_OFF);
+	out_char(out, '\n');
+}
+
+static void put_page_start(const struct report *report, const struct batch_record *rec,
+			   const struct batch_page *page, struct out *out)
+{
+	out_lit(out, "CPU:");
+	out_u64(out, rec->cpu);
+	out_lit(out, " [SUBBUFFER START]");
+	if (report->options.debug) {
+		out_lit(out, " [");
+		out_u64(out, page->ts);
+		out_char(out, ']');
+	}
+	out_char(out, '\n');
+}
+
+static void put_info(const struct report *report, const struct report_input *input,
+		     const struct batch_record *rec, struct out *out)
+{
+	const struct event *event = rec->event;
+	unsigned int flags = report->options.raw ? EVENT_PRINT_RAW : 0;
+	struct event_context context = {
+		.options = &report->options.events,
+		.cpu = rec->cpu,
+		.ts = rec->ts,
+		.indent = rec->indent,
+		.compat = report->options.compat,
+	};
+	size_t start = out->len;
+
+	if (!event) {
+		out_lit(out, "[UNKNOWN EVENT]");
+		return;
+	}
+	flags |= input->input->print_flags[event->id];
+	if (rec->flags & REC_LEAF) {
+		context.leaf_exit = input->graph.exit;
+		context.leaf_data = rec[1].data;
+		context.leaf_len = rec[1].len;
+	}
+	event_print(event, rec->data, rec->len, flags, &context, out);
+	if (out->len > start && out->buf[out->len - 1] == '\n')
+		out->len--;
+}
+
+/* The side tables of a batch, read along with its records. */
+struct batch_cursor {
+	const int64_t *lost;
+	const struct batch_page *page;
+	uint64_t prev_diff_ts;
+};
+
+static void put_line(const struct report *report, const struct batch_record *rec,
+		     struct batch_cursor *cursor, struct out *out)
+{
+	const struct source *source = &report->sources[rec->source];
+	const struct report_input *input = &report->inputs[report->source_input[rec->source]];
+
+	put_name_column(report, source, out);
+	if (rec->flags & REC_LOST)
+		put_lost(report, rec, *cursor->lost++, out);
+	if (rec->flags & REC_PAGE_START)
+		put_page_start(report, rec, cursor->page++, out);
+	put_task(report, rec, out);
+	put_flags(report, input, rec, out);
+	if (report->options.colour)
+		out_lit(out, COLOUR_TIME);
+	put_time(report, source, rec->ts, out);
+	if (report->options.colour)
+		out_lit(out, COLOUR_OFF);
+	if (report->options.ts_diff)
+		put_diff(report, source, rec->ts, &cursor->prev_diff_ts, out);
+	put_event_name(report, rec->event, out);
+	put_info(report, input, rec, out);
+}
+
+static void call_each(const struct report *report, const struct batch_record *rec, struct out *out)
+{
+	const struct source_record record = {
+		.ts = rec->ts, .data = rec->data, .len = rec->len, .cpu = rec->cpu};
+
+	if (report->options.each(report->options.each_arg, &report->sources[rec->source],
+				 rec->event, &record, out) < 0)
+		out->failed = true;
+}
+
+void batch_format(const struct report *report, struct batch *batch)
+{
+	struct batch_cursor cursor = {batch->lost, batch->pages, batch->prev_diff_ts};
+	struct out scratch = {0};
+
+	for (uint32_t i = 0; i < batch->nr; i++) {
+		const struct batch_record *rec = &batch->recs[i];
+
+		if (rec->flags & REC_LEAF_EXIT)
+			continue;
+		switch (report->options.format) {
+		case REPORT_TEXT:
+			put_line(report, rec, &cursor, &batch->text);
+			if (report->options.each)
+				call_each(report, rec, &batch->text);
+			out_char(&batch->text, '\n');
+			break;
+		case REPORT_JSON:
+			format_json(report, rec, rec->flags & REC_LOST ? *cursor.lost++ : 0,
+				    &batch->text, &scratch);
+			break;
+		case REPORT_CSV:
+			format_csv(report, rec, &batch->text, &scratch);
+			break;
+		}
+	}
+	if (scratch.failed)
+		batch->text.failed = true;
+	out_done(&scratch);
+}

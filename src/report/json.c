@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* Machine-readable lines: one JSON object or one CSV row a record. docs/man/sonde-report.1 */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/mem.h"
+#include "report/batch.h"
+
+/* Length of a valid UTF-8 sequence at p, 0 when there is none. */
+static unsigned int utf8_len(const unsigned char *p, size_t left)
+{
+	unsigned int len = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+
+	if (len == 1)
+		return 1;
+	if (p[0] < 0xc2 || p[0] > 0xf4 || len > left)
+		return 0;
+	for (unsigned int i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+/* A JSON string; bytes that are no UTF-8 become U+FFFD, so that the line is always valid. */
+static void json_string(struct out *out, const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text, *end = p + len;
+
+	out_char(out, '"');
+	while (p < end) {
+		unsigned int n;
+
+		if (*p == '"' || *p == '\\') {
+			out_char(out, '\\');
+			out_char(out, (char)*p++);
+		} else if (*p == '\n') {
+			out_lit(out, "\\n");
+			p++;
+		} else if (*p < 0x20 || *p == 0x7f) {
+			out_lit(out, "\\u00");
+			out_hex_pad(out, *p++, 2, '0');
+		} else if ((n = utf8_len(p, (size_t)(end - p)))) {
+			out_mem(out, p, n);
+			p += n;
+		} else {
+			out_lit(out, "\\ufffd");
+			p++;
+		}
+	}
+	out_char(out, '"');
+}
+
+static void put_number(struct out *out, const struct event_field *field, uint64_t value)
+{
+	if (field->flags & EVENT_FIELD_SIGNED)
+		out_i64(out, (int64_t)value);
+	else
+		out_u64(out, value);
+}
+
+static void put_array(struct out *out, const struct event *event, const struct event_field *field,
+		      const uint8_t *bytes, uint32_t len)
+{
+	bool big = event_db_big_endian(event->db);
+	uint32_t size = field->elem_size;
+
+	if (size != 1 && size != 2 && size != 4 && size != 8)
+		size = 1;
+	out_char(out, '[');
+	for (uint32_t i = 0; i + size <= len; i += size) {
+		if (i)
+			out_char(out, ',');
+		if (field->flags & EVENT_FIELD_SIGNED)
+			out_i64(out, load_int(bytes + i, size, big));
+		else
+			out_u64(out, load_uint(bytes + i, size, big));
+	}
+	out_char(out, ']');
+}
+
+/* A field's value: number, string or array of numbers. `quote` writes a string. */
+static void put_value(struct out *out, const struct batch_record *rec,
+		      const struct event_field *field,
+		      void (*quote)(struct out *out, const char *text, size_t len))
+{
+	const void *bytes;
+	uint32_t len = 0;
+
+	if (!(field->flags & (EVENT_FIELD_ARRAY | EVENT_FIELD_STRING))) {
+		put_number(out, field, event_field_u64(rec->event, field, rec->data, rec->len));
+		return;
+	}
+	bytes = event_field_bytes(rec->event, field, rec->data, rec->len, &len);
+	if (field->flags & EVENT_FIELD_STRING)
+		quote(out, bytes ? bytes : "", bytes ? strnlen(bytes, len) : 0);
+	else
+		put_array(out, rec->event, field, bytes, bytes ? len : 0);
+}
+
+static void event_text(const struct report *report, const struct report_input *input,
+		       const struct batch_record *rec, struct out *scratch)
+{
+	struct event_context context = {
+		.options = &report->options.events,
+		.cpu = rec->cpu,
+		.ts = rec->ts,
+		.indent = rec->indent,
+		.compat = report->options.compat,
+	};
+	unsigned int flags = report->options.raw ? EVENT_PRINT_RAW : 0;
+
+	out_clear(scratch);
+	if (!rec->event)
+		return;
+	event_print(rec->event, rec->data, rec->len,
+		    flags | input->input->print_flags[rec->event->id], &context, scratch);
+	if (scratch->len && scratch->buf[scratch->len - 1] == '\n')
+		scratch->len--;
+}
+
+static void json_key(struct out *out, const char *key)
+{
+	out_lit(out, ",\"");
+	out_str(out, key);
+	out_lit(out, "\":");
+}
+
+static void json_text_member(struct out *out, const char *key, const char *text)
+{
+	json_key(out, key);
+	json_string(out, text, strlen(text));
+}
+
+static void json_fields(const struct batch_record *rec, struct out *out)
+{
+	const struct event *event = rec->event;
+	bool first = true;
+
+	json_key(out, "fields");
+	out_char(out, '{');
+	for (uint32_t i = 0; event && i < event->nr_fields; i++) {
+		const struct event_field *field = &event->fields[i];
+
+		if (field->flags & EVENT_FIELD_COMMON)
+			continue;
+		if (!first)
+			out_char(out, ',');
+		first = false;
+		json_string(out, field->name, strlen(field->name));
+		out_char(out, ':');
+		put_value(out, rec, field, json_string);
+	}
+	out_char(out, '}');
+}
+
+void format_json(const struct report *report, const struct batch_record *rec, int64_t lost,
+		 struct out *out, struct out *scratch)
+{
+	const struct source *source = &report->sources[rec->source];
+	const struct report_input *input = &report->inputs[report->source_input[rec->source]];
+
+	out_lit(out, "{\"ts\":");
+	out_u64(out, rec->ts);
+	json_key(out, "cpu");
+	out_u64(out, rec->cpu);
+	json_text_member(out, "task", format_comm(rec));
+	json_key(out, "pid");
+	out_i64(out, rec->pid);
+	out_clear(scratch);
+	format_latency_flags(input, rec->data, rec->len, scratch);
+	json_key(out, "flags");
+	json_string(out, scratch->buf, scratch->len);
+	if (report->nr_inputs > 1)
+		json_text_member(out, "file", input->input->base_name);
+	if (source->is_instance)
+		json_text_member(out, "instance", input->input->dat->buffers[source->buffer].name);
+	if (rec->event) {
+		json_text_member(out, "system", rec->event->system);
+		json_text_member(out, "event", rec->event->name);
+	} else {
+		out_lit(out, ",\"system\":null,\"event\":null");
+	}
+	if (lost) {
+		json_key(out, "lost_before");
+		out_i64(out, lost);
+	}
+	json_fields(rec, out);
+	event_text(report, input, rec, scratch);
+	json_key(out, "text");
+	json_string(out, scratch->buf, scratch->len);
+	out_lit(out, "}\n");
+}
+
+/* RFC 4180: quoted when it holds a comma, a quote or a line end. */
+static void csv_string(struct out *out, const char *text, size_t len)
+{
+	bool quote = false;
+
+	for (size_t i = 0; i < len && !quote; i++)
+		quote = text[i] == ',' || text[i] == '"' || text[i] == '\n' || text[i] == '\r';
+	if (!quote) {
+		out_mem(out, text, len);
+		return;
+	}
+	out_char(out, '"');
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '"')
+			out_char(out, '"');
+		out_char(out, text[i]);
+	}
+	out_char(out, '"');
+}
+
+static void csv_text(struct out *out, const char *text)
+{
+	csv_string(out, text, strlen(text));
+}
+
+static void csv_field(const struct report *report, const struct batch_record *rec, const char *name,
+		      struct out *out, struct out *scratch)
+{
+	const struct source *source = &report->sources[rec->source];
+	const struct report_input *input = &report->inputs[report->source_input[rec->source]];
+	const struct event_field *field;
+
+	if (!strcmp(name, "ts")) {
+		out_u64(out, rec->ts);
+	} else if (!strcmp(name, "cpu")) {
+		out_u64(out, rec->cpu);
+	} else if (!strcmp(name, "task")) {
+		csv_text(out, format_comm(rec));
+	} else if (!strcmp(name, "pid") && !(rec->event && event_field_find(rec->event, "pid"))) {
+		out_i64(out, rec->pid);
+	} else if (!strcmp(name, "flags")) {
+		format_latency_flags(input, rec->data, rec->len, out);
+	} else if (!strcmp(name, "file")) {
+		csv_text(out, input->input->base_name);
+	} else if (!strcmp(name, "instance")) {
+		csv_text(out, input->input->dat->buffers[source->buffer].name);
+	} else if (!strcmp(name, "system")) {
+		csv_text(out, rec->event ? rec->event->system : "");
+	} else if (!strcmp(name, "event")) {
+		csv_text(out, rec->event ? rec->event->name : "");
+	} else if (!strcmp(name, "text")) {
+		event_text(report, input, rec, scratch);
+		csv_string(out, scratch->buf, scratch->len);
+	} else if (rec->event && (field = event_field_find(rec->event, name))) {
+		out_clear(scratch);
+		if (field->flags & EVENT_FIELD_ARRAY && !(field->flags & EVENT_FIELD_STRING)) {
+			put_value(scratch, rec, field, csv_string);
+			csv_string(out, scratch->buf, scratch->len);
+		} else {
+			put_value(out, rec, field, csv_string);
+		}
+	}
+}
+
+void format_csv_header(const struct report *report, struct out *out)
+{
+	for (size_t i = 0; i < report->options.nr_csv_fields; i++) {
+		if (i)
+			out_char(out, ',');
+		csv_text(out, report->options.csv_fields[i]);
+	}
+	out_char(out, '\n');
+}
+
+void format_csv(const struct report *report, const struct batch_record *rec, struct out *out,
+		struct out *scratch)
+{
+	for (size_t i = 0; i < report->options.nr_csv_fields; i++) {
+		if (i)
+			out_char(out, ',');
+		csv_field(report, rec, report->options.csv_fields[i], out, scratch);
+	}
+	out_char(out, '\n');
+}
