@@ -316,6 +316,9 @@ void batch_format(const struct report *report, struct batch *batch)
 		case REPORT_CSV:
 			format_csv(report, rec, &batch->text, &scratch);
 			break;
+		case REPORT_NONE:
+			call_each(report, rec, &batch->text);
+			break;
 		}
 	}
 	if (scratch.failed)

@@ -18,7 +18,7 @@
 #include "expr/match.h"
 #include "report/source.h"
 
-enum report_format { REPORT_TEXT, REPORT_JSON, REPORT_CSV };
+enum report_format { REPORT_TEXT, REPORT_JSON, REPORT_CSV, REPORT_NONE /* only options.each */ };
 
 enum { COMPAT_31 = 31, COMPAT_34 = 34 };
 

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of `sonde report` share: the parsed command line. */
+#ifndef SONDE_CMD_REPORT_H
+#define SONDE_CMD_REPORT_H
+
+#include "cmd/cmd.h"
+#include "report/report.h"
+
+struct report_file {
+	const char *path;
+	struct input_options options;
+};
+
+struct report_filter {
+	const char *text;
+	bool negate;
+	int file; /* index of the file it belongs to, -1: all */
+};
+
+/* A list of words from one or several options; the words are borrowed or in `arena`. */
+struct word_list {
+	const char **words;
+	size_t nr, cap;
+};
+
+enum report_info { /* prints something of the file instead of its records */
+	INFO_NONE,
+	INFO_PAGE_SIZE,
+	INFO_ENDIAN,
+	INFO_FORMATS,
+	INFO_CHECK_EVENTS,
+	INFO_FUNCTIONS,
+	INFO_PRINTK,
+	INFO_EVENTS,
+	INFO_CPUS,
+	INFO_STAT,
+	INFO_UNAME,
+	INFO_VERSION,
+};
+
+struct report_args {
+	const struct command *command;
+	struct report_file *files;
+	size_t nr_files, cap_files;
+	bool files_by_option; /* -i was used */
+	struct report_filter *filters;
+	size_t nr_filters, cap_filters;
+	struct word_list raw_events, nohandler_events, shown_events, hooks, csv_fields, task_comms,
+		texts /* -F texts made here, owned */;
+	int32_t *task_pids;
+	size_t nr_task_pids, cap_task_pids;
+	bool *cpus; /* --cpu: flags by CPU number */
+	size_t nr_cpus, cap_cpus;
+	struct report_options report;
+	struct input_options input; /* defaults of later files */
+	enum report_info info;
+	bool want_first, want_last; /* --first-event, --last-event */
+	bool negate;
+	bool test_filters;
+	bool wakeup, profile, profile_global, profile_by_comm;
+	bool quiet, align_ts, follow, no_pager;
+	int verbose;
+	const char *kallsyms, *from, *to;
+};
+
+/* 0, or an exit status after a message. */
+int report_args_parse(struct report_args *ret_args, const struct command *command, int argc,
+		      char **argv);
+void report_args_done(struct report_args *args);
+
+/*
+ * A time of --from or --to: seconds (raw units when the clock does not count ns), or "+TIME" since
+ * the start, with an optional unit s, ms, us or ns. False when `text` is none.
+ */
+bool report_parse_time(const char *text, bool usecs, uint64_t start, uint64_t *ret_ts);
+
+/* report_info.c: print what was asked for; the exit status. */
+int report_show_info(const struct report_args *args, struct input *input);
+int report_check_events(const struct report_args *args, const struct input *input);
+
+/* Events of `db` chosen by any of the patterns get `flag`, in a table of 65536 entries by id. */
+int report_mark_events(const struct event_db *db, const struct word_list *patterns,
+		       enum event_match_kind kind, uint8_t flag, uint8_t *table, struct err *err);
+
+#endif
