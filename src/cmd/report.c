@@ -100,7 +100,8 @@ static int open_inputs(struct session *s, struct err *err)
 	if (!s->inputs || !s->filters || !s->shown)
 		return out_of_memory(err);
 	for (size_t i = 0; i < args->nr_files; i++) {
-		int r = input_open(&s->inputs[i], args->files[i].path, &args->files[i].options, err);
+		int r = input_open(&s->inputs[i], args->files[i].path, &args->files[i].options,
+				   err);
 
 		if (r < 0)
 			return r;
@@ -518,9 +519,10 @@ static void print_verbose(const struct session *s)
 			event_db_count(s->inputs[i]->db),
 			symbols_count(event_db_symbols(s->inputs[i]->db)));
 		for (size_t j = 0; j < dat->nr_buffers; j++)
-			fprintf(stderr, "  buffer \"%s\": clock %s, %u CPUs, sub-buffers of %u bytes\n",
-				dat->buffers[j].name, dat->buffers[j].clock, dat->buffers[j].nr_cpus,
-				dat->buffers[j].layout.size);
+			fprintf(stderr,
+				"  buffer \"%s\": clock %s, %u CPUs, sub-buffers of %u bytes\n",
+				dat->buffers[j].name, dat->buffers[j].clock,
+				dat->buffers[j].nr_cpus, dat->buffers[j].layout.size);
 	}
 }
 

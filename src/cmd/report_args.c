@@ -12,28 +12,65 @@
 #include "report/handlers.h"
 
 enum {
-	OPT_CPU = 1000, OPT_CPUS, OPT_FIRST_EVENT, OPT_LAST_EVENT, OPT_EVENTS, OPT_EVENT,
-	OPT_CHECK_EVENTS, OPT_KALLSYMS, OPT_PID, OPT_COMM, OPT_TASK, OPT_STAT, OPT_UNAME,
-	OPT_VERSION, OPT_TS_OFFSET, OPT_TS2SECS, OPT_NODATE, OPT_RAW_TS, OPT_ALIGN_TS, OPT_TS_DIFF,
-	OPT_TS_CHECK, OPT_PROFILE, OPT_BY_COMM, OPT_BOUNDARY, OPT_DEBUG, OPT_VERBOSE, OPT_COMPAT,
-	OPT_FROM, OPT_TO, OPT_JSON, OPT_CSV, OPT_FIELDS, OPT_FOLLOW, OPT_COLOR, OPT_NO_PAGER,
+	OPT_CPU = 1000,
+	OPT_CPUS,
+	OPT_FIRST_EVENT,
+	OPT_LAST_EVENT,
+	OPT_EVENTS,
+	OPT_EVENT,
+	OPT_CHECK_EVENTS,
+	OPT_KALLSYMS,
+	OPT_PID,
+	OPT_COMM,
+	OPT_TASK,
+	OPT_STAT,
+	OPT_UNAME,
+	OPT_VERSION,
+	OPT_TS_OFFSET,
+	OPT_TS2SECS,
+	OPT_NODATE,
+	OPT_RAW_TS,
+	OPT_ALIGN_TS,
+	OPT_TS_DIFF,
+	OPT_TS_CHECK,
+	OPT_PROFILE,
+	OPT_BY_COMM,
+	OPT_BOUNDARY,
+	OPT_DEBUG,
+	OPT_VERBOSE,
+	OPT_COMPAT,
+	OPT_FROM,
+	OPT_TO,
+	OPT_JSON,
+	OPT_CSV,
+	OPT_FIELDS,
+	OPT_FOLLOW,
+	OPT_COLOR,
+	OPT_NO_PAGER,
 };
 
-#define ROW(id, letter, name, arg, arg_name, help) {id, letter, name, arg, arg_name, help, NULL}
+#define ROW(id, letter, name, arg, arg_name, help)                                                 \
+	{                                                                                          \
+		id, letter, name, arg, arg_name, help, NULL                                        \
+	}
 #define GROUP(id, letter, name, arg, arg_name, help, group)                                        \
-	{id, letter, name, arg, arg_name, help, group}
+	{                                                                                          \
+		id, letter, name, arg, arg_name, help, group                                       \
+	}
 #define NONE CMD_ARG_NONE
 #define ARG  CMD_ARG_REQUIRED
 
 static const struct cmd_option options[] = {
 	GROUP('i', 'i', "input", ARG, "FILE", "read FILE (several are merged by time)", "Input"),
 	ROW(OPT_CPU, 0, "cpu", ARG, "LIST", "only these CPUs: 0,2-4"),
-	ROW(OPT_KALLSYMS, 0, "kallsyms", ARG, "FILE", "more symbols, in the form of /proc/kallsyms"),
+	ROW(OPT_KALLSYMS, 0, "kallsyms", ARG, "FILE",
+	    "more symbols, in the form of /proc/kallsyms"),
 	ROW(OPT_FOLLOW, 0, "follow", NONE, NULL,
 	    "go on while the recording is still being written"),
 
 	GROUP(OPT_FROM, 0, "from", ARG, "TIME",
-	      "only from this time on: seconds as shown, or +TIME since the start; units s, ms, us, ns",
+	      "only from this time on: seconds as shown, or +TIME since the start; units s, ms, "
+	      "us, ns",
 	      "Selection"),
 	ROW(OPT_TO, 0, "to", ARG, "TIME", "only up to this time"),
 	ROW(OPT_TASK, 0, "task", ARG, "LIST", "only these tasks: names, globs or pids"),
@@ -55,7 +92,8 @@ static const struct cmd_option options[] = {
 	ROW('r', 'r', NULL, ARG, "RE", "events whose name or system is RE as raw fields"),
 	ROW('n', 'n', NULL, ARG, "RE", "no built-in handler for events whose name or system is RE"),
 	ROW('N', 'N', NULL, NONE, NULL, "no built-in handlers: the kernel's print formats"),
-	ROW('L', 'L', NULL, NONE, NULL, "as -N: there are no system-wide handlers but the built-in"),
+	ROW('L', 'L', NULL, NONE, NULL,
+	    "as -N: there are no system-wide handlers but the built-in"),
 	ROW('O', 'O', NULL, ARG, "OPTION", "option of a handler, [PLUGIN:]NAME[=VALUE]"),
 	ROW(OPT_COMPAT, 0, "compat", ARG, "VERSION",
 	    "layout of trace-cmd VERSION: 3.1 or 3.4 (the default)"),
@@ -87,7 +125,8 @@ static const struct cmd_option options[] = {
 	ROW('p', 'p', "page-size", NONE, NULL, "page size of the file and of this machine"),
 	ROW('E', 'E', NULL, NONE, NULL, "names of the recorded event formats"),
 	ROW(OPT_EVENTS, 0, "events", NONE, NULL, "the recorded event formats"),
-	ROW(OPT_CHECK_EVENTS, 0, "check-events", NONE, NULL, "whether all formats can be understood"),
+	ROW(OPT_CHECK_EVENTS, 0, "check-events", NONE, NULL,
+	    "whether all formats can be understood"),
 	ROW('f', 'f', "functions", NONE, NULL, "recorded functions and their addresses"),
 	ROW('P', 'P', "printk", NONE, NULL, "recorded trace_printk formats"),
 	ROW(OPT_CPUS, 0, "cpus", NONE, NULL, "CPUs with data"),
@@ -143,7 +182,8 @@ static int add_filter(struct report_args *args, const char *text)
 }
 
 /* Calls `each` for every part of a comma-separated list; empty parts are passed over. */
-static int split_list(struct report_args *args, const char *text, int (*each)(struct report_args *, const char *))
+static int split_list(struct report_args *args, const char *text,
+		      int (*each)(struct report_args *, const char *))
 {
 	while (*text) {
 		size_t len = strcspn(text, ",");
@@ -298,8 +338,11 @@ static int set_compat(struct report_args *args, const char *text)
 	static const struct {
 		const char *text;
 		int compat;
-	} versions[] = {{"3.1", COMPAT_31}, {"3.1.6", COMPAT_31}, {"3.2", COMPAT_31},
-			{"3.3", COMPAT_34}, {"3.4", COMPAT_34}};
+	} versions[] = {{"3.1", COMPAT_31},
+			{"3.1.6", COMPAT_31},
+			{"3.2", COMPAT_31},
+			{"3.3", COMPAT_34},
+			{"3.4", COMPAT_34}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
 		if (!strcmp(text, versions[i].text)) {
@@ -336,7 +379,8 @@ static int set_color(struct report_args *args, const char *text)
 	else if (!strcmp(text, "auto"))
 		args->report.colour = cmd_stdout_colour();
 	else
-		return cmd_usage(args->command, "--color: '%s' is none of auto, always, never", text);
+		return cmd_usage(args->command, "--color: '%s' is none of auto, always, never",
+				 text);
 	return 0;
 }
 
@@ -419,10 +463,18 @@ static const struct {
 	int id;
 	enum report_info info;
 } info_options[] = {
-	{'p', INFO_PAGE_SIZE},	 {'e', INFO_ENDIAN},		      {OPT_EVENTS, INFO_FORMATS},
-	{'f', INFO_FUNCTIONS},	 {OPT_CHECK_EVENTS, INFO_CHECK_EVENTS}, {'P', INFO_PRINTK},
-	{'E', INFO_EVENTS},	 {OPT_CPUS, INFO_CPUS},		      {OPT_FIRST_EVENT, INFO_CPUS},
-	{OPT_LAST_EVENT, INFO_CPUS}, {OPT_STAT, INFO_STAT},	      {OPT_UNAME, INFO_UNAME},
+	{'p', INFO_PAGE_SIZE},
+	{'e', INFO_ENDIAN},
+	{OPT_EVENTS, INFO_FORMATS},
+	{'f', INFO_FUNCTIONS},
+	{OPT_CHECK_EVENTS, INFO_CHECK_EVENTS},
+	{'P', INFO_PRINTK},
+	{'E', INFO_EVENTS},
+	{OPT_CPUS, INFO_CPUS},
+	{OPT_FIRST_EVENT, INFO_CPUS},
+	{OPT_LAST_EVENT, INFO_CPUS},
+	{OPT_STAT, INFO_STAT},
+	{OPT_UNAME, INFO_UNAME},
 	{OPT_VERSION, INFO_VERSION},
 };
 
@@ -447,17 +499,28 @@ static bool *flag_of(struct report_args *args, int id)
 		int id;
 		bool *flag;
 	} flags[] = {
-		{'I', &args->report.no_irqs},	       {'S', &args->report.no_softirqs},
-		{'t', &args->report.ns},	       {'l', &args->report.latency},
-		{'R', &args->report.raw},	       {'T', &args->test_filters},
-		{'N', &args->input.no_handlers},       {'L', &args->input.no_handlers},
-		{'w', &args->wakeup},		       {'G', &args->profile_global},
-		{'q', &args->quiet},		       {OPT_PROFILE, &args->profile},
-		{OPT_BY_COMM, &args->profile_by_comm}, {OPT_NODATE, &args->input.no_date},
-		{OPT_RAW_TS, &args->input.raw_ts},     {OPT_ALIGN_TS, &args->align_ts},
-		{OPT_TS_DIFF, &args->report.ts_diff},  {OPT_TS_CHECK, &args->report.ts_check},
-		{OPT_BOUNDARY, &args->report.boundary}, {OPT_DEBUG, &args->report.debug},
-		{OPT_FOLLOW, &args->follow},	       {OPT_NO_PAGER, &args->no_pager},
+		{'I', &args->report.no_irqs},
+		{'S', &args->report.no_softirqs},
+		{'t', &args->report.ns},
+		{'l', &args->report.latency},
+		{'R', &args->report.raw},
+		{'T', &args->test_filters},
+		{'N', &args->input.no_handlers},
+		{'L', &args->input.no_handlers},
+		{'w', &args->wakeup},
+		{'G', &args->profile_global},
+		{'q', &args->quiet},
+		{OPT_PROFILE, &args->profile},
+		{OPT_BY_COMM, &args->profile_by_comm},
+		{OPT_NODATE, &args->input.no_date},
+		{OPT_RAW_TS, &args->input.raw_ts},
+		{OPT_ALIGN_TS, &args->align_ts},
+		{OPT_TS_DIFF, &args->report.ts_diff},
+		{OPT_TS_CHECK, &args->report.ts_check},
+		{OPT_BOUNDARY, &args->report.boundary},
+		{OPT_DEBUG, &args->report.debug},
+		{OPT_FOLLOW, &args->follow},
+		{OPT_NO_PAGER, &args->no_pager},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
@@ -492,8 +555,9 @@ static int apply(struct report_args *args, int id, const char *arg)
 
 static int add_default_fields(struct report_args *args)
 {
-	return args->csv_fields.nr ? 0 : split_list(args, "ts,cpu,task,pid,flags,system,event,text",
-						    add_csv_field);
+	return args->csv_fields.nr
+		       ? 0
+		       : split_list(args, "ts,cpu,task,pid,flags,system,event,text", add_csv_field);
 }
 
 static int add_operands(struct report_args *args, int argc, char **argv, int first)
@@ -583,7 +647,8 @@ void report_args_done(struct report_args *args)
 	mem_free(args->cpus);
 }
 
-/* Decimal digits with an optional fraction, as nanoseconds of `unit_ns`; false when it is no number. */
+/* Decimal digits with an optional fraction, as nanoseconds of `unit_ns`; false when it is no
+ * number. */
 static bool parse_decimal(const char **text, uint64_t unit_ns, uint64_t *ret_ns)
 {
 	const char *p = *text;
@@ -646,11 +711,15 @@ const struct command cmd_report = {
 	.summary = "show the events of a trace.dat file as text, JSON or CSV",
 	.synopsis = "[OPTIONS] [FILE...]",
 	.description =
-		"Reads trace.dat (or FILE, or several, merged by time) and prints one line an event. The\n"
-		"layout is that of trace-cmd report; --compat 3.1 gives that of its older versions.\n"
+		"Reads trace.dat (or FILE, or several, merged by time) and prints one line an "
+		"event. The\n"
+		"layout is that of trace-cmd report; --compat 3.1 gives that of its older "
+		"versions.\n"
 		"\n"
-		"A file that is damaged, cut off or still being written is read as far as it goes; what is\n"
-		"missing is said on stderr, and the exit status is 1. Lost events are shown at their place\n"
+		"A file that is damaged, cut off or still being written is read as far as it goes; "
+		"what is\n"
+		"missing is said on stderr, and the exit status is 1. Lost events are shown at "
+		"their place\n"
 		"and summed up at the end, on stderr.\n"
 		"\n"
 		"Examples:\n"
@@ -658,7 +727,8 @@ const struct command cmd_report = {
 		"  sonde report --task bash --from +1s --to +2s   one task, the second second\n"
 		"  sonde report -F 'sched_switch: prev_prio < 100' x.dat\n"
 		"  sonde report --event sched: --json x.dat | jq .fields\n"
-		"  sonde report --csv --fields ts,task,prev_comm,next_comm --event sched_switch x.dat",
+		"  sonde report --csv --fields ts,task,prev_comm,next_comm --event sched_switch "
+		"x.dat",
 	.options = options,
 	.needs = CMD_NEEDS_FILE,
 	.run = cmd_report_run,

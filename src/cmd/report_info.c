@@ -50,7 +50,8 @@ static int show_formats(const struct report_args *args, const struct input *inpu
 
 	if (!table)
 		return cmd_fail(args->command, &(struct err){-ENOMEM, "out of memory"});
-	if (report_mark_events(input->db, &args->shown_events, EVENT_MATCH_PART, 1, table, &err) < 0)
+	if (report_mark_events(input->db, &args->shown_events, EVENT_MATCH_PART, 1, table, &err) <
+	    0)
 		return cmd_fail(args->command, &err);
 	for (size_t i = 0; i < event_db_count(input->db); i++) {
 		const struct event *event = event_db_at(input->db, i);
@@ -68,7 +69,8 @@ static int show_formats(const struct report_args *args, const struct input *inpu
 
 static int by_system(const void *a, const void *b)
 {
-	const struct event *x = *(const struct event *const *)a, *y = *(const struct event *const *)b;
+	const struct event *x = *(const struct event *const *)a,
+			   *y = *(const struct event *const *)b;
 	int r = strcmp(x->system, y->system);
 
 	if (!r)

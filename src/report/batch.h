@@ -10,7 +10,9 @@
 #include "report/comm.h"
 #include "report/report.h"
 
-enum { BATCH_RECORDS = 4096 };
+enum {
+	BATCH_RECORDS = 4096
+};
 
 enum batch_flags {
 	REC_LEAF = 1 << 0,	 /* the next record is the funcgraph_exit that belongs to it */
@@ -46,8 +48,8 @@ struct batch {
 	size_t nr_pages, cap_pages;
 	struct dat_chunk **chunks;
 	size_t nr_chunks, cap_chunks;
-	uint64_t serial;	/* number of this batch, from 1 */
-	uint64_t prev_diff_ts;	/* --ts-diff: time of the line before the first, 0: none */
+	uint64_t serial;       /* number of this batch, from 1 */
+	uint64_t prev_diff_ts; /* --ts-diff: time of the line before the first, 0: none */
 	struct out text;
 };
 
@@ -58,8 +60,8 @@ struct report_cpu {
 	int32_t pid; /* of comm */
 	uint32_t comm_generation;
 	bool comm_valid;
-	bool last_shown; /* filter_shows */
-	uint64_t last_ts; /* --ts-check */
+	bool last_shown;     /* filter_shows */
+	uint64_t last_ts;    /* --ts-check */
 	int64_t hidden_lost; /* before records that were not shown */
 	uint64_t lost, lost_unknown;
 };
@@ -93,7 +95,7 @@ struct report {
 	size_t nr_sources;
 	struct report_input *inputs;
 	size_t nr_inputs;
-	uint32_t *source_input; /* by source: index of its input */
+	uint32_t *source_input;	  /* by source: index of its input */
 	struct report_cpu **cpus; /* by source, by CPU number */
 	uint32_t *nr_cpus;	  /* by source */
 	struct report_tasks tasks;
@@ -109,7 +111,8 @@ struct report {
 };
 
 /* Fill an empty batch with up to `max` records; fewer only at the end. */
-int batch_fill(struct report *report, struct batch *batch, uint32_t max, struct err *err) _must_check_;
+int batch_fill(struct report *report, struct batch *batch, uint32_t max, struct err *err)
+	_must_check_;
 /* Drop the references and empty it. */
 void batch_clear(struct batch *batch);
 void batch_done(struct batch *batch);

@@ -19,7 +19,8 @@ void comm_table_free(struct comm_table *table);
 /* NULL when the pid has no name yet. The pointer stays valid as long as the table. */
 const char *comm_table_find(const struct comm_table *table, int32_t pid);
 /* Learn a name of at most `size` bytes, ended by a NUL or the size. Known pids keep theirs. */
-int comm_table_learn(struct comm_table *table, int32_t pid, const char *comm, uint32_t size) _must_check_;
+int comm_table_learn(struct comm_table *table, int32_t pid, const char *comm, uint32_t size)
+	_must_check_;
 /* Changes with every name learned, so that callers may cache a lookup. */
 uint32_t comm_table_generation(const struct comm_table *table);
 

@@ -12,7 +12,11 @@
 #define COLOUR_TIME  "\033[2m"
 #define COLOUR_OFF   "\033[0m"
 
-enum { NAME_COLUMN = 20, COMM_COLUMN = 16, COMM_COLUMN_LATENCY = 8 };
+enum {
+	NAME_COLUMN = 20,
+	COMM_COLUMN = 16,
+	COMM_COLUMN_LATENCY = 8
+};
 
 /* Bits of the common field `flags` (kernel: enum trace_flag_type). */
 enum {
@@ -62,9 +66,7 @@ void format_latency_flags(const struct report_input *input, const uint8_t *data,
 	bool hard = flags & FLAG_HARDIRQ, soft = flags & FLAG_SOFTIRQ;
 	int32_t offset;
 
-	out_char(out, (flags & FLAG_IRQS_OFF)	      ? 'd'
-		      : (flags & FLAG_IRQS_NOSUPPORT) ? 'X'
-						      : '.');
+	out_char(out, (flags & FLAG_IRQS_OFF) ? 'd' : (flags & FLAG_IRQS_NOSUPPORT) ? 'X' : '.');
 	out_char(out, (flags & FLAG_NEED_RESCHED) ? 'N' : '.');
 	out_char(out, hard && soft ? 'H' : hard ? 'h' : soft ? 's' : '.');
 	put_depth(out, preempt & 15);
@@ -105,7 +107,8 @@ static void put_task(const struct report *report, const struct batch_record *rec
 	size_t len = strlen(comm), digits = out->len;
 
 	if (report->options.latency)
-		out_str_right(out, comm, MIN(len, (size_t)COMM_COLUMN_LATENCY), COMM_COLUMN_LATENCY);
+		out_str_right(out, comm, MIN(len, (size_t)COMM_COLUMN_LATENCY),
+			      COMM_COLUMN_LATENCY);
 	else
 		out_str_right(out, comm, len, COMM_COLUMN);
 	out_char(out, '-');

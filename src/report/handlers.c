@@ -5,7 +5,9 @@
 #include <string.h>
 
 #define OPTION(plugin, name, field, initial, text)                                                 \
-	{plugin, name, text, offsetof(struct event_options, field), initial}
+	{                                                                                          \
+		plugin, name, text, offsetof(struct event_options, field), initial                 \
+	}
 
 const struct handler_option handler_options[] = {
 	OPTION("ftrace", "parent", function_parent, false, "Print the caller of a traced function"),

@@ -23,6 +23,7 @@ void handler_options_init(struct event_options *ret_options);
  * Apply one -O text. Without a value the option is switched to its other state, as trace-cmd does.
  * -EINVAL with a message for an unknown option or a value other than 0, 1, true and false.
  */
-int handler_options_set(struct event_options *options, const char *text, struct err *err) _must_check_;
+int handler_options_set(struct event_options *options, const char *text, struct err *err)
+	_must_check_;
 
 #endif

@@ -16,9 +16,17 @@
 #include "report/batch.h"
 
 /* The first line should be out at once; later, large batches cost less. */
-enum { FIRST_BATCH_RECORDS = 64, SLOTS_PER_THREAD = 3 };
+enum {
+	FIRST_BATCH_RECORDS = 64,
+	SLOTS_PER_THREAD = 3
+};
 
-enum slot_state { SLOT_FREE, SLOT_FILLED, SLOT_BUSY, SLOT_DONE };
+enum slot_state {
+	SLOT_FREE,
+	SLOT_FILLED,
+	SLOT_BUSY,
+	SLOT_DONE
+};
 
 struct pipeline {
 	struct report *report;
@@ -293,7 +301,8 @@ static int pipeline_start(struct pipeline *pipe, struct report *report)
 {
 	unsigned int want = report->options.each ? 0 : report->options.nr_threads;
 
-	*pipe = (struct pipeline){.report = report, .nr_slots = want ? want * SLOTS_PER_THREAD + 2 : 1};
+	*pipe = (struct pipeline){.report = report,
+				  .nr_slots = want ? want * SLOTS_PER_THREAD + 2 : 1};
 	pthread_mutex_init(&pipe->lock, NULL);
 	pthread_cond_init(&pipe->filled, NULL);
 	pthread_cond_init(&pipe->changed, NULL);
@@ -319,6 +328,7 @@ int report_run(struct report *report, int fd, struct err *err)
 	struct pipeline pipe;
 	int r = pipeline_start(&pipe, report);
 
+	report->done = false;
 	if (r < 0)
 		err_set(err, r, "out of memory");
 	else

@@ -18,16 +18,24 @@
 #include "expr/match.h"
 #include "report/source.h"
 
-enum report_format { REPORT_TEXT, REPORT_JSON, REPORT_CSV, REPORT_NONE /* only options.each */ };
+enum report_format {
+	REPORT_TEXT,
+	REPORT_JSON,
+	REPORT_CSV,
+	REPORT_NONE /* only options.each */
+};
 
-enum { COMPAT_31 = 31, COMPAT_34 = 34 };
+enum {
+	COMPAT_31 = 31,
+	COMPAT_34 = 34
+};
 
 struct report_options {
 	enum report_format format;
-	int compat;	       /* COMPAT_31 or COMPAT_34: whose text layout */
-	bool latency;	       /* -l */
-	bool raw;	       /* -R */
-	bool ns;	       /* -t */
+	int compat;   /* COMPAT_31 or COMPAT_34: whose text layout */
+	bool latency; /* -l */
+	bool raw;     /* -R */
+	bool ns;      /* -t */
 	bool ts_diff, ts_check;
 	bool boundary, debug;
 	bool no_irqs, no_softirqs; /* -I, -S */
@@ -38,7 +46,8 @@ struct report_options {
 	const char *const *csv_fields;
 	size_t nr_csv_fields;
 	unsigned int nr_threads; /* formatting threads beside the caller; 0: none */
-	/* Called for each shown record in order, behind its text; forces nr_threads 0. May be NULL. */
+	/* Called for each shown record in order, behind its text; forces nr_threads 0. May be NULL.
+	 */
 	int (*each)(void *arg, const struct source *source, const struct event *event,
 		    const struct source_record *rec, struct out *suffix);
 	void *each_arg;

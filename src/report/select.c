@@ -12,7 +12,10 @@
 #include "base/mem.h"
 #include "report/batch.h"
 
-enum { FLAG_HARDIRQ = 0x08, FLAG_SOFTIRQ = 0x10 };
+enum {
+	FLAG_HARDIRQ = 0x08,
+	FLAG_SOFTIRQ = 0x10
+};
 
 struct record_ids {
 	const struct event *event;
@@ -36,7 +39,8 @@ static inline struct record_ids identify(const struct report_input *input, const
 	ids.id = (uint16_t)load_uint(data + common->type_offset, common->type_size, input->big);
 	ids.event = event_db_by_id(input->input->db, ids.id);
 	if (common_fits(common->pid_offset, common->pid_size, len))
-		ids.pid = (int32_t)load_int(data + common->pid_offset, common->pid_size, input->big);
+		ids.pid =
+			(int32_t)load_int(data + common->pid_offset, common->pid_size, input->big);
 	return ids;
 }
 
@@ -133,7 +137,8 @@ static int indent_of(struct report *report, const struct report_input *input, ui
 	if (!input->function_ip || !input->function_parent || cpu >= report->nr_indents)
 		return 0;
 	stack = &report->indents[cpu];
-	parent = symbol_name(input, event_field_u64(input->function, input->function_parent, data, len));
+	parent = symbol_name(input,
+			     event_field_u64(input->function, input->function_parent, data, len));
 	if (!parent)
 		return 0;
 	name = symbol_name(input, event_field_u64(input->function, input->function_ip, data, len));
@@ -299,8 +304,9 @@ static void check_time(const struct report *report, struct report_cpu *cpu,
 
 static void track_diff(struct report *report, const struct source *source, uint64_t ts)
 {
-	report->last_diff_ts =
-		source->usecs && source->clock_known && !report->options.ns ? (ts + 500) / 1000 : ts;
+	report->last_diff_ts = source->usecs && source->clock_known && !report->options.ns
+				       ? (ts + 500) / 1000
+				       : ts;
 }
 
 /* What a function or scheduler record changes for the lines behind it. */

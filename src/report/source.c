@@ -60,8 +60,8 @@ void input_free(struct input *input)
 /* The clocks that count nanoseconds and are shown as seconds. */
 static bool clock_is_ns(const char *clock, bool boot_is_ns)
 {
-	static const char *const names[] = {"local", "global", "uptime",   "perf",
-					    "mono",  "mono_raw", "tai", "tsc2nsec"};
+	static const char *const names[] = {"local", "global",	 "uptime", "perf",
+					    "mono",  "mono_raw", "tai",	   "tsc2nsec"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(clock, names[i]))
@@ -161,7 +161,8 @@ static uint64_t sync_time(const struct dat_time_shift *sync, uint64_t ts, uint32
 	if (high && (sync->flags & 1) && high->time > low->time) {
 		__int128 way = (__int128)((int64_t)ts - low->time) * (high->offset - low->offset);
 
-		offset += (int64_t)((way + (high->time - low->time) / 2) / (high->time - low->time));
+		offset +=
+			(int64_t)((way + (high->time - low->time) / 2) / (high->time - low->time));
 	}
 	if (low->scaling > 1 && low->fraction >= 0 && low->fraction < 64)
 		ts = (uint64_t)(((unsigned __int128)ts * (uint64_t)low->scaling) >> low->fraction);
@@ -269,7 +270,8 @@ static void sift_down(struct source *source, uint32_t at)
 
 		if (child >= source->nr_heap)
 			break;
-		if (child + 1 < source->nr_heap && head_before(source, heap[child + 1], heap[child]))
+		if (child + 1 < source->nr_heap &&
+		    head_before(source, heap[child + 1], heap[child]))
 			child++;
 		if (!head_before(source, heap[child], head))
 			break;

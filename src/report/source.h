@@ -21,12 +21,12 @@
 
 /* How one file's times are read. */
 struct input_options {
-	bool no_handlers;   /* -N */
-	bool no_date;	    /* --nodate */
-	bool raw_ts;	    /* --raw-ts: no correction of any kind */
-	int64_t ts_offset;  /* --ts-offset, raw units */
+	bool no_handlers;    /* -N */
+	bool no_date;	     /* --nodate */
+	bool raw_ts;	     /* --raw-ts: no correction of any kind */
+	int64_t ts_offset;   /* --ts-offset, raw units */
 	uint64_t ts2secs_hz; /* --ts2secs; 0: not given */
-	bool boot_is_ns;    /* show the boot clock in seconds (trace-cmd 3.1 shows raw numbers) */
+	bool boot_is_ns;     /* show the boot clock in seconds (trace-cmd 3.1 shows raw numbers) */
 };
 
 /* One opened file. */
@@ -36,7 +36,7 @@ struct input {
 	struct dat *dat;
 	struct event_db *db;
 	struct input_options options;
-	uint8_t *print_flags; /* EVENT_PRINT_* by event id: -r, -n; 65536 entries */
+	uint8_t *print_flags;	    /* EVENT_PRINT_* by event id: -r, -n; 65536 entries */
 	struct comm_table *learned; /* names seen in printed events; see comm.h */
 };
 
@@ -50,9 +50,9 @@ struct source_record {
 	const uint8_t *data;
 	uint32_t len;
 	uint32_t cpu;
-	int64_t lost;	    /* events lost before this record: 0, a number, SUBBUF_LOST_UNKNOWN */
-	bool page_start;    /* first record of its sub-buffer */
-	uint64_t page_ts;   /* --debug: raw time and file position of the sub-buffer */
+	int64_t lost;	  /* events lost before this record: 0, a number, SUBBUF_LOST_UNKNOWN */
+	bool page_start;  /* first record of its sub-buffer */
+	uint64_t page_ts; /* --debug: raw time and file position of the sub-buffer */
 	const uint8_t *page;
 	struct dat_chunk *chunk; /* holds data; borrowed until the source moves on */
 };
@@ -84,7 +84,8 @@ struct source {
  * A source for buffer `buffer` of `input`. Pages are not read before source_start. `cpus` (or NULL
  * for all) lists the CPUs wanted.
  */
-int source_init(struct source *source, struct input *input, size_t buffer, struct err *err) _must_check_;
+int source_init(struct source *source, struct input *input, size_t buffer, struct err *err)
+	_must_check_;
 void source_done(struct source *source);
 
 /* Add `offset` to every time, after all other corrections (--align-ts). Before source_start. */
