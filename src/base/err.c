@@ -6,7 +6,12 @@
 
 const char *err_name(int code)
 {
-	const char *text = strerrordesc_np(code < 0 ? -code : code);
+	int number = code < 0 ? -code : code;
+#ifdef __GLIBC__
+	const char *text = strerrordesc_np(number); /* strerror is not thread-safe here */
+#else
+	const char *text = strerror(number);
+#endif
 
 	return text ? text : "unknown error";
 }

@@ -28,6 +28,7 @@ struct session {
 	struct wakeup *wakeup;
 	struct profile **profiles; /* by input */
 	struct report *report;
+	char *partial;
 };
 
 static const struct command *warn_command;
@@ -88,6 +89,25 @@ static int add_symbols(struct input *input, const char *path, struct err *err)
 	}
 	event_db_set_symbols(input->db, symbols);
 	return 0;
+}
+
+/* A recording in progress (or cut off) is found under the name that it will have. */
+static const char *find_partial(struct session *s, const char *path)
+{
+	static const char suffix[] = ".partial";
+	size_t len = strlen(path);
+	char *name;
+	struct stat st;
+
+	if (io_stat(path, &st) != -ENOENT)
+		return path;
+	name = mem_alloc(len + sizeof(suffix));
+	if (!name)
+		return path;
+	memcpy(name, path, len);
+	memcpy(name + len, suffix, sizeof(suffix));
+	s->partial = name;
+	return io_stat(name, &st) < 0 ? path : name;
 }
 
 static int open_inputs(struct session *s, struct err *err)
@@ -254,6 +274,14 @@ static int start_sources(struct session *s, struct err *err)
 	return 0;
 }
 
+static int profile_record(struct profile *profile, const struct event *event,
+			  const struct source_record *rec)
+{
+	if (rec->lost)
+		profile_lost(profile, rec->cpu);
+	return profile_event(profile, event, rec->data, rec->len, rec->cpu, rec->ts);
+}
+
 static int each_record(void *arg, const struct source *source, const struct event *event,
 		       const struct source_record *rec, struct out *suffix)
 {
@@ -264,9 +292,35 @@ static int each_record(void *arg, const struct source *source, const struct even
 		r = wakeup_event(s->wakeup, event, rec->data, rec->len, rec->ts, suffix);
 	for (size_t i = 0; s->profiles && event && i < s->nr_inputs; i++)
 		if (s->inputs[i] == source->input)
-			r = profile_event(s->profiles[i], event, rec->data, rec->len, rec->cpu,
-					  rec->ts);
+			r = profile_record(s->profiles[i], event, rec);
 	return r;
+}
+
+/* The hooks of the command line, and those the file was recorded with. */
+static int make_profile(struct session *s, size_t index, struct err *err)
+{
+	const struct report_args *args = &s->args;
+	const struct dat *dat = s->inputs[index]->dat;
+	_cleanup_free_ const char **hooks = NULL;
+	size_t nr = args->hooks.nr;
+	struct profile_options options = {
+		.global = args->profile_global,
+		.by_comm = args->profile_by_comm,
+		.nr_cpus = dat->nr_cpus,
+	};
+
+	hooks = mem_calloc(nr + dat->nr_options, sizeof(*hooks));
+	if (!hooks)
+		return out_of_memory(err);
+	if (nr)
+		memcpy(hooks, args->hooks.words, nr * sizeof(*hooks));
+	for (size_t i = 0; i < dat->nr_options; i++)
+		if (dat->options[i].id == DAT_OPTION_HOOK && dat->options[i].len &&
+		    !dat->options[i].data[dat->options[i].len - 1])
+			hooks[nr++] = (const char *)dat->options[i].data;
+	options.hooks = hooks;
+	options.nr_hooks = nr;
+	return profile_new(&s->profiles[index], s->inputs[index]->db, &options, err);
 }
 
 static int make_summaries(struct session *s, struct err *err)
@@ -288,17 +342,8 @@ static int make_summaries(struct session *s, struct err *err)
 	s->profiles = mem_calloc(s->nr_inputs, sizeof(*s->profiles));
 	if (!s->profiles)
 		return out_of_memory(err);
-	for (size_t i = 0; i < s->nr_inputs && r >= 0; i++) {
-		const struct profile_options options = {
-			.global = args->profile_global,
-			.by_comm = args->profile_by_comm,
-			.hooks = args->hooks.words,
-			.nr_hooks = args->hooks.nr,
-			.nr_cpus = s->inputs[i]->dat->nr_cpus,
-		};
-
-		r = profile_new(&s->profiles[i], s->inputs[i]->db, &options, err);
-	}
+	for (size_t i = 0; i < s->nr_inputs && r >= 0; i++)
+		r = make_profile(s, i, err);
 	return r;
 }
 
@@ -439,7 +484,8 @@ static int print_summaries(struct session *s)
 	if (s->wakeup)
 		wakeup_summary(s->wakeup, &out);
 	for (size_t i = 0; s->profiles && i < s->nr_inputs; i++)
-		profile_print(s->profiles[i], &out);
+		if (profile_print(s->profiles[i], &out) < 0)
+			return -ENOMEM;
 	if (out.failed)
 		return -ENOMEM;
 	return out.len ? io_write_full(STDOUT_FILENO, out.buf, out.len) : 0;

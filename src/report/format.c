@@ -261,15 +261,15 @@ struct batch_cursor {
 	uint64_t prev_diff_ts;
 };
 
-static void put_line(const struct report *report, const struct batch_record *rec,
+static void put_line(const struct report *report, const struct batch_record *rec, int64_t lost,
 		     struct batch_cursor *cursor, struct out *out)
 {
 	const struct source *source = &report->sources[rec->source];
 	const struct report_input *input = &report->inputs[report->source_input[rec->source]];
 
 	put_name_column(report, source, out);
-	if (rec->flags & REC_LOST)
-		put_lost(report, rec, *cursor->lost++, out);
+	if (lost)
+		put_lost(report, rec, lost, out);
 	if (rec->flags & REC_PAGE_START)
 		put_page_start(report, rec, cursor->page++, out);
 	put_task(report, rec, out);
@@ -285,10 +285,16 @@ static void put_line(const struct report *report, const struct batch_record *rec
 	put_info(report, input, rec, out);
 }
 
-static void call_each(const struct report *report, const struct batch_record *rec, struct out *out)
+static void call_each(const struct report *report, const struct batch_record *rec, int64_t lost,
+		      struct out *out)
 {
 	const struct source_record record = {
-		.ts = rec->ts, .data = rec->data, .len = rec->len, .cpu = rec->cpu};
+		.ts = rec->ts,
+		.data = rec->data,
+		.len = rec->len,
+		.cpu = rec->cpu,
+		.lost = lost,
+	};
 
 	if (report->options.each(report->options.each_arg, &report->sources[rec->source],
 				 rec->event, &record, out) < 0)
@@ -302,25 +308,25 @@ void batch_format(const struct report *report, struct batch *batch)
 
 	for (uint32_t i = 0; i < batch->nr; i++) {
 		const struct batch_record *rec = &batch->recs[i];
+		int64_t lost = rec->flags & REC_LOST ? *cursor.lost++ : 0;
 
 		if (rec->flags & REC_LEAF_EXIT)
 			continue;
 		switch (report->options.format) {
 		case REPORT_TEXT:
-			put_line(report, rec, &cursor, &batch->text);
+			put_line(report, rec, lost, &cursor, &batch->text);
 			if (report->options.each)
-				call_each(report, rec, &batch->text);
+				call_each(report, rec, lost, &batch->text);
 			out_char(&batch->text, '\n');
 			break;
 		case REPORT_JSON:
-			format_json(report, rec, rec->flags & REC_LOST ? *cursor.lost++ : 0,
-				    &batch->text, &scratch);
+			format_json(report, rec, lost, &batch->text, &scratch);
 			break;
 		case REPORT_CSV:
 			format_csv(report, rec, &batch->text, &scratch);
 			break;
 		case REPORT_NONE:
-			call_each(report, rec, &batch->text);
+			call_each(report, rec, lost, &batch->text);
 			break;
 		}
 	}
