@@ -6,22 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "cmd/cmd.h"
-
-static const struct {
-	const char *handler, *option, *description;
-	bool set;
-} handler_options[] = {
-	{"ftrace", "parent", "Print parent of functions for function events", false},
-	{"ftrace", "indent", "Try to show function call indents, based on parents", true},
-	{"ftrace", "offset", "Show function names as well as their offsets", false},
-	{"fgraph", "tailprint", "Print function name at function exit in function graph", false},
-	{"fgraph", "depth", "Show the depth of each entry", false},
-	{"fgraph", "retval-skip", "Do not show what functions returned", false},
-	{"fgraph", "retval-dec", "Show what functions returned as decimal numbers", false},
-	{"fgraph", "retval-hex", "Show what functions returned as hexadecimal numbers", false},
-};
+#include "report/handlers.h"
 
 static int run_options(const struct command *command, int argc, char **argv)
 {
@@ -33,16 +19,14 @@ static int run_options(const struct command *command, int argc, char **argv)
 		return CMD_USAGE;
 	if (parser.first < argc)
 		return cmd_usage(command, "takes no operand: '%.80s'", argv[parser.first]);
-	for (size_t i = 0; i < ARRAY_SIZE(handler_options); i++) {
-		const char *handler = handler_options[i].handler;
-
+	for (const struct handler_option *o = handler_options; o->name; o++) {
 		if (last)
-			puts(strcmp(last, handler) ? "============" : "------------");
-		printf("  plugin:\t%s\n", handler);
-		printf("  option:\t%s\n", handler_options[i].option);
-		printf("    desc:\t%s\n", handler_options[i].description);
-		printf("     set:\t%d\n", handler_options[i].set);
-		last = handler;
+			puts(strcmp(last, o->plugin) ? "============" : "------------");
+		printf("  plugin:\t%s\n", o->plugin);
+		printf("  option:\t%s\n", o->name);
+		printf("    desc:\t%s\n", o->description);
+		printf("     set:\t%d\n", o->initial);
+		last = o->plugin;
 	}
 	return CMD_OK;
 }

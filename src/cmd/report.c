@@ -491,23 +491,25 @@ static int print_summaries(struct session *s)
 	return out.len ? io_write_full(STDOUT_FILENO, out.buf, out.len) : 0;
 }
 
-/* New pages of a recording in progress: true when there are more records. */
-static bool follow_more(struct session *s, struct err *err)
+/* New pages of a recording in progress: 1 when there are more records, 0 when it has ended. */
+static int follow_more(struct session *s, struct err *err)
 {
-	bool more = false, growing = false;
+	for (;;) {
+		bool more = false, growing = false;
 
-	while (!more) {
-		growing = false;
-		for (size_t i = 0; i < s->nr_sources; i++) {
-			more |= source_refresh(&s->sources[i], err) > 0;
-			growing |= s->sources[i].input->dat->unfinished;
+		for (size_t i = 0; i < s->nr_inputs; i++) {
+			int r = dat_refresh(s->inputs[i]->dat, err);
+
+			if (r < 0)
+				return r;
+			growing |= r > 0;
 		}
-		if (!more && !growing)
-			return false;
-		if (!more)
-			usleep(100000);
+		for (size_t i = 0; i < s->nr_sources; i++)
+			more |= source_refresh(&s->sources[i]) > 0;
+		if (more || !growing)
+			return more;
+		usleep(100000);
 	}
-	return true;
 }
 
 static int run_records(struct session *s, struct err *err)
@@ -538,7 +540,9 @@ static int run_records(struct session *s, struct err *err)
 		report_set_events(s->report, i, s->shown[i]);
 	do {
 		r = report_run(s->report, STDOUT_FILENO, err);
-	} while (r >= 0 && args->follow && follow_more(s, err));
+		if (r >= 0)
+			r = args->follow ? follow_more(s, err) : 0;
+	} while (r > 0);
 	return r < 0 ? r : print_summaries(s);
 }
 

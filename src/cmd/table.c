@@ -8,11 +8,7 @@
 #include "cmd/cmd.h"
 #include "cmd/help.h"
 
-<<<<<<< HEAD
-#define COMMANDS(row) row(record) row(options_command) row(help_command) row(completion)
-=======
-#define COMMANDS(row) row(report) row(help_command) row(completion)
->>>>>>> be276c5 (report: its design page, tests of the names)
+#define COMMANDS(row) row(record) row(report) row(options_command) row(help_command) row(completion)
 
 #define DECLARE(name) extern const struct command cmd_##name;
 #define ROW(name)     &cmd_##name,

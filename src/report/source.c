@@ -221,9 +221,11 @@ static int next_page(struct source *source, struct source_head *head, struct sub
 			head->cursor.corrupt = false;
 		}
 		r = dat_stream_next(head->stream, &head->rec.page, &len, &head->rec.chunk, &err);
-		if (r < 0)
+		if (r < 0) {
 			note_damage(source, &err);
-		if (r <= 0)
+			continue; /* behind the damage, where that can be */
+		}
+		if (r == 0)
 			return 0;
 		if (subbuf_open(&head->cursor, layout, head->rec.page, len) < 0)
 			head->cursor.corrupt = true;
@@ -335,13 +337,10 @@ void source_pop(struct source *source)
 		sift_down(source, 0);
 }
 
-int source_refresh(struct source *source, struct err *err)
+int source_refresh(struct source *source)
 {
 	bool listed;
-	int r = dat_refresh(source->input->dat, err);
 
-	if (r < 0)
-		return r;
 	for (uint32_t i = 0; i < source->nr_heads; i++) {
 		listed = false;
 		for (uint32_t j = 0; j < source->nr_heap; j++)

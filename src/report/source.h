@@ -107,10 +107,10 @@ const struct source_record *source_peek(const struct source *source);
 void source_pop(struct source *source);
 
 /*
- * After the end: look for pages that have been written since (--follow). Returns 1 when there are
- * more records, 0 when not.
+ * After the end, and after dat_refresh: look for pages that have been written since (--follow).
+ * Returns 1 when there are more records, 0 when not.
  */
-int source_refresh(struct source *source, struct err *err) _must_check_;
+int source_refresh(struct source *source);
 
 /* Displayed time of the first record of all CPUs; false when there is none. */
 bool source_first_ts(struct source *source, uint64_t *ret_ts, struct err *err);
