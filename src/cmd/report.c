@@ -28,7 +28,6 @@ struct session {
 	struct wakeup *wakeup;
 	struct profile **profiles; /* by input */
 	struct report *report;
-	char *partial;
 };
 
 static const struct command *warn_command;
@@ -91,23 +90,24 @@ static int add_symbols(struct input *input, const char *path, struct err *err)
 	return 0;
 }
 
-/* A recording in progress (or cut off) is found under the name that it will have. */
-static const char *find_partial(struct session *s, const char *path)
+/* Opens a file or, where it is not there (yet), the recording in progress that will become it. */
+static int open_input(struct input **ret_input, const struct report_file *file, struct err *err)
 {
 	static const char suffix[] = ".partial";
-	size_t len = strlen(path);
-	char *name;
+	_cleanup_free_ char *partial = NULL;
+	size_t len = strlen(file->path);
 	struct stat st;
 
-	if (io_stat(path, &st) != -ENOENT)
-		return path;
-	name = mem_alloc(len + sizeof(suffix));
-	if (!name)
-		return path;
-	memcpy(name, path, len);
-	memcpy(name + len, suffix, sizeof(suffix));
-	s->partial = name;
-	return io_stat(name, &st) < 0 ? path : name;
+	if (io_stat(file->path, &st) == -ENOENT) {
+		partial = mem_alloc(len + sizeof(suffix));
+		if (!partial)
+			return out_of_memory(err);
+		memcpy(partial, file->path, len);
+		memcpy(partial + len, suffix, sizeof(suffix));
+		if (io_stat(partial, &st) == 0)
+			return input_open(ret_input, partial, &file->options, err);
+	}
+	return input_open(ret_input, file->path, &file->options, err);
 }
 
 static int open_inputs(struct session *s, struct err *err)
@@ -120,8 +120,7 @@ static int open_inputs(struct session *s, struct err *err)
 	if (!s->inputs || !s->filters || !s->shown)
 		return out_of_memory(err);
 	for (size_t i = 0; i < args->nr_files; i++) {
-		int r = input_open(&s->inputs[i], args->files[i].path, &args->files[i].options,
-				   err);
+		int r = open_input(&s->inputs[i], &args->files[i], err);
 
 		if (r < 0)
 			return r;
