@@ -19,7 +19,7 @@ static int run_options(const struct command *command, int argc, char **argv)
 		return CMD_USAGE;
 	if (parser.first < argc)
 		return cmd_usage(command, "takes no operand: '%.80s'", argv[parser.first]);
-	for (const struct handler_option *o = handler_options; o->name; o++) {
+	for (const struct handler_option *o = report_handler_options; o->name; o++) {
 		if (last)
 			puts(strcmp(last, o->plugin) ? "============" : "------------");
 		printf("  plugin:\t%s\n", o->plugin);

@@ -9,7 +9,7 @@
 		plugin, name, text, offsetof(struct event_options, field), initial                 \
 	}
 
-const struct handler_option handler_options[] = {
+const struct handler_option report_handler_options[] = {
 	OPTION("ftrace", "parent", function_parent, false, "Print the caller of a traced function"),
 	OPTION("ftrace", "indent", function_indent, true, "Indent traced functions by call depth"),
 	OPTION("ftrace", "offset", function_offset, false,
@@ -31,7 +31,7 @@ static bool *value_of(struct event_options *options, const struct handler_option
 void handler_options_init(struct event_options *ret_options)
 {
 	*ret_options = (struct event_options){0};
-	for (const struct handler_option *o = handler_options; o->name; o++)
+	for (const struct handler_option *o = report_handler_options; o->name; o++)
 		*value_of(ret_options, o) = o->initial;
 }
 
@@ -59,7 +59,7 @@ int handler_options_set(struct event_options *options, const char *text, struct 
 	const char *name = colon ? colon + 1 : text;
 	bool found = false;
 
-	for (const struct handler_option *o = handler_options; o->name; o++) {
+	for (const struct handler_option *o = report_handler_options; o->name; o++) {
 		bool *value = value_of(options, o);
 
 		if (!same(o->name, name, (size_t)(end - name)))

@@ -15,7 +15,7 @@ struct handler_option {
 	bool initial;
 };
 
-extern const struct handler_option handler_options[]; /* ended by a NULL name */
+extern const struct handler_option report_handler_options[]; /* ended by a NULL name */
 
 void handler_options_init(struct event_options *ret_options);
 
