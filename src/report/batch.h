@@ -120,6 +120,19 @@ void batch_done(struct batch *batch);
 /* Append the text of all its records to batch->text. Thread-safe for different batches. */
 void batch_format(const struct report *report, struct batch *batch);
 
+/*
+ * The number that --ts-diff subtracts: microseconds where the line shows them. trace-cmd divides by
+ * 1000 whatever the clock counts, once the file names a clock.
+ */
+static inline uint64_t report_diff_ts(const struct report *report, const struct source *source,
+				      uint64_t ts)
+{
+	bool micro = source->clock_known && !report->options.ns &&
+		     (source->usecs || report->options.compat == COMPAT_31);
+
+	return micro ? (ts + 500) / 1000 : ts;
+}
+
 /* One line each; used by batch_format. */
 void format_json(const struct report *report, const struct batch_record *rec, int64_t lost,
 		 struct out *out, struct out *scratch);

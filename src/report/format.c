@@ -150,8 +150,7 @@ static void put_diff(const struct report *report, const struct source *source, u
 {
 	size_t start;
 
-	if (source->usecs && source->clock_known && !report->options.ns)
-		ts = (ts + 500) / 1000;
+	ts = report_diff_ts(report, source, ts);
 	out_char(out, ' ');
 	start = out->len;
 	if (*prev) {

@@ -96,7 +96,7 @@ static int learn_comms(struct report_input *input, const struct event *event, co
 
 static bool handler_runs(const struct report *report, const struct report_input *input, uint16_t id)
 {
-	return !report->options.raw &&
+	return !report->options.raw && !input->input->options.no_handlers &&
 	       !(input->input->print_flags[id] & (EVENT_PRINT_RAW | EVENT_PRINT_NO_HANDLER));
 }
 
@@ -256,7 +256,8 @@ static int note_page(struct batch *batch, struct batch_record *out, const struct
 
 /* True when `next`, the record behind an entry in its source, is that function's return. */
 static bool is_leaf_exit(const struct report *report, const struct report_input *input,
-			 const struct batch_record *entry, const struct source_record *next)
+			 const struct batch_record *entry, const struct source_record *next,
+			 uint64_t unwanted_ts)
 {
 	const struct report_graph *graph = &input->graph;
 	struct record_ids ids;
@@ -266,7 +267,7 @@ static bool is_leaf_exit(const struct report *report, const struct report_input 
 	ids = identify(input, next->data, next->len);
 	if (ids.event != graph->exit || ids.pid != entry->pid)
 		return false;
-	if (report->options.compat != COMPAT_31 && next->cpu != entry->cpu)
+	if (report->options.compat == COMPAT_31 ? next->ts >= unwanted_ts : next->cpu != entry->cpu)
 		return false;
 	return event_field_u64(graph->entry, graph->entry_func, entry->data, entry->len) ==
 	       event_field_u64(graph->exit, graph->exit_func, next->data, next->len);
@@ -300,13 +301,6 @@ static void check_time(const struct report *report, struct report_cpu *cpu,
 		report->options.warn(text);
 	}
 	cpu->last_ts = rec->ts;
-}
-
-static void track_diff(struct report *report, const struct source *source, uint64_t ts)
-{
-	report->last_diff_ts = source->usecs && source->clock_known && !report->options.ns
-				       ? (ts + 500) / 1000
-				       : ts;
 }
 
 /* What a function or scheduler record changes for the lines behind it. */
@@ -351,15 +345,15 @@ static int show(struct report *report, struct batch *batch, size_t source_index,
 	if (report->options.ts_check)
 		check_time(report, cpu, rec);
 	if (report->options.ts_diff)
-		track_diff(report, source, rec->ts);
+		report->last_diff_ts = report_diff_ts(report, source, rec->ts);
 	report->shown++;
 	source_pop(source);
 	if (!out->event || !handler_runs(report, input, ids->id))
 		return 0;
 	if (out->event->kind != EVENT_GRAPH_ENTRY || report->options.format != REPORT_TEXT)
-		return input->input->options.no_handlers ? 0 : carry_forward(report, input, out);
+		return carry_forward(report, input, out);
 	next = source_peek(source);
-	if (is_leaf_exit(report, input, out, next)) {
+	if (is_leaf_exit(report, input, out, next, source->unwanted_ts)) {
 		struct record_ids exit_ids = {.event = input->graph.exit, .pid = out->pid};
 
 		out->flags |= REC_LEAF;
