@@ -264,7 +264,8 @@ static int start_sources(struct session *s, struct err *err)
 			source_add_offset(&s->sources[i], -(int64_t)first);
 	}
 	for (size_t i = 0; i < s->nr_sources; i++) {
-		int r = source_start(&s->sources[i], args->cpus, (uint32_t)args->nr_cpus,
+		const bool *cpus = args->report.compat == COMPAT_31 ? NULL : args->cpus;
+		int r = source_start(&s->sources[i], cpus, (uint32_t)args->nr_cpus,
 				     args->report.has_from ? args->report.from : 0, err);
 
 		if (r < 0)
@@ -522,6 +523,8 @@ static int run_records(struct session *s, struct err *err)
 	};
 	int r;
 
+	args->report.cpus = args->cpus;
+	args->report.nr_cpus = args->nr_cpus;
 	args->report.csv_fields = args->csv_fields.words;
 	args->report.nr_csv_fields = args->csv_fields.nr;
 	args->report.nr_threads = format_threads();

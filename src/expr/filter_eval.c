@@ -126,7 +126,7 @@ static bool test_comm(const struct instruction *in, const struct event_db *db,
 	return test_string(in, comm, strlen(comm));
 }
 
-static bool test(const struct program *program, const struct instruction *in,
+static bool test(const struct filter_program *program, const struct instruction *in,
 		 const struct event_db *db, const struct filter_record *record)
 {
 	bool big = program->big_endian;
@@ -151,7 +151,7 @@ static bool test(const struct program *program, const struct instruction *in,
 	return false;
 }
 
-bool filter_program_run(const struct program *program, const struct event_db *db,
+bool filter_program_run(const struct filter_program *program, const struct event_db *db,
 			const struct filter_record *record)
 {
 	uint32_t at = program->entry;

@@ -121,7 +121,7 @@ struct instruction {
 	uint32_t on_true, on_false;
 };
 
-struct program {
+struct filter_program {
 	const struct event *event;
 	const struct node *root;
 	struct instruction *code;
@@ -129,9 +129,9 @@ struct program {
 	bool big_endian;
 };
 
-int program_compile(struct program *program, struct arena *arena, const struct event *event,
-		    const struct node *root) _must_check_;
-bool filter_program_run(const struct program *program, const struct event_db *db,
+int filter_program_compile(struct filter_program *program, struct arena *arena,
+			   const struct event *event, const struct node *root) _must_check_;
+bool filter_program_run(const struct filter_program *program, const struct event_db *db,
 			const struct filter_record *record);
 
 #endif

@@ -42,6 +42,12 @@ struct report_options {
 	bool colour;
 	bool has_from, has_to;
 	uint64_t from, to; /* displayed times, both inclusive */
+	/*
+	 * CPUs shown, by number; NULL: all that the sources read. With COMPAT_31 sources read all
+	 * of them: there, the pairing of a function with its return looks at the hidden ones too.
+	 */
+	const bool *cpus;
+	size_t nr_cpus;
 	struct event_options events;
 	const char *const *csv_fields;
 	size_t nr_csv_fields;

@@ -186,6 +186,9 @@ static bool shown(struct report *report, struct report_input *input, struct repo
 {
 	struct filter_record record;
 
+	if (report->options.cpus &&
+	    (rec->cpu >= report->options.nr_cpus || !report->options.cpus[rec->cpu]))
+		return false;
 	if (context_hidden(report, input, rec->data, rec->len))
 		return false;
 	if (report->options.has_from && rec->ts < report->options.from)
@@ -256,8 +259,7 @@ static int note_page(struct batch *batch, struct batch_record *out, const struct
 
 /* True when `next`, the record behind an entry in its source, is that function's return. */
 static bool is_leaf_exit(const struct report *report, const struct report_input *input,
-			 const struct batch_record *entry, const struct source_record *next,
-			 uint64_t unwanted_ts)
+			 const struct batch_record *entry, const struct source_record *next)
 {
 	const struct report_graph *graph = &input->graph;
 	struct record_ids ids;
@@ -267,7 +269,7 @@ static bool is_leaf_exit(const struct report *report, const struct report_input 
 	ids = identify(input, next->data, next->len);
 	if (ids.event != graph->exit || ids.pid != entry->pid)
 		return false;
-	if (report->options.compat == COMPAT_31 ? next->ts >= unwanted_ts : next->cpu != entry->cpu)
+	if (report->options.compat != COMPAT_31 && next->cpu != entry->cpu)
 		return false;
 	return event_field_u64(graph->entry, graph->entry_func, entry->data, entry->len) ==
 	       event_field_u64(graph->exit, graph->exit_func, next->data, next->len);
@@ -353,7 +355,7 @@ static int show(struct report *report, struct batch *batch, size_t source_index,
 	if (out->event->kind != EVENT_GRAPH_ENTRY || report->options.format != REPORT_TEXT)
 		return carry_forward(report, input, out);
 	next = source_peek(source);
-	if (is_leaf_exit(report, input, out, next, source->unwanted_ts)) {
+	if (is_leaf_exit(report, input, out, next)) {
 		struct record_ids exit_ids = {.event = input->graph.exit, .pid = out->pid};
 
 		out->flags |= REC_LEAF;

@@ -83,7 +83,7 @@ int source_init(struct source *source, struct input *input, size_t buffer, struc
 	const struct input_options *options = &input->options;
 	const struct dat_buffer *buf = &dat->buffers[buffer];
 
-	*source = (struct source){.input = input, .buffer = buffer, .unwanted_ts = UINT64_MAX};
+	*source = (struct source){.input = input, .buffer = buffer};
 	source->is_instance = buf->name[0] != '\0';
 	source->name = source->is_instance ? buf->name : NULL;
 	source->nr_cpus = buf->nr_cpus;
@@ -289,16 +289,6 @@ static void heapify(struct source *source)
 		sift_down(source, i);
 }
 
-static int note_unwanted(struct source *source, uint32_t cpu_index, struct err *err)
-{
-	uint64_t first, last;
-	int r = source_cpu_span(source, cpu_index, false, &first, &last, err);
-
-	if (r == 1)
-		source->unwanted_ts = MIN(source->unwanted_ts, first);
-	return r;
-}
-
 int source_start(struct source *source, const bool *cpus, uint32_t nr_cpus, uint64_t from,
 		 struct err *err)
 {
@@ -310,12 +300,8 @@ int source_start(struct source *source, const bool *cpus, uint32_t nr_cpus, uint
 		uint32_t cpu = buf->cpus[i].cpu;
 		int r;
 
-		if (cpus && (cpu >= nr_cpus || !cpus[cpu])) {
-			r = note_unwanted(source, i, err);
-			if (r < 0)
-				return r;
+		if (cpus && (cpu >= nr_cpus || !cpus[cpu]))
 			continue;
-		}
 		head->cpu = head->rec.cpu = cpu;
 		r = dat_stream_open(&head->stream, dat, source->buffer, i, err);
 		if (r < 0)

@@ -77,11 +77,6 @@ struct source {
 	uint32_t mult, shift;
 	double scale; /* --ts2secs; 0: none */
 	const struct dat_time_shift *sync;
-	/*
-	 * The first record of the CPUs that were not wanted, UINT64_MAX without any: trace-cmd
-	 * looks at it, as it never goes away, when it looks for what follows a function's entry.
-	 */
-	uint64_t unwanted_ts;
 	struct err damage; /* first page that could not be read */
 };
 
