@@ -72,11 +72,11 @@ bool filter_can_match(const struct filter *filter, const struct event *event);
 
 /*
  * Stacks follow their event: a kernel_stack or user_stack record that no text matches is shown when
- * the last record of its CPU was shown and is not a stack shown by this rule itself; a negated text
- * that matches the stack still hides it. `last_shown` is the caller's, one a CPU, false at the
- * start; every record of that CPU must pass here in order. `compat` keeps trace-cmd's view of
- * "last": a record that no text matches does not count, so that the stack of a hidden event may
- * show up behind an earlier, shown one.
+ * the record before it on its CPU was shown and is no stack shown by this rule itself; a negated
+ * text that matches the stack still hides it. `last_shown` is the caller's, one a CPU, false at the
+ * start; every record of that CPU must pass here in order.
+ * `compat` is trace-cmd 3.1's rule, which forgets to look at records that no text matches: from the
+ * first shown record of a CPU on, all of its stacks are shown, until a record is excluded.
  */
 static inline bool filter_shows(enum filter_result result, const struct event *event,
 				bool *last_shown, bool compat)
@@ -84,13 +84,10 @@ static inline bool filter_shows(enum filter_result result, const struct event *e
 	bool shown = result <= FILTER_MATCH;
 
 	if (result == FILTER_MISS) {
-		if (event &&
-		    (event->kind == EVENT_KERNEL_STACK || event->kind == EVENT_USER_STACK)) {
+		if (event && (event->kind == EVENT_KERNEL_STACK || event->kind == EVENT_USER_STACK))
 			shown = *last_shown;
+		if (!compat)
 			*last_shown = false;
-		} else if (!compat) {
-			*last_shown = false;
-		}
 		return shown;
 	}
 	*last_shown = shown;

@@ -432,9 +432,13 @@ TEST(stacks_follow)
 	CHECK(filter_shows(FILTER_MATCH, event, &last, false));
 	CHECK(!filter_shows(FILTER_MISS, event, &last, false));
 	CHECK(!filter_shows(FILTER_MISS, stack, &last, false)); /* of the hidden one */
+	CHECK(!filter_shows(FILTER_MISS, stack, &last, true));
 	CHECK(filter_shows(FILTER_MATCH, event, &last, true));
 	CHECK(!filter_shows(FILTER_MISS, event, &last, true));
 	CHECK(filter_shows(FILTER_MISS, stack, &last, true)); /* as trace-cmd has it */
+	CHECK(filter_shows(FILTER_MISS, stack, &last, true));
+	CHECK(!filter_shows(FILTER_EXCLUDED, event, &last, true));
+	CHECK(!filter_shows(FILTER_MISS, stack, &last, true));
 }
 
 /* --- against a naive evaluator --- */
