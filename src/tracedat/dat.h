@@ -66,6 +66,7 @@ struct dat_section {
 	uint16_t id, flags;	 /* flags bit 0: compressed */
 	uint64_t offset;	 /* of the section header (v7) or of the body (v6) */
 	uint64_t size;		 /* bytes behind the header */
+	uint32_t csize, usize;	 /* compressed metadata: its size in the file and expanded */
 	const char *description; /* "" when there is none */
 };
 
@@ -140,6 +141,7 @@ struct dat {
 	size_t nr_options;
 	struct dat_section *sections;
 	size_t nr_sections;
+	struct dat_text strings; /* v7: the descriptions, each ended by a NUL */
 
 	struct dat_buffer *buffers; /* the top instance first when there is one */
 	size_t nr_buffers;

@@ -29,6 +29,20 @@ static void walk_cut(struct dat_state *st, const struct dat_section *section, ui
 		    section->id, section->offset, section->size - left, section->size);
 }
 
+/* For those who list sections: how large a compressed one is. Trace data has many such sizes. */
+static void expanded_size(struct dat_state *st, struct dat_window *window,
+			  struct dat_section *section)
+{
+	const uint8_t *p;
+
+	if (!(section->flags & DAT_SECTION_COMPRESSED) || section->id == DAT_OPTION_BUFFER ||
+	    section->id == DAT_OPTION_BUFFER_TEXT ||
+	    dat_window_get(window, section->offset + DAT_SECTION_HEADER_BYTES, 8, &p) < 8)
+		return;
+	section->csize = load_u32(p, st->dat.big_endian);
+	section->usize = load_u32(p + 4, st->dat.big_endian);
+}
+
 static int walk(struct dat_state *st, uint64_t offset)
 {
 	_cleanup_(dat_window_done) struct dat_window window;
@@ -39,6 +53,7 @@ static int walk(struct dat_state *st, uint64_t offset)
 	while (offset <= end && end - offset >= DAT_SECTION_HEADER_BYTES) {
 		struct dat_section section = {.offset = offset, .description = ""};
 		const uint8_t *p;
+		uint32_t description;
 		uint64_t left;
 		ssize_t n = dat_window_get(&window, offset, DAT_SECTION_HEADER_BYTES, &p);
 		int r;
@@ -52,13 +67,15 @@ static int walk(struct dat_state *st, uint64_t offset)
 		}
 		section.id = load_u16(p, big);
 		section.flags = load_u16(p + 2, big);
+		description = load_u32(p + 4, big);
 		section.size = load_u64(p + 8, big);
 		if (section.id > MAX_SECTION_ID)
 			return 0;
 		left = end - offset - DAT_SECTION_HEADER_BYTES;
+		expanded_size(st, &window, &section);
 		if (section.size > left)
 			walk_cut(st, &section, left);
-		r = dat_section_add(st, &section, load_u32(p + 4, big));
+		r = dat_section_add(st, &section, description);
 		if (r < 0 || section.size > left)
 			return r == -EFBIG ? 0 : r;
 		if (section.id == DAT_OPTION_BUFFER && !section.size)
@@ -105,7 +122,7 @@ static int describe(struct dat_state *st)
 			st->dat.sections[i].description = all + st->descriptions[i];
 	if (dat_keep(st, all) < 0)
 		return -ENOMEM;
-	all = NULL;
+	st->dat.strings = (struct dat_text){steal(&all), len};
 	return 0;
 }
 
