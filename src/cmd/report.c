@@ -160,14 +160,17 @@ static int make_filter(struct session *s, size_t index, struct err *err)
 
 	for (size_t i = 0; i < args->nr_filters && r >= 0; i++) {
 		const struct report_filter *f = &args->filters[i];
+		unsigned int flags = f->negate ? FILTER_NEGATE : 0;
 
+		if (args->report.compat == COMPAT_31)
+			flags |= FILTER_COMPAT;
 		if (f->file >= 0 && (size_t)f->file != index)
 			continue;
 		if (!s->filters[index])
 			r = filter_new(&s->filters[index], s->inputs[index]->db);
 		if (r < 0)
 			return out_of_memory(err);
-		r = filter_add(s->filters[index], f->text, f->negate ? FILTER_NEGATE : 0, err);
+		r = filter_add(s->filters[index], f->text, flags, err);
 	}
 	return r < 0 ? err_wrap(err, r, "-F") : 0;
 }
