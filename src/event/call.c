@@ -113,6 +113,19 @@ static struct pair *one_pair(struct parser *p)
 	return parse_constant(p, text, &pair->text) ? pair : NULL;
 }
 
+/* `{ }`, which some kernels have for an empty list; the token behind it becomes current. */
+static bool empty_pair(struct parser *p)
+{
+	struct lexer before = p->lexer;
+
+	if (parse_next_item(p) == TOKEN_OP && parse_at(p, TOKEN_OP, "}")) {
+		parse_next_item(p);
+		return true;
+	}
+	p->lexer = before;
+	return false;
+}
+
 static enum token_type pairs(struct parser *p, struct pair **list)
 {
 	do {
@@ -120,6 +133,8 @@ static enum token_type pairs(struct parser *p, struct pair **list)
 
 		if (parse_next_item(p) != TOKEN_OP || !parse_at(p, TOKEN_OP, "{"))
 			break;
+		if (!p->exact && empty_pair(p))
+			continue;
 		pair = one_pair(p);
 		if (!pair)
 			return TOKEN_ERROR;
@@ -490,7 +505,7 @@ enum token_type parse_call(struct parser *p, struct node *node, const struct tok
 		if (span_is(text, calls[i].name) && !(calls[i].newer && p->exact))
 			return dispatch(p, node, calls[i].call);
 	helper = p->db->options.no_handlers && p->exact ? NULL : helper_find(text);
-	if (helper)
+	if (helper && !(helper->newer && p->exact))
 		return helper_call(p, node, helper);
 	return parse_fail(p, "unknown function");
 }

@@ -118,13 +118,15 @@ static const struct num *index_num(struct compiler *c, const struct node *node)
 	const struct event_field *field;
 	uint64_t mask = UINT64_MAX;
 	struct num *num;
+	bool dynamic;
 
 	if (base->type == NODE_CAST)
 		mask = cast_target_mask(base->text);
 	while (base->type == NODE_CAST)
 		base = base->left;
 	field = base->field;
-	if ((base->type != NODE_FIELD && base->type != NODE_DYNAMIC) || !field)
+	dynamic = base->type == NODE_DYNAMIC || (base->type == NODE_STRING && !c->exact);
+	if ((base->type != NODE_FIELD && !dynamic) || !field)
 		return &num_zero;
 	num = alloc(c, sizeof(*num));
 	if (!num)
@@ -135,7 +137,8 @@ static const struct num *index_num(struct compiler *c, const struct node *node)
 	if (base->type == NODE_DYNAMIC) {
 		num->op = NUM_INDEX_DYNAMIC;
 		if (!num->size)
-			num->size = c->db->options.long_size;
+			num->size =
+				field->flags & EVENT_FIELD_STRING ? 1 : c->db->options.long_size;
 	}
 	num->a = compile_node(c, node->right);
 	return num->a ? num : NULL;

@@ -88,8 +88,10 @@ static struct event_program *parse_and_compile(struct parser *p, const struct le
 	struct print_fmt fmt;
 
 	p->lexer = *start;
+	p->lexer.tabs = !exact;
 	p->exact = exact;
 	p->error = NULL;
+	p->locals = NULL;
 	p->depth = 0;
 	if (!parse_print_fmt(p, &fmt.format, &fmt.args) || !imply_args(p, &fmt.args))
 		return NULL;
@@ -406,9 +408,12 @@ static void compile_printks(struct event_db *db, struct event_impl *bprint)
 		struct parser p = {.db = db, .event = bprint, .scratch = &scratch};
 		struct span text = {printk->text, printk->len};
 
-		printk->program_31 = compile_bprint(&p, text, true);
-		p.error = NULL;
 		printk->program_34 = compile_bprint(&p, text, false);
+		p.error = NULL;
+		printk->program_31 = compile_bprint(&p, text, true);
+		/* 3.1 loses count of the arguments at %-5d and %c: not a thing to repeat. */
+		if (!printk->program_31)
+			printk->program_31 = printk->program_34;
 		arena_done(&scratch);
 	}
 }

@@ -40,6 +40,16 @@ static uint64_t jiffies_value(const struct rec *rec, const uint64_t *args)
 	return args[0];
 }
 
+/* --- ras --- */
+
+static void error_type_print(const struct rec *rec, const uint64_t *args, struct out *out)
+{
+	static const char *const types[] = {"Corrected", "Uncorrected", "Deferred", "Fatal"};
+
+	(void)rec;
+	out_str(out, args[0] < ARRAY_SIZE(types) ? types[args[0]] : "Info");
+}
+
 /* --- kvm --- */
 
 static uint64_t writable_pte_value(const struct rec *rec, const uint64_t *args)
@@ -263,6 +273,7 @@ const struct helper *helper_find(struct span name)
 		{"__le16_to_cpup", 1, NULL, le16_value},
 		{"xen_hypercall_name", 1, hypercall_print, NULL},
 		{"scsi_trace_parse_cdb", 3, cdb_print, NULL},
+		{"mc_event_error_type", 1, error_type_print, NULL, .newer = true},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(helpers); i++)

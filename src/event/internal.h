@@ -212,6 +212,13 @@ struct node {
 	uint32_t bprint;   /* an atom that is the n-th argument of a bprint record, from 1 */
 };
 
+/* A variable that a kernel macro declares in a statement expression. */
+struct local {
+	struct local *next;
+	struct span name;
+	struct node value;
+};
+
 struct parser {
 	struct lexer lexer;
 	struct token token; /* the current one */
@@ -224,7 +231,8 @@ struct parser {
 	 */
 	bool exact;
 	unsigned int depth;
-	const char *error; /* first reason, static */
+	struct local *locals; /* of statement expressions, the newest first */
+	const char *error;    /* first reason, static */
 };
 
 /* `"format", arguments` behind "print fmt:". Sets *ret_format and *ret_args, or p->error. */
@@ -255,6 +263,7 @@ struct helper {
 	unsigned int nr_args;
 	void (*print)(const struct rec *rec, const uint64_t *args, struct out *out);
 	uint64_t (*value)(const struct rec *rec, const uint64_t *args);
+	bool newer; /* not known to trace-cmd 3.1 */
 };
 const struct helper *helper_find(struct span name);
 

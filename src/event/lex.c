@@ -71,6 +71,10 @@ static bool scan_quoted(struct lexer *lexer, char quote, size_t *ret_len)
 
 		if (c <= 0)
 			return false;
+		if (c == '\t' && lexer->tabs) {
+			last = c;
+			continue;
+		}
 		if (last != '\\' && c != '\n' && (c == quote || c < ' ' || c > '~')) {
 			*ret_len = lexer->pos - 1 - start;
 			return true;

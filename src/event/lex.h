@@ -34,6 +34,7 @@ struct lexer {
 	const char *text;
 	size_t pos, len;
 	struct arena *arena; /* for joined strings */
+	bool tabs;	     /* a string may hold tabs; libtraceevent ends it there */
 	bool no_memory;
 };
 

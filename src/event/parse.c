@@ -491,12 +491,76 @@ static bool is_cast(const struct parser *p, const struct node *node)
 					     token_op(p) == OP1('!') || token_op(p) == OP1('&'));
 }
 
+static struct local *find_local(const struct parser *p, struct span name)
+{
+	for (struct local *local = p->locals; local; local = local->next)
+		if (local->name.len == name.len && !memcmp(local->name.p, name.p, name.len))
+			return local;
+	return NULL;
+}
+
+/* `TYPE NAME = VALUE;`, the first word of the type being the current token. */
+static bool declare(struct parser *p)
+{
+	struct local *local = arena_alloc(p->scratch, sizeof(*local));
+
+	if (!local) {
+		parse_fail(p, "out of memory");
+		return false;
+	}
+	while (p->token.type == TOKEN_ITEM || parse_at(p, TOKEN_OP, "*")) {
+		local->name = token_span(p);
+		parse_next_item(p);
+	}
+	if (!parse_at(p, TOKEN_OP, "=") || parse_arg(p, &local->value) == TOKEN_ERROR)
+		return false;
+	local->next = p->locals;
+	p->locals = local;
+	return parse_at(p, TOKEN_OP, ";");
+}
+
+/*
+ * `({ int x = (A); int y = (B); x < y ? x : y; })`: what min() and max() look like in a format. The
+ * brace is the current token.
+ */
+static enum token_type statements(struct parser *p, struct node *node)
+{
+	struct local *outer = p->locals;
+
+	parse_next_item(p);
+	while (p->token.type == TOKEN_ITEM && !token_is(&p->token, TOKEN_ITEM, "REC")) {
+		if (find_local(p, token_span(p)))
+			break;
+		if (!declare(p))
+			return parse_fail(p, "statement that is no declaration");
+		parse_next_item(p);
+	}
+	if (climb(p, node, 16) == TOKEN_ERROR)
+		return TOKEN_ERROR;
+	p->locals = outer;
+	if (parse_at(p, TOKEN_OP, ";"))
+		parse_next_item(p);
+	if (!parse_at(p, TOKEN_OP, "}"))
+		return parse_fail(p, "{ without }");
+	parse_next_item(p);
+	if (!parse_at(p, TOKEN_DELIM, ")"))
+		return parse_fail(p, "( without )");
+	return parse_next_item(p);
+}
+
 /* Behind `(`: a value in parentheses, a cast, or (REC)->field. */
 static enum token_type parenthesis(struct parser *p, struct node *node)
 {
-	enum token_type type = parse_arg(p, node);
+	struct lexer before = p->lexer;
+	enum token_type type;
 	struct node *item;
 
+	if (!p->exact) {
+		if (parse_next_item(p) == TOKEN_OP && parse_at(p, TOKEN_OP, "{"))
+			return statements(p, node);
+		p->lexer = before;
+	}
+	type = parse_arg(p, node);
 	if (type == TOKEN_OP && p->exact)
 		type = operator_31(p, node);
 	if (type == TOKEN_ERROR)
@@ -521,9 +585,14 @@ static enum token_type item(struct parser *p, struct node *node)
 {
 	struct token first = p->token;
 	struct span text = token_span(p);
+	const struct local *local = p->locals ? find_local(p, text) : NULL;
 
 	if (token_is(&first, TOKEN_ITEM, "REC"))
 		return record_field(p, node);
+	if (local) {
+		*node = local->value;
+		return parse_next_item(p);
+	}
 	parse_next_item(p);
 	if (parse_at(p, TOKEN_DELIM, "("))
 		return parse_call(p, node, &first);

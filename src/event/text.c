@@ -240,7 +240,8 @@ static void print_array(const struct rec *rec, const struct text *text, struct o
 			break;
 		if (i)
 			out_char(out, text->old ? ' ' : ',');
-		print_element(text, elem, load_uint(bytes, step, rec->big), out);
+		print_element(text, elem, load_uint(bytes, step, text->old ? HOST_BIG : rec->big),
+			      out);
 		elem = step; /* a bad size is told once */
 		bytes += step;
 		len -= step;
