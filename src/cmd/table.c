@@ -9,8 +9,8 @@
 #include "cmd/help.h"
 
 #define COMMANDS(row)                                                                              \
-	row(record) row(report) row(options_command) row(dump) row(convert) row(help_command)      \
-		row(completion)
+	row(record) row(report) row(options_command) row(check_events) row(dump) row(convert)      \
+		row(help_command) row(completion)
 
 #define DECLARE(name) extern const struct command cmd_##name;
 #define ROW(name)     &cmd_##name,
