@@ -75,14 +75,13 @@ static void print_depth_number(const struct rec *rec, uint64_t depth, struct out
 static void print_retval(const struct rec *rec, const struct event *exit, const uint8_t *data,
 			 uint32_t len, struct out *out)
 {
+	const struct event_field *field = event_impl(exit)->handler_fields[GRAPH_RETVAL];
 	const struct event_options *options = handler_options(rec);
-	const struct event_field *field;
 	int64_t value;
 
-	if (compat_of(rec->context) < 34 || options->graph_retval_skip)
+	if (!field || compat_of(rec->context) < 34 || options->graph_retval_skip)
 		return;
-	field = event_field_find(exit, "retval");
-	if (!field || field->offset > len || field->size > len - field->offset)
+	if (field->offset > len || field->size > len - field->offset)
 		return;
 	value = load_int(data + field->offset, field->size, rec->big);
 	out_lit(out, " (ret=");

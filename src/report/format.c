@@ -40,12 +40,9 @@ static uint64_t common_value(const struct report_input *input, const uint8_t *da
 	return load_uint(data + offset, size, input->big);
 }
 
-static void put_depth(struct out *out, uint64_t depth)
+static inline char depth_char(uint64_t depth)
 {
-	if (depth)
-		out_hex(out, depth);
-	else
-		out_char(out, '.');
+	return depth ? "0123456789abcdef"[depth & 15] : '.';
 }
 
 static void put_signed_depth(struct out *out, int64_t depth)
@@ -56,6 +53,20 @@ static void put_signed_depth(struct out *out, int64_t depth)
 		out_i64(out, depth);
 }
 
+static inline char irqs_char(uint64_t flags)
+{
+	if (flags & FLAG_IRQS_OFF)
+		return 'd';
+	return flags & FLAG_IRQS_NOSUPPORT ? 'X' : '.';
+}
+
+static inline char context_char(uint64_t flags)
+{
+	if (flags & FLAG_HARDIRQ)
+		return flags & FLAG_SOFTIRQ ? 'H' : 'h';
+	return flags & FLAG_SOFTIRQ ? 's' : '.';
+}
+
 void format_latency_flags(const struct report_input *input, const uint8_t *data, uint32_t len,
 			  struct out *out)
 {
@@ -63,14 +74,16 @@ void format_latency_flags(const struct report_input *input, const uint8_t *data,
 	uint64_t flags = common_value(input, data, len, common->flags_offset, common->flags_size);
 	uint64_t preempt =
 		common_value(input, data, len, common->preempt_offset, common->preempt_size);
-	bool hard = flags & FLAG_HARDIRQ, soft = flags & FLAG_SOFTIRQ;
+	const char text[] = {
+		irqs_char(flags),
+		flags & FLAG_NEED_RESCHED ? 'N' : '.',
+		context_char(flags),
+		depth_char(preempt & 15),
+		depth_char(preempt >> 4 & 15),
+	};
 	int32_t offset;
 
-	out_char(out, (flags & FLAG_IRQS_OFF) ? 'd' : (flags & FLAG_IRQS_NOSUPPORT) ? 'X' : '.');
-	out_char(out, (flags & FLAG_NEED_RESCHED) ? 'N' : '.');
-	out_char(out, hard && soft ? 'H' : hard ? 'h' : soft ? 's' : '.');
-	put_depth(out, preempt & 15);
-	put_depth(out, (preempt >> 4) & 15);
+	out_mem(out, text, sizeof(text));
 	offset = common->migrate_disable_offset;
 	if (offset >= 0)
 		put_signed_depth(out, (int64_t)common_value(input, data, len, (uint32_t)offset, 1));
@@ -79,52 +92,113 @@ void format_latency_flags(const struct report_input *input, const uint8_t *data,
 		put_signed_depth(out, (int32_t)common_value(input, data, len, (uint32_t)offset, 4));
 }
 
-static void put_seconds(struct out *out, uint64_t value, uint64_t unit, unsigned int digits)
+/*
+ * The front of a line is written in place, without a check per piece: LINE_FRONT bytes are asked
+ * for once. Only a task's name of odd length (from a hand-made file) goes the general way.
+ */
+enum {
+	LINE_FRONT = 128
+};
+
+/* Exactly `nr` digits of v. */
+static inline char *put_digits(char *p, uint64_t v, unsigned int nr)
 {
-	out_u64_pad(out, value / unit, 5, ' ');
-	out_char(out, '.');
-	out_u64_pad(out, value % unit, digits, '0');
+	for (unsigned int i = nr; i-- > 0; v /= 10)
+		p[i] = (char)('0' + v % 10);
+	return p + nr;
+}
+
+/* At least `width` wide, blanks in front. */
+static inline char *put_right(char *p, uint64_t v, unsigned int width)
+{
+	char tmp[20];
+	unsigned int nr = 0;
+
+	do {
+		tmp[nr++] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	for (; width > nr; width--)
+		*p++ = ' ';
+	while (nr)
+		*p++ = tmp[--nr];
+	return p;
+}
+
+static inline char *put_blanks(char *p, unsigned int nr)
+{
+	while (nr--)
+		*p++ = ' ';
+	return p;
 }
 
 static void put_time(const struct report *report, const struct source *source, uint64_t ts,
 		     struct out *out)
 {
+	char *p;
+
+	if (!out_room(out, LINE_FRONT))
+		return;
+	p = out->buf + out->len;
 	if (!source->usecs) {
-		out_u64_pad(out, ts, 12, ' ');
+		p = put_right(p, ts, 12);
 	} else if (report->options.ns) {
-		out_char(out, ' ');
-		put_seconds(out, ts, 1000000000, 9);
+		*p++ = ' ';
+		p = put_right(p, ts / 1000000000, 5);
+		*p++ = '.';
+		p = put_digits(p, ts % 1000000000, 9);
 	} else {
-		out_char(out, ' ');
-		put_seconds(out, (ts + 500) / 1000, 1000000, 6);
+		uint64_t us = (ts + 500) / 1000;
+
+		*p++ = ' ';
+		p = put_right(p, us / 1000000, 5);
+		*p++ = '.';
+		p = put_digits(p, us % 1000000, 6);
 	}
-	out_char(out, ':');
+	*p++ = ':';
+	out->len = (size_t)(p - out->buf);
+}
+
+static char *put_pid(char *p, int32_t pid)
+{
+	char *start = p;
+
+	*p++ = '-';
+	if (pid < 0)
+		*p++ = '-';
+	p = put_right(p, pid < 0 ? -(uint64_t)pid : (uint64_t)pid, 0);
+	return p - start < 6 ? put_blanks(p, (unsigned int)(6 - (p - start))) : p;
 }
 
 static void put_task(const struct report *report, const struct batch_record *rec, struct out *out)
 {
 	const char *comm = format_comm(rec);
-	size_t len = strlen(comm), digits = out->len;
+	size_t len = strlen(comm), width = COMM_COLUMN;
+	char *p;
 
-	if (report->options.latency)
-		out_str_right(out, comm, MIN(len, (size_t)COMM_COLUMN_LATENCY),
-			      COMM_COLUMN_LATENCY);
-	else
-		out_str_right(out, comm, len, COMM_COLUMN);
-	out_char(out, '-');
-	digits = out->len;
-	out_i64(out, rec->pid);
-	digits = out->len - digits;
-	if (digits < 5)
-		out_fill(out, ' ', 5 - digits);
 	if (report->options.latency) {
-		out_char(out, ' ');
-		out_u64_pad(out, rec->cpu, 3, ' ');
-	} else {
-		out_lit(out, " [");
-		out_u64_pad(out, rec->cpu, 3, '0');
-		out_char(out, ']');
+		width = COMM_COLUMN_LATENCY;
+		len = MIN(len, width);
 	}
+	if (!out_room(out, len + LINE_FRONT))
+		return;
+	p = out->buf + out->len;
+	if (len < width)
+		p = put_blanks(p, (unsigned int)(width - len));
+	memcpy(p, comm, len);
+	p = put_pid(p + len, rec->pid);
+	*p++ = ' ';
+	if (report->options.latency) {
+		p = put_right(p, rec->cpu, 3);
+	} else {
+		*p++ = '[';
+		if (rec->cpu < 1000)
+			p = put_digits(p, rec->cpu, 3);
+		else
+			p = put_right(p, rec->cpu, 0);
+		*p++ = ']';
+	}
+	out->len = (size_t)(p - out->buf);
 }
 
 static void put_flags(const struct report *report, const struct report_input *input,
@@ -167,16 +241,27 @@ static void put_event_name(const struct report *report, const struct event *even
 {
 	const char *name = event ? event->name : "(NULL)";
 	size_t len = event ? event->name_len : 6;
+	char *p;
 
 	out_char(out, ' ');
 	if (report->options.colour)
 		out_lit(out, COLOUR_EVENT);
-	out_mem(out, name, len);
-	if (report->options.colour)
+	if (!out_room(out, len + LINE_FRONT))
+		return;
+	p = out->buf + out->len;
+	if (report->options.colour) {
+		out_mem(out, name, len);
 		out_lit(out, COLOUR_OFF);
-	out_lit(out, ": ");
+		p = out->buf + out->len;
+	} else {
+		memcpy(p, name, len);
+		p += len;
+	}
+	*p++ = ':';
+	*p++ = ' ';
 	if (len < NAME_COLUMN)
-		out_fill(out, ' ', NAME_COLUMN - len);
+		p = put_blanks(p, (unsigned int)(NAME_COLUMN - len));
+	out->len = (size_t)(p - out->buf);
 }
 
 static void put_name_column(const struct report *report, const struct source *source,
