@@ -17,7 +17,9 @@
 #define LIMIT_FIELDS	       1024u	    /* fields of one event */
 #define LIMIT_PRINT_DEPTH      200u	    /* nesting of one print fmt expression */
 #define LIMIT_PRINT_OPS	       65536u	    /* operations in one print program */
-#define LIMIT_PRINT_BYTES      (1u << 16)   /* text one record may print */
+#define LIMIT_PRINT_BYTES      (1u << 20)   /* text one record may print */
+#define LIMIT_PRINT_WIDTH      4096u	    /* width or precision of one conversion, an indent */
+#define LIMIT_PRINT_NODES      65536u	    /* steps of all expressions of one print fmt */
 #define LIMIT_STRING_BYTES     4096u	    /* names: events, systems, instances, clocks */
 #define LIMIT_SECTION_BYTES    (1ull << 30) /* one metadata section, uncompressed (kallsyms, BTF) */
 #define LIMIT_OPTION_BYTES     (256u << 20) /* one option */

@@ -32,7 +32,7 @@ bool out_grow(struct out *out, size_t more)
 
 void out_fill(struct out *out, char c, size_t nr)
 {
-	if (out_room(out, nr)) {
+	if (nr && out_room(out, nr)) {
 		memset(out->buf + out->len, c, nr);
 		out->len += nr;
 	}

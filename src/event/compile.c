@@ -16,6 +16,7 @@ struct compiler {
 	struct parser *parser; /* for its error */
 	bool exact;	       /* trace-cmd 3.1's text */
 	bool differs;	       /* the other text would not be the same */
+	unsigned int depth;
 	struct op *ops;
 	uint32_t nr_ops, cap_ops;
 	struct span literal; /* collected for the next op */
@@ -28,6 +29,13 @@ static void *alloc(struct compiler *c, size_t size)
 	if (!p)
 		parse_fail(c->parser, "out of memory");
 	return p;
+}
+
+static const struct node *strip_casts(const struct node *node)
+{
+	while (node && node->type == NODE_CAST)
+		node = node->left;
+	return node;
 }
 
 /* --- numbers --- */
@@ -245,7 +253,7 @@ static const struct num *cast_num(struct compiler *c, const struct node *node)
 	return num;
 }
 
-static const struct num *compile_node(struct compiler *c, const struct node *node)
+static const struct num *compile_value(struct compiler *c, const struct node *node)
 {
 	switch (node ? node->type : NODE_NULL) {
 	case NODE_ATOM:
@@ -265,6 +273,24 @@ static const struct num *compile_node(struct compiler *c, const struct node *nod
 	default:
 		return &num_zero; /* texts have no value */
 	}
+}
+
+static bool enter(struct compiler *c)
+{
+	if (!parse_work(c->parser))
+		return false;
+	if (++c->depth <= LIMIT_PRINT_DEPTH * 8)
+		return true;
+	parse_fail(c->parser, "nested too deeply");
+	return false;
+}
+
+static const struct num *compile_node(struct compiler *c, const struct node *node)
+{
+	const struct num *num = enter(c) ? compile_value(c, node) : NULL;
+
+	c->depth--;
+	return num;
 }
 
 /* --- texts --- */
@@ -396,7 +422,7 @@ static bool fill_text(struct compiler *c, const struct node *node, struct text *
 		return field_text(c, node->field, text);
 	case NODE_CAST:
 		c->differs = true; /* trace-cmd shows nothing for a cast */
-		return c->exact || fill_text(c, node->left, text);
+		return c->exact || fill_text(c, strip_casts(node), text);
 	case NODE_FLAGS:
 		text->kind = TEXT_FLAGS;
 		return flags_text(c, node, text);
@@ -440,11 +466,11 @@ static bool fill_text(struct compiler *c, const struct node *node, struct text *
 
 static const struct text *compile_text(struct compiler *c, const struct node *node)
 {
-	struct text *text = alloc(c, sizeof(*text));
+	struct text *text = enter(c) ? alloc(c, sizeof(*text)) : NULL;
+	bool ok = text && fill_text(c, node, text);
 
-	if (!text || !fill_text(c, node, text))
-		return NULL;
-	return text;
+	c->depth--;
+	return ok ? text : NULL;
 }
 
 /* --- the format string --- */
@@ -547,11 +573,11 @@ static void digit_spec(struct spec *spec, char ch)
 	uint32_t digit = (uint32_t)(ch - '0');
 
 	if (spec->flags & SPEC_PRECISION)
-		spec->precision = MIN(spec->precision * 10 + digit, LIMIT_PRINT_BYTES / 16);
+		spec->precision = MIN(spec->precision * 10 + digit, LIMIT_PRINT_WIDTH);
 	else if (!digit && !spec->width)
 		spec->flags |= SPEC_ZERO;
 	else
-		spec->width = MIN(spec->width * 10 + digit, LIMIT_PRINT_BYTES / 16);
+		spec->width = MIN(spec->width * 10 + digit, LIMIT_PRINT_WIDTH);
 }
 
 /* Flags, width and size up to the letter. False on an error. */
@@ -597,13 +623,6 @@ static bool scan_spec(struct compiler *c, struct span format, const struct node 
 	}
 	spec->size = (int8_t)size;
 	return true;
-}
-
-static const struct node *strip_casts(const struct node *node)
-{
-	while (node && node->type == NODE_CAST)
-		node = node->left;
-	return node;
 }
 
 static unsigned int spec_bits(const struct spec *spec)

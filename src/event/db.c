@@ -92,7 +92,7 @@ static struct event_program *parse_and_compile(struct parser *p, const struct le
 	p->exact = exact;
 	p->error = NULL;
 	p->locals = NULL;
-	p->depth = 0;
+	p->depth = p->work = 0;
 	if (!parse_print_fmt(p, &fmt.format, &fmt.args) || !imply_args(p, &fmt.args))
 		return NULL;
 	if (p->event->pub.kind == EVENT_SCHED_SWITCH)
@@ -410,6 +410,7 @@ static void compile_printks(struct event_db *db, struct event_impl *bprint)
 
 		printk->program_34 = compile_bprint(&p, text, false);
 		p.error = NULL;
+		p.work = 0;
 		printk->program_31 = compile_bprint(&p, text, true);
 		/* 3.1 loses count of the arguments at %-5d and %c: not a thing to repeat. */
 		if (!printk->program_31)

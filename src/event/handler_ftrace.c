@@ -47,7 +47,7 @@ static bool function_print(const struct rec *rec, struct out *out)
 	}
 	if (rec->context && handler_options(rec)->function_indent)
 		out_fill(out, ' ',
-			 (size_t)MIN(rec->context->indent, LIMIT_PRINT_BYTES / 16) * INDENT_BLANKS);
+			 (size_t)MIN(rec->context->indent, LIMIT_PRINT_WIDTH) * INDENT_BLANKS);
 	print_function(rec, ip, out);
 	if (handler_options(rec)->function_parent) {
 		out_lit(out, " <-- ");

@@ -59,7 +59,7 @@ static void print_depth_blanks(uint64_t depth, struct out *out)
 	int32_t blanks = (int32_t)(depth * DEPTH_BLANKS);
 
 	if (blanks > 0)
-		out_fill(out, ' ', MIN((size_t)blanks, (size_t)LIMIT_PRINT_BYTES / 16));
+		out_fill(out, ' ', MIN((size_t)blanks, (size_t)LIMIT_PRINT_WIDTH));
 }
 
 static void print_depth_number(const struct rec *rec, uint64_t depth, struct out *out)

@@ -230,9 +230,9 @@ struct parser {
 	 * own rules, and the helpers of newer kernels.
 	 */
 	bool exact;
-	unsigned int depth;
-	struct local *locals; /* of statement expressions, the newest first */
-	const char *error;    /* first reason, static */
+	unsigned int depth, work; /* against LIMIT_PRINT_DEPTH and LIMIT_PRINT_NODES */
+	struct local *locals;	  /* of statement expressions, the newest first */
+	const char *error;	  /* first reason, static */
 };
 
 /* `"format", arguments` behind "print fmt:". Sets *ret_format and *ret_args, or p->error. */
@@ -247,6 +247,8 @@ struct node *parse_node(struct parser *p);
 enum token_type parse_next(struct parser *p);
 enum token_type parse_next_item(struct parser *p);
 bool parse_at(const struct parser *p, enum token_type type, const char *text);
+/* Count one more step; false when a hostile format would take too many. */
+bool parse_work(struct parser *p);
 /* A constant argument as text; false (and p->error) when it is not constant. */
 bool parse_constant(struct parser *p, const struct node *node, struct span *ret_text);
 /* Work out operators between two constants, as libtraceevent does right after parsing them. */

@@ -106,6 +106,14 @@ enum token_type parse_fail(struct parser *p, const char *error)
 	return TOKEN_ERROR;
 }
 
+bool parse_work(struct parser *p)
+{
+	if (++p->work <= LIMIT_PRINT_NODES)
+		return true;
+	parse_fail(p, "too long an expression");
+	return false;
+}
+
 struct node *parse_node(struct parser *p)
 {
 	struct node *node = arena_alloc(p->scratch, sizeof(*node));
@@ -795,11 +803,17 @@ static bool number_text(struct parser *p, int64_t value, struct span *ret_text)
 bool parse_fold(struct parser *p, struct node *node)
 {
 	uint64_t value;
+	bool ok;
 
 	if (node->type != NODE_OP)
 		return true;
-	if ((node->left && !parse_fold(p, node->left)) ||
-	    (node->right && !parse_fold(p, node->right)))
+	if (!parse_work(p) || p->depth > MAX_DEPTH)
+		return !p->error; /* what is not folded here is folded when it is compiled */
+	p->depth++;
+	ok = (!node->left || parse_fold(p, node->left)) &&
+	     (!node->right || parse_fold(p, node->right));
+	p->depth--;
+	if (!ok)
 		return false;
 	if (!node->left || !node->right || node->left->type != NODE_ATOM ||
 	    node->right->type != NODE_ATOM)
@@ -854,25 +868,28 @@ static bool constant_op(const struct node *node, int64_t a, int64_t b, int64_t *
 	}
 }
 
-static bool constant_value(const struct node *node, int64_t *ret_value)
+static bool constant_value(struct parser *p, const struct node *node, int64_t *ret_value)
 {
 	int64_t a = 0, b = 0;
+
+	if (!parse_work(p))
+		return false;
 
 	switch (node->type) {
 	case NODE_ATOM:
 		*ret_value = span_i64(node->text);
 		return true;
 	case NODE_CAST:
-		if (!constant_value(node->left, &a))
+		if (!constant_value(p, node->left, &a))
 			return false;
 		*ret_value = (int64_t)((uint64_t)a & cast_mask(node->text));
 		return true;
 	case NODE_OP:
 		if (!node->left || !node->right)
 			return false;
-		if (node->left->type != NODE_NULL && !constant_value(node->left, &a))
+		if (node->left->type != NODE_NULL && !constant_value(p, node->left, &a))
 			return false;
-		return constant_value(node->right, &b) && constant_op(node, a, b, ret_value);
+		return constant_value(p, node->right, &b) && constant_op(node, a, b, ret_value);
 	default:
 		return false;
 	}
@@ -888,7 +905,7 @@ bool parse_constant(struct parser *p, const struct node *node, struct span *ret_
 		*ret_text = node->text;
 		return true;
 	}
-	if (node->type != NODE_OP || !constant_value(node, &value)) {
+	if (node->type != NODE_OP || !constant_value(p, node, &value)) {
 		parse_fail(p, "not a constant");
 		return false;
 	}

@@ -2,6 +2,7 @@
 /* Running print programs: the inner loop of a report. */
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "event/emit.h"
 #include "event/handler.h"
@@ -145,8 +146,9 @@ void program_step(const struct rec *rec, const struct op *op, struct out *out)
 void program_run(const struct rec *rec, const struct event_program *program, struct out *out)
 {
 	const struct op *op = program->ops, *end = op + program->nr_ops;
+	size_t limit = out->len + LIMIT_PRINT_BYTES;
 
-	for (; op < end; op++) {
+	for (; op < end && out->len < limit; op++) {
 		emit_mem(out, op->literal.p, op->literal.len);
 		step(rec, op, out);
 	}

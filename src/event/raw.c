@@ -2,6 +2,7 @@
 /* ` name=value` for every field: -R, and events whose print fmt cannot be understood. */
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "event/emit.h"
 #include "event/program.h"
@@ -96,8 +97,9 @@ static void print_bytes(const struct rec *rec, const struct event_field *field, 
 void raw_print(struct rec *rec, const struct event_program *program, struct out *out)
 {
 	const struct event *event = &rec->event->pub;
+	size_t limit = out->len + LIMIT_PRINT_BYTES;
 
-	for (uint32_t i = event->nr_common; i < event->nr_fields; i++) {
+	for (uint32_t i = event->nr_common; i < event->nr_fields && out->len < limit; i++) {
 		const struct event_field *field = &event->fields[i];
 		const struct raw_field *raw = program ? &program->raw[i - event->nr_common] : NULL;
 

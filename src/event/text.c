@@ -16,7 +16,7 @@ struct measure {
 static struct measure measure_of(const struct spec *spec, int64_t star)
 {
 	struct measure m = {.width = spec->width, .precision = spec->precision};
-	size_t given = star < 0 ? 0 : (size_t)MIN(star, (int64_t)LIMIT_PRINT_BYTES / 16);
+	size_t given = star < 0 ? 0 : (size_t)MIN(star, (int64_t)LIMIT_PRINT_WIDTH);
 
 	m.left = spec->flags & SPEC_LEFT;
 	m.cut = spec->flags & SPEC_PRECISION;
