@@ -109,7 +109,7 @@ static void drop_chunk(struct dat_stream *stream)
 static int load_run(struct dat_stream *stream, struct err *err)
 {
 	const uint64_t page = stream->buffer->layout.size, size = area_bytes(stream);
-	uint64_t want = MAX(RUN_BYTES / page, 1u) * page;
+	uint64_t want = MAX(RUN_BYTES / page, 1u) * page, pos;
 	struct dat_chunk *chunk;
 	ssize_t n;
 
@@ -120,16 +120,14 @@ static int load_run(struct dat_stream *stream, struct err *err)
 		want -= want % page;
 	if (!want)
 		return 0;
+	pos = stream->pos;
+	stream->pos += want; /* after a failure the next call goes on behind it */
 	chunk = dat_pool_get(stream->st->pool, (size_t)want);
 	if (!chunk)
-		return stream_fail_sys(stream, err, -ENOMEM, stream->pos);
-	n = io_pread_full(stream->fd, chunk->bytes, (size_t)want,
-			  stream->cpu->offset + stream->pos);
+		return stream_fail_sys(stream, err, -ENOMEM, pos);
+	n = io_pread_full(stream->fd, chunk->bytes, (size_t)want, stream->cpu->offset + pos);
 	if (n < (ssize_t)want) {
-		uint64_t pos = stream->pos;
-
 		dat_chunk_unref(chunk);
-		stream->pos += want; /* go on behind it */
 		if (n < 0)
 			return stream_fail_sys(stream, err, (int)n, pos);
 		return stream_fail(stream, err, -EIO, pos, "is gone: the file was cut short");
@@ -137,7 +135,6 @@ static int load_run(struct dat_stream *stream, struct err *err)
 	chunk->nr_bytes = (uint32_t)want;
 	stream->chunk = chunk;
 	stream->chunk_pos = 0;
-	stream->pos += want;
 	return 1;
 }
 
