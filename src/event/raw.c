@@ -28,16 +28,21 @@ static bool was_binary(const struct rec *rec, const struct event_field *field)
 
 static void print_array(const struct rec *rec, const struct event_field *field, struct out *out)
 {
+	bool chars = field_extra(&rec->event->pub, field)->traits & FIELD_CHARS;
 	uint32_t offset = field->offset, len = field->size;
 	const uint8_t *bytes;
 
 	if (field->flags & (EVENT_FIELD_DYNAMIC | EVENT_FIELD_RELATIVE))
 		rec_dynamic(rec, field, &offset, &len);
 	offset = MIN(offset, rec->len);
-	len = MIN(len, rec->len - offset);
 	bytes = rec->data + offset;
-	if ((field_extra(&rec->event->pub, field)->traits & FIELD_CHARS) && is_text(bytes, len) &&
-	    !was_binary(rec, field)) {
+	/* `char buf[]` at the end of print and its like: the rest of the record, text or not. */
+	if (chars && !field->size) {
+		emit_mem(out, (const char *)bytes, strnlen((const char *)bytes, rec->len - offset));
+		return;
+	}
+	len = MIN(len, rec->len - offset);
+	if (chars && is_text(bytes, len) && !was_binary(rec, field)) {
 		emit_mem(out, (const char *)bytes, strnlen((const char *)bytes, len));
 		return;
 	}

@@ -320,6 +320,9 @@ static void put_info(const struct report *report, const struct report_input *inp
 		.ts = rec->ts,
 		.indent = rec->indent,
 		.compat = report->options.compat,
+		.time = !report->sources[rec->source].usecs ? EVENT_TIME_RAW
+			: report->options.ns		    ? EVENT_TIME_NS
+							    : EVENT_TIME_US,
 	};
 	size_t start = out->len;
 

@@ -257,14 +257,19 @@ static int note_page(struct batch *batch, struct batch_record *out, const struct
 	return 0;
 }
 
-/* True when `next`, the record behind an entry in its source, is that function's return. */
+/*
+ * True when `next`, the record behind an entry in its source, is that function's return. A loss
+ * between the two is not passed over, as trace-cmd does: it is told between two lines.
+ */
 static bool is_leaf_exit(const struct report *report, const struct report_input *input,
 			 const struct batch_record *entry, const struct source_record *next)
 {
 	const struct report_graph *graph = &input->graph;
 	struct record_ids ids;
 
-	if (!next || !graph->entry_func || !graph->exit_func || next->lost)
+	if (!next || !graph->entry_func || !graph->exit_func)
+		return false;
+	if (next->lost && report->options.compat != COMPAT_31)
 		return false;
 	ids = identify(input, next->data, next->len);
 	if (ids.event != graph->exit || ids.pid != entry->pid)
@@ -361,7 +366,9 @@ static int show(struct report *report, struct batch *batch, size_t source_index,
 		out->flags |= REC_LEAF;
 		put_record(batch, next, &exit_ids, comm, source_index);
 		batch->recs[batch->nr - 1].flags = REC_LEAF_EXIT;
-		r = hold_chunk(batch, &report->cpus[source_index][next->cpu], next->chunk);
+		cpu = &report->cpus[source_index][next->cpu];
+		count_loss(cpu, next->lost);
+		r = hold_chunk(batch, cpu, next->chunk);
 		source_pop(source);
 	}
 	return r;
