@@ -38,12 +38,14 @@ struct drain_thread {
 	size_t first, step; /* serves sources first, first + step, ... */
 	uint8_t *batch;
 	size_t batch_size;
+	struct names_reader *names;
 	struct err err;
 	bool running;
 };
 
 struct drain {
 	struct dat_partial *partial;
+	const struct names *names;
 	unsigned int interval_ms;
 	struct drain_source *sources;
 	size_t nr_sources, cap_sources;
@@ -59,14 +61,15 @@ struct drain {
 	atomic_bool abandon;
 };
 
-int drain_new(struct drain **ret_drain, struct dat_partial *partial, unsigned int interval_ms,
-	      struct err *err)
+int drain_new(struct drain **ret_drain, struct dat_partial *partial, const struct names *names,
+	      unsigned int interval_ms, struct err *err)
 {
 	struct drain *drain = mem_zalloc(sizeof(*drain));
 
 	if (!drain)
 		return err_sys(err, -ENOMEM, "cannot prepare to read the ring buffers");
 	drain->partial = partial;
+	drain->names = names;
 	drain->interval_ms = interval_ms;
 	sem_init(&drain->started, 0, 0);
 	drain->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -116,6 +119,7 @@ void drain_free(struct drain *drain)
 	for (size_t i = 0; i < drain->nr_threads; i++) {
 		io_close(drain->threads[i].epoll_fd);
 		mem_free(drain->threads[i].batch);
+		names_reader_free(drain->threads[i].names);
 	}
 	for (size_t i = 0; i < drain->nr_sources; i++)
 		io_close(drain->sources[i].fd);
@@ -210,6 +214,7 @@ static int take(struct drain_thread *thread, struct drain_source *source, bool r
 				       source->cpu);
 		if (r == 0)
 			break;
+		names_scan(thread->names, page, source->page_size);
 		len += source->page_size;
 		total += source->page_size;
 		more = rest || (!is_partial(source, page) && total < ROUND_BYTES);
@@ -331,6 +336,8 @@ static int thread_prepare(struct drain_thread *thread, struct err *err)
 		thread->batch = mem_alloc(thread->batch_size);
 		r = thread->batch ? 0 : -ENOMEM;
 	}
+	if (r == 0)
+		r = names_reader_new(&thread->names, drain->names);
 	return r < 0 ? err_sys(err, r, "cannot prepare to read the ring buffers") : 0;
 }
 
@@ -404,6 +411,15 @@ int drain_stop(struct drain *drain, struct err *err)
 			break;
 		}
 	}
+	return r;
+}
+
+int drain_names(const struct drain *drain, struct comms *comms)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < drain->nr_threads && r == 0; i++)
+		r = names_merge(drain->threads[i].names, comms);
 	return r;
 }
 

@@ -12,13 +12,14 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "record/names.h"
 #include "tracedat/partial.h"
 
 struct drain;
 
-/* `partial` is borrowed until drain_free. */
-int drain_new(struct drain **ret_drain, struct dat_partial *partial, unsigned int interval_ms,
-	      struct err *err) _must_check_;
+/* `partial` and `names` are borrowed until drain_free. */
+int drain_new(struct drain **ret_drain, struct dat_partial *partial, const struct names *names,
+	      unsigned int interval_ms, struct err *err) _must_check_;
 void drain_free(struct drain *drain); /* stops the threads without reading what is left */
 
 /* One CPU's buffer; takes fd (also on failure), which is non-blocking. Before start. */
@@ -38,6 +39,9 @@ int drain_failed_fd(const struct drain *drain);
  * any thread; what was appended before it is in the partial.
  */
 int drain_stop(struct drain *drain, struct err *err) _must_check_;
+
+/* After stop: the names all threads have seen go to comms. */
+int drain_names(const struct drain *drain, struct comms *comms) _must_check_;
 
 /* Bytes of sub-buffers that came from one CPU. */
 uint64_t drain_bytes(const struct drain *drain, size_t buffer, uint32_t cpu);

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "record/session.h"
@@ -183,9 +184,30 @@ static void wait_for_command(struct session *session, struct wait *wait)
 
 /* --- the course of a recording --- */
 
+/* Sub-buffers of all instances differ only in size. */
+static int make_names(struct session *session, struct err *err)
+{
+	const struct dat_metadata *dat = &session->metadata.dat;
+	struct subbuf_layout layout = {.big_endian = HOST_BIG};
+	int r;
+
+	for (size_t i = 0; i < session->nr_instances; i++) {
+		if (session->instances[i].open)
+			layout.long_size = session->instances[i].kernel.long_size;
+	}
+	r = dat->nr_formats ? names_new(&session->names, dat->formats, dat->nr_formats, &layout)
+			    : names_new(&session->names, dat->ftrace_formats,
+					dat->nr_ftrace_formats, &layout);
+	return r < 0 ? err_sys(err, r, "cannot prepare to read the ring buffers") : 0;
+}
+
 static int open_buffers(struct session *session, struct err *err)
 {
-	int r = drain_new(&session->drain, session->partial, session->plan->interval_ms, err);
+	int r = make_names(session, err);
+
+	if (r == 0)
+		r = drain_new(&session->drain, session->partial, session->names,
+			      session->plan->interval_ms, err);
 
 	for (size_t i = 0; i < session->nr_instances && r == 0; i++) {
 		const struct session_instance *inst = &session->instances[i];
@@ -328,6 +350,7 @@ static void session_done(struct session *session)
 	kernel_metadata_done(&session->metadata);
 	kernel_events_done(&session->events);
 	comms_done(&session->comms);
+	names_free(session->names);
 	tracefs_close(session->fs);
 }
 

@@ -35,6 +35,7 @@ struct session {
 	int partial_lock;
 	bool keep_partial; /* something was recorded, or it is not ours */
 	struct drain *drain;
+	struct names *names;
 	struct comms comms;
 	int64_t date_offset;
 	const char *unknown_events;

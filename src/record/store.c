@@ -258,6 +258,11 @@ int session_store_finish(struct session *session, struct record_result *result, 
 {
 	int r = collect_stats(session, result, err);
 
+	/* Twice: what the kernel knows goes before what was seen. */
+	if (r == 0)
+		r = session_store_comms(session, err);
+	if (r == 0 && drain_names(session->drain, &session->comms) < 0)
+		r = err_sys(err, -ENOMEM, "cannot keep the names of tasks");
 	if (r == 0)
 		r = session_store_comms(session, err);
 	return r;
