@@ -82,8 +82,9 @@ struct print_fmt {
 	struct node *args;
 };
 
+/* `exact`: grouped as 3.1 groups it; `text_31`: with the text that 3.1 has for each conversion. */
 static struct event_program *parse_and_compile(struct parser *p, const struct lexer *start,
-					       bool exact, bool *ret_differs)
+					       bool exact, bool text_31, bool *ret_differs)
 {
 	struct print_fmt fmt;
 
@@ -100,9 +101,9 @@ static struct event_program *parse_and_compile(struct parser *p, const struct le
 	if (p->event->is_bprint) { /* the records carry formats of their own */
 		struct span none = {"", 0};
 
-		return compile_program(p, none, NULL, exact, ret_differs);
+		return compile_program(p, none, NULL, text_31, ret_differs);
 	}
-	return compile_program(p, fmt.format, fmt.args, exact, ret_differs);
+	return compile_program(p, fmt.format, fmt.args, text_31, ret_differs);
 }
 
 /*
@@ -115,13 +116,13 @@ static void compile_both(struct event_db *db, struct event_impl *event, struct l
 	struct parser p = {.db = db, .event = event, .scratch = &scratch};
 	bool differs = false;
 
-	event->program_31 = parse_and_compile(&p, lexer, true, &differs);
+	event->program_31 = parse_and_compile(&p, lexer, true, true, &differs);
 	event->program_34 = event->program_31;
 	if (!event->program_31) {
 		event->pub.parse_error = p.error ? p.error : "out of memory";
-		event->program_34 = parse_and_compile(&p, lexer, false, &differs);
+		event->program_34 = parse_and_compile(&p, lexer, false, false, &differs);
 	} else if (differs) {
-		event->program_34 = parse_and_compile(&p, lexer, true, &differs);
+		event->program_34 = parse_and_compile(&p, lexer, true, false, &differs);
 	}
 	event->pub.program = event->program_31;
 	arena_done(&scratch);

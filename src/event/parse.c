@@ -365,14 +365,14 @@ static enum token_type climb(struct parser *p, struct node *node, int loosest);
 
 static enum token_type unary(struct parser *p, struct node *node)
 {
-	uint16_t op = token_op(p);
+	enum token_type type;
+	uint16_t op;
 
+	while (parse_at(p, TOKEN_OP, "&")) /* address of a field: stands for its bytes */
+		parse_next_item(p);
 	if (p->token.type != TOKEN_OP)
 		return primary(p, node);
-	if (op == OP1('&')) { /* address of a field: as the field itself where bytes are wanted */
-		parse_next_item(p);
-		return unary(p, node);
-	}
+	op = token_op(p);
 	if (op != OP1('~') && op != OP1('!') && op != OP1('+') && op != OP1('-'))
 		return parse_fail(p, "operator without a left side");
 	*node = (struct node){.type = NODE_OP, .op = op};
@@ -380,8 +380,12 @@ static enum token_type unary(struct parser *p, struct node *node)
 	node->right = parse_node(p);
 	if (!node->left || !node->right)
 		return TOKEN_ERROR;
+	if (++p->depth > MAX_DEPTH)
+		return parse_fail(p, "nested too deeply");
 	parse_next_item(p);
-	return unary(p, node->right);
+	type = unary(p, node->right);
+	p->depth--;
+	return type;
 }
 
 static enum token_type branches(struct parser *p, struct node *node)
@@ -944,6 +948,10 @@ static bool arguments(struct parser *p, struct node **list)
 		if (!parse_at(p, TOKEN_DELIM, ","))
 			break;
 	} while (type != TOKEN_NONE);
+	if (!p->exact && type != TOKEN_NONE && type != TOKEN_NEWLINE) {
+		parse_fail(p, "something behind the last argument");
+		return false;
+	}
 	return true;
 }
 
