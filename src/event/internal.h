@@ -5,8 +5,10 @@
  *
  *   lex.c      text to tokens
  *   format.c   name, ID, fields
- *   parse.c    arguments of the print fmt to trees of nodes; call.c: those of helper calls
- *   compile.c  nodes and the format string to a program
+ *   parse.c    arguments of the print fmt to trees of nodes; call.c: those of helper calls;
+ *              fold.c: constants; span.c: texts
+ *   compile.c  the format string to a program; value.c: nodes to numbers and strings;
+ *              address.c: %p and its kin; compile_bprint.c: trace_printk's formats
  *   eval.c     numbers of a program; print.c, text.c, pointer.c: its text; raw.c: fields as they
  * are handler*.c events that are shown otherwise than their print fmt says
  */
@@ -15,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "event/event.h"
 #include "event/lex.h"
 
@@ -217,6 +220,11 @@ struct local {
 	struct local *next;
 	struct span name;
 	struct node value;
+};
+
+/* Of calls in the parser, a few to each nesting of the text. */
+enum {
+	PARSE_MAX_DEPTH = LIMIT_PRINT_DEPTH * 4
 };
 
 struct parser {

@@ -14,71 +14,6 @@
 #include "base/mem.h"
 #include "event/internal.h"
 
-enum {
-	MAX_DEPTH = LIMIT_PRINT_DEPTH * 4
-};
-
-/* --- texts --- */
-
-bool span_is(struct span span, const char *text)
-{
-	return strlen(text) == span.len && !memcmp(span.p, text, span.len);
-}
-
-static int digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 99;
-}
-
-/* The digits of a number and whether it has a sign; saturates at UINT64_MAX. */
-static uint64_t span_digits(struct span span, bool *ret_negative)
-{
-	size_t i = 0;
-	uint64_t value = 0;
-	int base = 10;
-
-	*ret_negative = false;
-	if (i < span.len && (span.p[i] == '-' || span.p[i] == '+'))
-		*ret_negative = span.p[i++] == '-';
-	if (i + 2 < span.len && span.p[i] == '0' && (span.p[i + 1] | 0x20) == 'x' &&
-	    digit_of(span.p[i + 2]) < 16) {
-		base = 16;
-		i += 2;
-	} else if (i < span.len && span.p[i] == '0') {
-		base = 8;
-	}
-	for (; i < span.len && digit_of(span.p[i]) < base; i++) {
-		if (__builtin_mul_overflow(value, (uint64_t)base, &value) ||
-		    __builtin_add_overflow(value, (uint64_t)digit_of(span.p[i]), &value))
-			return UINT64_MAX;
-	}
-	return value;
-}
-
-uint64_t span_u64(struct span span)
-{
-	bool negative;
-	uint64_t value = span_digits(span, &negative);
-
-	return negative && value != UINT64_MAX ? -value : value;
-}
-
-int64_t span_i64(struct span span)
-{
-	bool negative;
-	uint64_t value = span_digits(span, &negative);
-
-	if (negative)
-		return value > (uint64_t)INT64_MAX ? INT64_MIN : -(int64_t)value;
-	return value > (uint64_t)INT64_MAX ? INT64_MAX : (int64_t)value;
-}
-
 /* `a`, `between`, `b` in the db's arena. */
 static bool join(struct parser *p, struct span *a, const char *between, struct span b)
 {
@@ -332,7 +267,7 @@ static enum token_type operator_31(struct parser *p, struct node *node)
 	enum token_type type;
 	int rank;
 
-	if (++p->depth > MAX_DEPTH)
+	if (++p->depth > PARSE_MAX_DEPTH)
 		return parse_fail(p, "nested too deeply");
 	if (!op_node(p, node, op))
 		return TOKEN_ERROR;
@@ -380,7 +315,7 @@ static enum token_type unary(struct parser *p, struct node *node)
 	node->right = parse_node(p);
 	if (!node->left || !node->right)
 		return TOKEN_ERROR;
-	if (++p->depth > MAX_DEPTH)
+	if (++p->depth > PARSE_MAX_DEPTH)
 		return parse_fail(p, "nested too deeply");
 	parse_next_item(p);
 	type = unary(p, node->right);
@@ -414,7 +349,7 @@ static enum token_type climb(struct parser *p, struct node *node, int loosest)
 {
 	enum token_type type;
 
-	if (++p->depth > MAX_DEPTH)
+	if (++p->depth > PARSE_MAX_DEPTH)
 		return parse_fail(p, "nested too deeply");
 	type = unary(p, node);
 	while (type == TOKEN_OP) {
@@ -490,7 +425,8 @@ static bool is_type_name(struct span text)
 		text.p++;
 		text.len--;
 	}
-	return text.len >= 2 && (*text.p == 'u' || *text.p == 's') && digit_of(text.p[1]) < 10;
+	return text.len >= 2 && (*text.p == 'u' || *text.p == 's') && text.p[1] >= '0' &&
+	       text.p[1] <= '9';
 }
 
 static bool is_cast(const struct parser *p, const struct node *node)
@@ -652,7 +588,7 @@ static enum token_type primary(struct parser *p, struct node *node)
 		if (parse_at(p, TOKEN_DELIM, "(")) {
 			enum token_type type;
 
-			if (++p->depth > MAX_DEPTH)
+			if (++p->depth > PARSE_MAX_DEPTH)
 				return parse_fail(p, "nested too deeply");
 			type = parenthesis(p, node);
 			p->depth--;
@@ -673,7 +609,7 @@ enum token_type parse_arg(struct parser *p, struct node *node)
 {
 	enum token_type type;
 
-	if (++p->depth > MAX_DEPTH)
+	if (++p->depth > PARSE_MAX_DEPTH)
 		return parse_fail(p, "nested too deeply");
 	if (p->exact) {
 		parse_next(p);
@@ -689,231 +625,6 @@ enum token_type parse_arg(struct parser *p, struct node *node)
 enum token_type parse_more(struct parser *p, struct node *node)
 {
 	return operator_31(p, node);
-}
-
-/* --- constants --- */
-
-uint64_t cast_mask(struct span type)
-{
-	if (type.len < 2 || type.p[type.len - 1] == '*')
-		return UINT64_MAX;
-	if (type.len > 9 && !memcmp(type.p, "unsigned ", 9)) {
-		type.p += 9;
-		type.len -= 9;
-	} else if (span_is(type, "u8") || span_is(type, "s8")) {
-		return 0xff;
-	} else if (span_is(type, "u16") || span_is(type, "s16")) {
-		return 0xffff;
-	} else if (span_is(type, "u32") || span_is(type, "s32")) {
-		return 0xffffffff;
-	}
-	if (span_is(type, "char"))
-		return 0xff;
-	if (span_is(type, "short"))
-		return 0xffff;
-	return span_is(type, "int") ? 0xffffffff : UINT64_MAX;
-}
-
-uint64_t cast_target_mask(struct span type)
-{
-	if (type.len < 2 || type.p[type.len - 1] != '*')
-		return UINT64_MAX;
-	type.len -= 2; /* " *" */
-	return cast_mask(type);
-}
-
-static bool operate(uint16_t op, uint64_t a, uint64_t b, uint64_t *ret_value)
-{
-	switch (op) {
-	case OP2('>', '>'):
-		*ret_value = a >> (b & 63);
-		return true;
-	case OP2('>', '='):
-		*ret_value = a >= b;
-		return true;
-	case OP1('>'):
-		*ret_value = a > b;
-		return true;
-	case OP2('<', '<'):
-		*ret_value = a << (b & 63);
-		return true;
-	case OP2('<', '='):
-		*ret_value = a <= b;
-		return true;
-	case OP1('<'):
-		*ret_value = a < b;
-		return true;
-	case OP2('&', '&'):
-		*ret_value = a && b;
-		return true;
-	case OP1('&'):
-		*ret_value = a & b;
-		return true;
-	case OP2('|', '|'):
-		*ret_value = a || b;
-		return true;
-	case OP1('|'):
-		*ret_value = a | b;
-		return true;
-	case OP1('-'):
-		*ret_value = a - b;
-		return true;
-	case OP1('+'):
-		*ret_value = a + b;
-		return true;
-	case OP1('*'):
-		*ret_value = a * b;
-		return true;
-	case OP1('^'):
-		*ret_value = a ^ b;
-		return true;
-	case OP1('/'):
-		*ret_value = b ? a / b : 0;
-		return true;
-	case OP1('%'):
-		*ret_value = b ? a % b : 0;
-		return true;
-	case OP2('=', '='):
-		*ret_value = a == b;
-		return true;
-	case OP2('!', '='):
-		*ret_value = a != b;
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool number_text(struct parser *p, int64_t value, struct span *ret_text)
-{
-	char *text = arena_alloc(&p->db->arena, 24), *at;
-	uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
-
-	if (!text) {
-		parse_fail(p, "out of memory");
-		return false;
-	}
-	at = text + 23;
-	do {
-		*--at = (char)('0' + left % 10);
-		left /= 10;
-	} while (left);
-	if (value < 0)
-		*--at = '-';
-	*ret_text = (struct span){at, (size_t)(text + 23 - at)};
-	return true;
-}
-
-bool parse_fold(struct parser *p, struct node *node)
-{
-	uint64_t value;
-	bool ok;
-
-	if (node->type != NODE_OP)
-		return true;
-	if (!parse_work(p) || p->depth > MAX_DEPTH)
-		return !p->error; /* what is not folded here is folded when it is compiled */
-	p->depth++;
-	ok = (!node->left || parse_fold(p, node->left)) &&
-	     (!node->right || parse_fold(p, node->right));
-	p->depth--;
-	if (!ok)
-		return false;
-	if (!node->left || !node->right || node->left->type != NODE_ATOM ||
-	    node->right->type != NODE_ATOM)
-		return true;
-	if (!p->exact && (node->left->quoted || node->right->quoted))
-		return true;
-	if (!operate(node->op, span_u64(node->left->text), span_u64(node->right->text), &value))
-		return true;
-	*node = (struct node){.type = NODE_ATOM, .next = node->next};
-	return number_text(p, (int64_t)value, &node->text);
-}
-
-/* Operators in a constant of __print_flags and __print_symbolic; signed, and not all of them. */
-static bool constant_op(const struct node *node, int64_t a, int64_t b, int64_t *ret_value)
-{
-	switch (node->op) {
-	case OP1('<'):
-		*ret_value = a < b;
-		return true;
-	case OP2('<', '='):
-		*ret_value = a <= b;
-		return true;
-	case OP1('>'):
-		*ret_value = a > b;
-		return true;
-	case OP2('>', '='):
-		*ret_value = a >= b;
-		return true;
-	case OP2('>', '>'):
-		*ret_value = a >> (b & 63);
-		return true;
-	case OP1('*'):
-	case OP1('/'):
-	case OP1('%'):
-	case OP1('^'):
-	case OP1('?'):
-	case OP1(':'):
-	case OP1('['):
-	case OP1('!'):
-		return false;
-	case OP1('~'):
-		*ret_value = ~b;
-		return true;
-	default: {
-		uint64_t value;
-
-		if (!operate(node->op, (uint64_t)a, (uint64_t)b, &value))
-			return false;
-		*ret_value = (int64_t)value;
-		return true;
-	}
-	}
-}
-
-static bool constant_value(struct parser *p, const struct node *node, int64_t *ret_value)
-{
-	int64_t a = 0, b = 0;
-
-	if (!parse_work(p))
-		return false;
-
-	switch (node->type) {
-	case NODE_ATOM:
-		*ret_value = span_i64(node->text);
-		return true;
-	case NODE_CAST:
-		if (!constant_value(p, node->left, &a))
-			return false;
-		*ret_value = (int64_t)((uint64_t)a & cast_mask(node->text));
-		return true;
-	case NODE_OP:
-		if (!node->left || !node->right)
-			return false;
-		if (node->left->type != NODE_NULL && !constant_value(p, node->left, &a))
-			return false;
-		return constant_value(p, node->right, &b) && constant_op(node, a, b, ret_value);
-	default:
-		return false;
-	}
-}
-
-bool parse_constant(struct parser *p, const struct node *node, struct span *ret_text)
-{
-	int64_t value;
-
-	while (node->type == NODE_CAST)
-		node = node->left;
-	if (node->type == NODE_ATOM) {
-		*ret_text = node->text;
-		return true;
-	}
-	if (node->type != NODE_OP || !constant_value(p, node, &value)) {
-		parse_fail(p, "not a constant");
-		return false;
-	}
-	return number_text(p, value, ret_text);
 }
 
 /* --- the print fmt --- */
