@@ -333,6 +333,8 @@ static void dump_option(const struct dump *dump, const struct dat_option *option
 		printf("\t\t[Option %u, %u bytes]\n", option->id, option->len);
 		return;
 	}
+	if (option->id == DAT_OPTION_TSC2NSEC)
+		putchar('\n'); /* as trace-cmd */
 	printf("\t\t[Option %s, %u bytes]", option_kinds[option->id].name, option->len);
 	if (option_kinds[option->id].as == AS_OFFSET) {
 		printf(" @ %" PRIu64 "\n", option_u64(dump, option, 0));

@@ -8,10 +8,18 @@
 #include "cmd/cmd.h"
 #include "cmd/help.h"
 
-/* clang-format off: one row a line */
-#define COMMANDS(row)                                                                              \
-	row(record) row(report) row(options_command) row(check_events) row(dump) row(split)        \
-		row(convert) row(help_command) row(completion)
+/* One row a line. */
+/* clang-format off */
+#define COMMANDS(row) \
+	row(record) \
+	row(report) \
+	row(options_command) \
+	row(check_events) \
+	row(dump) \
+	row(split) \
+	row(convert) \
+	row(help_command) \
+	row(completion)
 /* clang-format on */
 
 #define DECLARE(name) extern const struct command cmd_##name;

@@ -196,7 +196,8 @@ int dat_salvage(struct dat_state *st, const struct dat_section *section)
 	};
 	int r;
 
-	if (section->size && section->size < salvage.end - salvage.pos)
+	if (section->size < salvage.end - salvage.pos &&
+	    (section->size || section != &st->dat.sections[st->dat.nr_sections - 1]))
 		salvage.end = salvage.pos + section->size;
 	dat_window_init(&salvage.window, st->fd, 0);
 	r = section->flags & DAT_SECTION_COMPRESSED ? find_chunks(&salvage) : find_pages(&salvage);

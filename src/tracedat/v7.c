@@ -69,7 +69,11 @@ static int walk(struct dat_state *st, uint64_t offset)
 		section.flags = load_u16(p + 2, big);
 		description = load_u32(p + 4, big);
 		section.size = load_u64(p + 8, big);
-		if (section.id > MAX_SECTION_ID)
+		/*
+		 * Options without a size are the padding behind the header of a buffer that was
+		 * being written: that one has no size yet, and reaches to the end.
+		 */
+		if (section.id > MAX_SECTION_ID || (section.id == DAT_OPTION_DONE && !section.size))
 			return 0;
 		left = end - offset - DAT_SECTION_HEADER_BYTES;
 		expanded_size(st, &window, &section);
@@ -78,8 +82,6 @@ static int walk(struct dat_state *st, uint64_t offset)
 		r = dat_section_add(st, &section, description);
 		if (r < 0 || section.size > left)
 			return r == -EFBIG ? 0 : r;
-		if (section.id == DAT_OPTION_BUFFER && !section.size)
-			return 0; /* it was being written: it reaches to the end */
 		offset += DAT_SECTION_HEADER_BYTES + section.size;
 	}
 	return 0;
