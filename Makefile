@@ -13,14 +13,16 @@ all: $(BUILD)/build.ninja  ## build into ./build (the program: build/sonde)
 
 $(BUILD)/build.ninja:
 	@tools/deps build
-	$(MESON) setup $(BUILD)
+	@$(MESON) setup $(BUILD) >/dev/null
 
 deps:  ## install what is missing for building and testing
 	@tools/deps all
 
 demo:  ## record and show something real, within two minutes of a fresh clone
 	@tools/deps build
-	@$(MAKE) --no-print-directory all >/dev/null
+	@[ -e $(BUILD)/build.ninja ] || $(MESON) setup $(BUILD) >/dev/null
+	@ninja -C $(BUILD) src/cmd/sonde
+	@ln -sf src/cmd/sonde $(BUILD)/sonde
 	@tools/demo $(BUILD)/sonde
 
 check:  ## everything that CI runs; ends with "N passed, N failed, N skipped"

@@ -15,6 +15,7 @@
 	row(report) \
 	row(options_command) \
 	row(check_events) \
+	row(info) \
 	row(dump) \
 	row(split) \
 	row(convert) \
