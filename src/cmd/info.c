@@ -52,6 +52,23 @@ static void print_time(const struct info *info, const struct dat_buffer *buffer,
 	printf(" %9" PRIu64 ".%06" PRIu64, ts / 1000000, ts % 1000000);
 }
 
+static void complain(struct info *info, const struct err *err)
+{
+	if (!info->damaged)
+		cmd_error(info->command, "%s: %s", info->dat->path, err->text);
+	info->damaged = true;
+}
+
+static void complain_page(struct info *info, const struct dat_buffer *buffer)
+{
+	struct err err;
+
+	err_set(&err, -EBADMSG,
+		"buffer '%s' has damaged sub-buffers; what they still hold is counted",
+		buffer->name);
+	complain(info, &err);
+}
+
 static void count_page(struct info *info, const struct dat_buffer *buffer, const uint8_t *page,
 		       uint32_t len, struct tally *tally)
 {
@@ -61,7 +78,7 @@ static void count_page(struct info *info, const struct dat_buffer *buffer, const
 	struct subbuf_record rec;
 
 	if (subbuf_open(&cursor, &buffer->layout, page, len) < 0)
-		info->damaged = true;
+		complain_page(info, buffer);
 	if (cursor.lost > 0)
 		tally->lost += (uint64_t)cursor.lost;
 	tally->lost_unknown |= cursor.lost == SUBBUF_LOST_UNKNOWN;
@@ -72,14 +89,8 @@ static void count_page(struct info *info, const struct dat_buffer *buffer, const
 		if (rec.len >= common->type_offset + 2)
 			info->counts[load_u16(rec.data + common->type_offset, big)]++;
 	}
-	info->damaged |= cursor.corrupt;
-}
-
-static void complain(struct info *info, const struct err *err)
-{
-	if (!info->damaged)
-		cmd_error(info->command, "%s: %s", info->dat->path, err->text);
-	info->damaged = true;
+	if (cursor.corrupt)
+		complain_page(info, buffer);
 }
 
 static void count_cpu(struct info *info, size_t buffer, size_t cpu, struct tally *tally)
