@@ -43,6 +43,8 @@ static void print_array(const struct rec *rec, const struct event_field *field, 
 	}
 	len = MIN(len, rec->len - offset);
 	if (chars && is_text(bytes, len) && !was_binary(rec, field)) {
+		if (compat_of(rec->context) < 34)
+			len = rec->len - offset; /* 3.1 goes on to the next NUL */
 		emit_mem(out, (const char *)bytes, strnlen((const char *)bytes, len));
 		return;
 	}
