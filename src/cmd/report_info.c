@@ -42,6 +42,12 @@ int report_mark_events(const struct event_db *db, const struct word_list *patter
 	return 0;
 }
 
+/* The blk tracer's format is made up by the reader: it is not in the file. */
+static bool is_recorded(const struct event *event)
+{
+	return strcmp(event->system, "ftrace") || strcmp(event->name, "blktrace");
+}
+
 static int show_formats(const struct report_args *args, const struct input *input)
 {
 	_cleanup_free_ uint8_t *table = mem_zalloc(65536);
@@ -56,7 +62,7 @@ static int show_formats(const struct report_args *args, const struct input *inpu
 	for (size_t i = 0; i < event_db_count(input->db); i++) {
 		const struct event *event = event_db_at(input->db, i);
 
-		if (args->shown_events.nr && !table[event->id])
+		if ((args->shown_events.nr && !table[event->id]) || !is_recorded(event))
 			continue;
 		if (!system || strcmp(system, event->system))
 			printf("\nsystem: %s\n", event->system);
@@ -89,7 +95,8 @@ static int show_event_names(const struct report_args *args, const struct input *
 		events[i] = event_db_at(input->db, i);
 	qsort(events, nr, sizeof(*events), by_system);
 	for (size_t i = 0; i < nr; i++)
-		printf("%s:%s\n", events[i]->system, events[i]->name);
+		if (is_recorded(events[i]))
+			printf("%s:%s\n", events[i]->system, events[i]->name);
 	return CMD_OK;
 }
 
@@ -107,13 +114,25 @@ static void show_functions(const struct input *input)
 	}
 }
 
+static void show_printks(const struct input *input)
+{
+	for (size_t i = 0; i < event_db_nr_printks(input->db); i++) {
+		uint64_t addr;
+		const char *text = event_db_printk_at(input->db, i, &addr);
+
+		printf("%016llx %s\n", (unsigned long long)addr, text);
+	}
+}
+
+/* The times as the lines of the report show them, rounded to the microsecond. */
 static void show_time(const char *title, const struct source *source, uint64_t ts)
 {
+	unsigned long long us = (ts + 500) / 1000;
+
 	if (source->usecs)
-		printf("\t%s event: %5llu.%06llu", title, (unsigned long long)(ts / 1000000000),
-		       (unsigned long long)(ts % 1000000000 / 1000));
+		printf("\t%s event:%5llu.%06llu", title, us / 1000000, us % 1000000);
 	else
-		printf("\t%s event: %12llu", title, (unsigned long long)ts);
+		printf("\t%s event:%12llu", title, (unsigned long long)ts);
 }
 
 static int show_source_cpus(const struct report_args *args, struct source *source)
@@ -151,7 +170,8 @@ static int show_cpus(const struct report_args *args, struct input *input)
 		struct source source;
 		struct err err;
 
-		if (input->dat->buffers[i].is_text)
+		if (input->dat->buffers[i].is_text ||
+		    (args->report.compat == COMPAT_31 && input->dat->buffers[i].name[0]))
 			continue;
 		if (source_init(&source, input, i, &err) < 0)
 			return cmd_fail(args->command, &err);
@@ -179,13 +199,34 @@ int report_check_events(const struct report_args *args, const struct input *inpu
 	return status;
 }
 
+/* Where the data lies, and how long it is there (trace-cmd: when expanded). */
+static void show_data_sizes(const struct dat_buffer *buf)
+{
+	putchar('\n');
+	for (uint32_t i = 0; i < buf->nr_cpus; i++)
+		printf("CPU%u data recorded at offset=0x%llx\n    %llu bytes in size\n",
+		       buf->cpus[i].cpu, (unsigned long long)buf->cpus[i].offset,
+		       (unsigned long long)buf->cpus[i].size);
+}
+
 static void show_stat(const struct input *input)
 {
+	const struct dat *dat = input->dat;
+
 	printf("\nKernel buffer statistics:\n"
 	       "  Note: \"entries\" are the entries left in the kernel ring buffer and are not\n"
 	       "        recorded in the trace data. They should all be zero.\n\n");
-	if (input->dat->cpustat)
-		fputs(input->dat->cpustat, stdout);
+	for (size_t i = 0; i < dat->nr_options; i++) {
+		const struct dat_option *option = &dat->options[i];
+
+		if (option->id != DAT_OPTION_CPUSTAT || !option->len)
+			continue;
+		/* trace-cmd ends each with a NUL, in whose place the empty line stands. */
+		fwrite(option->data, 1, option->len - 1, stdout);
+		putchar('\n');
+	}
+	if (dat->nr_buffers && !dat->buffers[0].is_text)
+		show_data_sizes(&dat->buffers[0]);
 }
 
 static void show_line(const char *text)
@@ -211,7 +252,7 @@ int report_show_info(const struct report_args *args, struct input *input)
 		show_functions(input);
 		break;
 	case INFO_PRINTK:
-		fwrite(input->dat->printk.data, 1, input->dat->printk.len, stdout);
+		show_printks(input);
 		break;
 	case INFO_EVENTS:
 		return show_event_names(args, input);

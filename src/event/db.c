@@ -598,6 +598,17 @@ const char *event_db_printk(const struct event_db *db, uint64_t addr)
 	return printk ? printk->text : NULL;
 }
 
+size_t event_db_nr_printks(const struct event_db *db)
+{
+	return db->nr_printks;
+}
+
+const char *event_db_printk_at(const struct event_db *db, size_t index, uint64_t *ret_addr)
+{
+	*ret_addr = db->printks[index].addr;
+	return db->printks[index].text;
+}
+
 const char *event_db_comm(const struct event_db *db, int32_t pid)
 {
 	size_t low = 0, high = db->nr_cmdlines;

@@ -119,6 +119,9 @@ const char *event_db_comm(const struct event_db *db, int32_t pid);
 
 /* Text of a trace_printk format by its address; NULL when not recorded. */
 const char *event_db_printk(const struct event_db *db, uint64_t addr);
+size_t event_db_nr_printks(const struct event_db *db);
+const char *event_db_printk_at(const struct event_db *db, size_t index, /* in address order */
+			       uint64_t *ret_addr);
 
 /* --- reading fields. `data` and `len` are one record's payload. --- */
 
