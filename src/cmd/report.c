@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -234,38 +235,56 @@ static uint64_t first_time(struct session *s, bool files_only)
 	return first == UINT64_MAX ? 0 : first;
 }
 
+/* An absolute time in whole microseconds means all that is shown, rounded, as that microsecond. */
+static uint64_t shown_slack(const struct session *s, const char *text, uint64_t ts)
+{
+	bool usecs = !s->nr_sources || s->sources[0].usecs;
+
+	return usecs && !s->args.report.ns && text[0] != '+' && ts % 1000 == 0 ? 500 : 0;
+}
+
 static int set_range(struct session *s)
 {
 	struct report_args *args = &s->args;
+	struct report_options *options = &args->report;
 	bool usecs = !s->nr_sources || s->sources[0].usecs;
-	uint64_t start = 0;
+	uint64_t start = 0, slack;
 
 	if ((args->from && args->from[0] == '+') || (args->to && args->to[0] == '+'))
 		start = first_time(s, false);
-	if (args->from && !report_parse_time(args->from, usecs, start, &args->report.from))
+	if (args->from && !report_parse_time(args->from, usecs, start, &options->from))
 		return cmd_usage(args->command, "--from: '%s' is not a time", args->from);
-	if (args->to && !report_parse_time(args->to, usecs, start, &args->report.to))
+	if (args->to && !report_parse_time(args->to, usecs, start, &options->to))
 		return cmd_usage(args->command, "--to: '%s' is not a time", args->to);
-	args->report.has_from = args->from != NULL;
-	args->report.has_to = args->to != NULL;
-	/* A time given in microseconds means the whole microsecond, rounded as it is shown. */
-	if (args->report.has_to && usecs && !args->report.ns)
-		args->report.to += 499;
-	if (args->report.has_from && usecs && !args->report.ns && args->report.from >= 500)
-		args->report.from -= 500;
+	options->has_from = args->from != NULL;
+	options->has_to = args->to != NULL;
+	if (options->has_from && options->has_to && options->from > options->to)
+		return cmd_usage(args->command, "--from %s is later than --to %s", args->from,
+				 args->to);
+	if (options->has_from) {
+		slack = shown_slack(s, args->from, options->from);
+		options->from -= MIN(options->from, slack);
+	}
+	if (options->has_to) {
+		slack = shown_slack(s, args->to, options->to);
+		if (slack && __builtin_add_overflow(options->to, slack - 1, &options->to))
+			options->to = UINT64_MAX;
+	}
 	return CMD_OK;
+}
+
+static void align_sources(struct session *s)
+{
+	uint64_t first = first_time(s, true);
+
+	for (size_t i = 0; i < s->nr_sources; i++)
+		source_add_offset(&s->sources[i], -(int64_t)first);
 }
 
 static int start_sources(struct session *s, struct err *err)
 {
 	const struct report_args *args = &s->args;
 
-	if (args->align_ts) {
-		uint64_t first = first_time(s, true);
-
-		for (size_t i = 0; i < s->nr_sources; i++)
-			source_add_offset(&s->sources[i], -(int64_t)first);
-	}
 	for (size_t i = 0; i < s->nr_sources; i++) {
 		const bool *cpus = args->report.compat == COMPAT_31 ? NULL : args->cpus;
 		int r = source_start(&s->sources[i], cpus, (uint32_t)args->nr_cpus,
@@ -381,7 +400,27 @@ static int print_text_buffers(struct session *s, const struct input *input, stru
 		if (r < 0)
 			return r;
 		fwrite(text, 1, len, stdout);
+		if (len)
+			putchar('\n'); /* as trace-cmd ends it */
 	}
+	return 0;
+}
+
+/* The first line of CSV; a text that is no records has no place in it, nor in JSON. */
+static int print_table_header(struct session *s, struct err *err)
+{
+	for (size_t i = 0; i < s->nr_inputs; i++)
+		for (size_t j = 0; j < s->inputs[i]->dat->nr_buffers; j++)
+			if (s->inputs[i]->dat->buffers[j].is_text)
+				return err_set(err, -EINVAL,
+					       "%s: holds the text of a latency tracer, which has "
+					       "no records for --json or --csv",
+					       s->inputs[i]->path);
+	if (s->args.report.format != REPORT_CSV)
+		return 0;
+	for (size_t i = 0; i < s->args.csv_fields.nr; i++)
+		printf("%s%s", i ? "," : "", s->args.csv_fields.words[i]);
+	putchar('\n');
 	return 0;
 }
 
@@ -390,14 +429,8 @@ static int print_headers(struct session *s, struct err *err)
 {
 	size_t width = 0;
 
-	if (s->args.report.format == REPORT_JSON)
-		return 0;
-	if (s->args.report.format == REPORT_CSV) {
-		for (size_t i = 0; i < s->args.csv_fields.nr; i++)
-			printf("%s%s", i ? "," : "", s->args.csv_fields.words[i]);
-		putchar('\n');
-		return 0;
-	}
+	if (s->args.report.format == REPORT_JSON || s->args.report.format == REPORT_CSV)
+		return print_table_header(s, err);
 	for (size_t i = 0; s->nr_inputs > 1 && i < s->nr_inputs; i++)
 		width = MAX(width, strlen(s->inputs[i]->base_name));
 	for (size_t i = 0; i < s->nr_inputs; i++) {
@@ -480,18 +513,20 @@ static unsigned int format_threads(void)
 	return nr > 1 ? (unsigned int)MIN(nr - 1, 16) : 0;
 }
 
-static int print_summaries(struct session *s)
+static int print_summaries(struct session *s, struct err *err)
 {
 	_cleanup_out_ struct out out = {0};
+	int r;
 
 	if (s->wakeup)
 		wakeup_summary(s->wakeup, &out);
 	for (size_t i = 0; s->profiles && i < s->nr_inputs; i++)
 		if (profile_print(s->profiles[i], &out) < 0)
-			return -ENOMEM;
+			return out_of_memory(err);
 	if (out.failed)
-		return -ENOMEM;
-	return out.len ? io_write_full(STDOUT_FILENO, out.buf, out.len) : 0;
+		return out_of_memory(err);
+	r = out.len ? io_write_full(STDOUT_FILENO, out.buf, out.len) : 0;
+	return r < 0 ? err_sys(err, r, "cannot write the report") : 0;
 }
 
 /* New pages of a recording in progress: 1 when there are more records, 0 when it has ended. */
@@ -548,7 +583,7 @@ static int run_records(struct session *s, struct err *err)
 		if (r >= 0)
 			r = args->follow ? follow_more(s, err) : 0;
 	} while (r > 0);
-	return r < 0 ? r : print_summaries(s);
+	return r < 0 ? r : print_summaries(s, err);
 }
 
 static int print_filters(struct session *s)
@@ -587,6 +622,62 @@ static bool is_plain_info(const struct report_args *args)
 	return args->info != INFO_NONE && args->info < INFO_STAT;
 }
 
+static int event_is_known(const struct session *s, const char *pattern, struct err *err)
+{
+	struct event_match *match;
+	int found = 0, r = event_match_new(&match, pattern, EVENT_MATCH_PART, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < s->nr_inputs; i++)
+		for (size_t j = 0; j < event_db_count(s->inputs[i]->db) && !found; j++)
+			found = event_match_test(match, event_db_at(s->inputs[i]->db, j));
+	event_match_free(match);
+	return found;
+}
+
+/* A mistyped --event or --fields would else look like a trace without such events. */
+static int check_names(const struct session *s, struct err *err)
+{
+	const struct report_args *args = &s->args;
+
+	for (size_t i = 0; i < args->shown_events.nr; i++) {
+		const char *pattern = args->shown_events.words[i];
+		int r = event_is_known(s, pattern, err);
+
+		if (r < 0)
+			return r;
+		if (!r)
+			return err_set(err, -ENOENT,
+				       "--event: no recorded event or system has '%s' in its name; "
+				       "-E lists them",
+				       pattern);
+	}
+	for (size_t i = 0; i < args->csv_fields.nr; i++) {
+		const char *name = args->csv_fields.words[i];
+		bool found = report_csv_column(name);
+
+		for (size_t j = 0; j < s->nr_inputs && !found; j++)
+			for (size_t k = 0; k < event_db_count(s->inputs[j]->db) && !found; k++)
+				found = event_field_find(event_db_at(s->inputs[j]->db, k), name);
+		if (!found)
+			return err_set(err, -ENOENT, "--fields: no recorded event has a field '%s'",
+				       name);
+	}
+	return 0;
+}
+
+/* Of the first file, as trace-cmd; only --cpus goes through all. */
+static int show_plain_info(struct session *s)
+{
+	size_t nr = s->args.info == INFO_CPUS ? s->nr_inputs : 1;
+	int status = CMD_OK;
+
+	for (size_t i = 0; i < nr && status == CMD_OK; i++)
+		status = report_show_info(&s->args, s->inputs[i]);
+	return status;
+}
+
 static int prepare(struct session *s, struct err *err)
 {
 	int r = open_inputs(s, err);
@@ -601,10 +692,24 @@ static int prepare(struct session *s, struct err *err)
 			r = make_filter(s, i, err);
 	}
 	if (r >= 0)
+		r = check_names(s, err);
+	if (r >= 0)
 		r = make_sources(s, err);
 	if (r >= 0)
 		pair_guests(s);
 	return r;
+}
+
+/* What failed here is reported here: the stream forgets it, so that it is told once. */
+static int flush_stdout(struct err *err)
+{
+	int r = fflush(stdout) ? -errno : 0;
+
+	if (!r)
+		return 0;
+	__fpurge(stdout);
+	clearerr(stdout);
+	return err_sys(err, r, "cannot write to standard output");
 }
 
 static int show_records(struct session *s)
@@ -612,6 +717,8 @@ static int show_records(struct session *s)
 	struct err err = {0};
 	int r, status;
 
+	if (s->args.align_ts)
+		align_sources(s);
 	status = set_range(s);
 	if (status != CMD_OK)
 		return status;
@@ -621,7 +728,8 @@ static int show_records(struct session *s)
 	if (!s->args.no_pager)
 		pager_start();
 	r = print_headers(s, &err);
-	fflush(stdout);
+	if (r >= 0)
+		r = flush_stdout(&err);
 	if (r >= 0 && s->args.info == INFO_NONE)
 		r = run_records(s, &err);
 	pager_finish();
@@ -649,7 +757,7 @@ int cmd_report_run(const struct command *command, int argc, char **argv)
 		if (s.args.test_filters && s.args.nr_filters)
 			status = print_filters(&s);
 		else if (is_plain_info(&s.args))
-			status = report_show_info(&s.args, s.inputs[0]);
+			status = show_plain_info(&s);
 		else
 			status = show_records(&s);
 		if (status == CMD_OK)

@@ -58,6 +58,7 @@ struct report_args {
 	bool negate;
 	bool test_filters;
 	bool wakeup, profile, profile_global, profile_by_comm;
+	bool json, csv;
 	bool quiet, align_ts, follow, no_pager;
 	int verbose;
 	const char *kallsyms, *from, *to;

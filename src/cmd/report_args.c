@@ -437,6 +437,7 @@ static int apply_arg(struct report_args *args, int id, const char *arg)
 	case OPT_TASK:
 		return split_list(args, arg, add_task);
 	case OPT_FIELDS:
+		args->csv = true;
 		args->report.format = REPORT_CSV;
 		return split_list(args, arg, add_csv_field);
 	case OPT_TS_OFFSET:
@@ -543,9 +544,11 @@ static int apply(struct report_args *args, int id, const char *arg)
 	case 'v':
 		return set_negate(args);
 	case OPT_JSON:
+		args->json = true;
 		args->report.format = REPORT_JSON;
 		return 0;
 	case OPT_CSV:
+		args->csv = true;
 		args->report.format = REPORT_CSV;
 		return 0;
 	default:
@@ -591,6 +594,8 @@ static void spread_defaults(struct report_args *args)
 
 static int check_together(const struct report_args *args)
 {
+	if (args->json && args->csv)
+		return cmd_usage(args->command, "--json does not go with --csv and its --fields");
 	if (args->wakeup && args->nr_files > 1)
 		return cmd_usage(args->command, "-w reads a single file");
 	if (args->wakeup && args->report.format != REPORT_TEXT)

@@ -138,7 +138,6 @@ void format_json(const struct report *report, const struct batch_record *rec, in
 		 struct out *out, struct out *scratch);
 void format_csv(const struct report *report, const struct batch_record *rec, struct out *out,
 		struct out *scratch);
-void format_csv_header(const struct report *report, struct out *out);
 /* The latency flags ("d..2."), of `data`, as the kernel prints them in five or more characters. */
 void format_latency_flags(const struct report_input *input, const uint8_t *data, uint32_t len,
 			  struct out *out);

@@ -258,14 +258,15 @@ static void csv_field(const struct report *report, const struct batch_record *re
 	}
 }
 
-void format_csv_header(const struct report *report, struct out *out)
+bool report_csv_column(const char *name)
 {
-	for (size_t i = 0; i < report->options.nr_csv_fields; i++) {
-		if (i)
-			out_char(out, ',');
-		csv_text(out, report->options.csv_fields[i]);
-	}
-	out_char(out, '\n');
+	static const char *const names[] = {"ts",   "cpu",	"task",	  "pid",   "flags",
+					    "file", "instance", "system", "event", "text"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
 }
 
 void format_csv(const struct report *report, const struct batch_record *rec, struct out *out,

@@ -87,6 +87,9 @@ int report_new(struct report **ret_report, const struct report_options *options,
 	       struct filter *const *filters, size_t nr_inputs, struct err *err) _must_check_;
 void report_free(struct report *report);
 
+/* Whether `name` is a column of every CSV row, rather than a field of some events. */
+bool report_csv_column(const char *name);
+
 void report_set_tasks(struct report *report, const struct report_tasks *tasks);
 /* Which events of an input are shown, by id; 65536 flags, borrowed. NULL: all. */
 void report_set_events(struct report *report, size_t input, const uint8_t *shown);

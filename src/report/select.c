@@ -181,17 +181,21 @@ static bool context_hidden(const struct report *report, const struct report_inpu
 	       (report->options.no_softirqs && (flags & FLAG_SOFTIRQ));
 }
 
+/* Of no interest at all, whatever it is: losses before such records are not told either. */
+static bool outside(const struct report *report, const struct source_record *rec)
+{
+	if (report->options.has_from && rec->ts < report->options.from)
+		return true;
+	return report->options.cpus &&
+	       (rec->cpu >= report->options.nr_cpus || !report->options.cpus[rec->cpu]);
+}
+
 static bool shown(struct report *report, struct report_input *input, struct report_cpu *cpu,
 		  const struct source_record *rec, const struct record_ids *ids, const char *comm)
 {
 	struct filter_record record;
 
-	if (report->options.cpus &&
-	    (rec->cpu >= report->options.nr_cpus || !report->options.cpus[rec->cpu]))
-		return false;
 	if (context_hidden(report, input, rec->data, rec->len))
-		return false;
-	if (report->options.has_from && rec->ts < report->options.from)
 		return false;
 	if (input->shown && !input->shown[ids->id])
 		return false;
@@ -407,6 +411,10 @@ int batch_fill(struct report *report, struct batch *batch, uint32_t max, struct 
 		if (!rec || (report->options.has_to && rec->ts > report->options.to)) {
 			report->done = true;
 			return 0;
+		}
+		if (outside(report, rec)) {
+			source_pop(&report->sources[source]);
+			continue;
 		}
 		input = &report->inputs[report->source_input[source]];
 		cpu = &report->cpus[source][rec->cpu];
