@@ -439,6 +439,7 @@ static const struct {
 
 static int tracer_missing(const struct kernel_instance *inst, const char *tracer, struct err *err)
 {
+	struct kernel_instance top = {.fs = inst->fs, .path = inst->fs->path};
 	_cleanup_free_ char *text = NULL;
 	const char *config = NULL;
 	int r = tracefs_read(inst->path, "available_tracers", "list the tracers", VALUE_BYTES,
@@ -446,6 +447,11 @@ static int tracer_missing(const struct kernel_instance *inst, const char *tracer
 
 	if (r < 0)
 		return r;
+	if (inst->name[0] && kernel_instance_has_tracer(&top, tracer))
+		return err_set(err, -EINVAL,
+			       "in this kernel the tracer '%.64s' works only in the top instance; "
+			       "use it without -B",
+			       tracer);
 	for (size_t i = 0; i < ARRAY_SIZE(tracer_configs); i++) {
 		if (!strcmp(tracer_configs[i].tracer, tracer))
 			config = tracer_configs[i].config;
@@ -474,8 +480,39 @@ static int tracer_refused(const struct kernel_instance *inst, int code, const ch
 		locked ? ")" : "", inst->path);
 }
 
+/* "7 (expanded: 1408)": the second number, 0 when the buffer already has its size. */
+static unsigned long expansion(const struct tracefs *fs)
+{
+	_cleanup_free_ char *text = NULL;
+	struct err ignored;
+	unsigned long kb;
+
+	if (tracefs_read(fs->path, "buffer_size_kb", "read the buffer size", VALUE_BYTES, &text,
+			 NULL, &ignored) < 0 ||
+	    sscanf(text, "%*u (expanded: %lu", &kb) != 1)
+		return 0;
+	return kb;
+}
+
+/*
+ * Before 6.7 the first tracer of an instance makes the kernel believe that the top buffer has been
+ * expanded as well: whoever used it next would get 7 KiB. Give it the size it has promised.
+ */
+static void keep_top_expansion(const struct tracefs *fs, unsigned long before)
+{
+	struct err ignored;
+	char text[32];
+
+	if (!before || expansion(fs))
+		return;
+	snprintf(text, sizeof(text), "%lu", before);
+	if (tracefs_write(fs->path, "buffer_size_kb", text, "expand the top buffer", &ignored) < 0)
+		return;
+}
+
 int kernel_instance_tracer(struct kernel_instance *inst, const char *tracer, struct err *err)
 {
+	unsigned long before = inst->name[0] ? expansion(inst->fs) : 0;
 	char what[100];
 	int r;
 
@@ -483,6 +520,7 @@ int kernel_instance_tracer(struct kernel_instance *inst, const char *tracer, str
 		return tracer_missing(inst, tracer, err);
 	snprintf(what, sizeof(what), "set the tracer '%.60s'", tracer);
 	r = kernel_instance_write(inst, "current_tracer", tracer, what, err);
+	keep_top_expansion(inst->fs, before);
 	return r < 0 ? tracer_refused(inst, r, tracer, err) : 0;
 }
 
@@ -555,6 +593,17 @@ int kernel_instance_buffer(struct kernel_instance *inst, uint64_t kb, struct err
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)kb);
 	snprintf(what, sizeof(what), "give each CPU a buffer of %llu KiB", (unsigned long long)kb);
 	return kernel_instance_write(inst, "buffer_size_kb", text, what, err);
+}
+
+int kernel_instance_buffer_at_least(struct kernel_instance *inst, uint64_t kb, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	int r = tracefs_read(inst->path, "buffer_size_kb", "read the buffer size", VALUE_BYTES,
+			     &text, NULL, err);
+
+	if (r < 0 || strtoull(text, NULL, 10) >= kb || strstr(text, "expanded"))
+		return r;
+	return kernel_instance_buffer(inst, kb, err);
 }
 
 int kernel_instance_subbuf(struct kernel_instance *inst, uint64_t kb, struct err *err)

@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "record/session.h"
 
+#define DEFAULT_BUFFER_KB 1408 /* the kernel's own default */
+
 void session_say(struct session *session, enum record_say what, const char *fmt, ...)
 {
 	char text[sizeof(((struct err *)0)->text)];
@@ -68,6 +70,9 @@ static int apply_settings(struct session *session, struct session_instance *inst
 		r = kernel_instance_subbuf(kernel, plan->subbuf_kb, err);
 	if (r == 0 && plan->buffer_kb)
 		r = kernel_instance_buffer(kernel, plan->buffer_kb, err);
+	/* The top buffer may never have been used, or be as small as another program left it. */
+	else if (r == 0 && !kernel->name[0])
+		r = kernel_instance_buffer_at_least(kernel, DEFAULT_BUFFER_KB, err);
 	if (r == 0 && plan->clock)
 		r = kernel_instance_clock(kernel, plan->clock, err);
 	if (r == 0)
