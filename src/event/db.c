@@ -8,6 +8,10 @@
 #include "event/handler.h"
 #include "event/program.h"
 
+enum {
+	PENDING_SLOTS = 1024
+};
+
 int event_db_new(struct event_db **ret_db, const struct event_db_options *options)
 {
 	struct event_db *db = mem_zalloc(sizeof(*db));
@@ -153,6 +157,11 @@ static void set_handler(struct event_db *db, struct event_impl *event)
 
 	if (!strcmp(event->pub.name, "user_stack") && event->is_ftrace)
 		event->pub.kind = EVENT_USER_STACK;
+	if (event->is_bprint) {
+		event->handler_fields[BPRINT_IP] = event_field_find(&event->pub, "ip");
+		event->handler_fields[BPRINT_FMT] = event_field_find(&event->pub, "fmt");
+		event->handler_fields[BPRINT_BUF] = event_field_find(&event->pub, "buf");
+	}
 	if (!handler)
 		return;
 	event->pub.kind = handler->kind;
@@ -420,20 +429,48 @@ static void compile_printks(struct event_db *db, struct event_impl *bprint)
 	}
 }
 
-/* Names in print fmts that turn out to be symbols. */
+/* A cheap hash of a name: most symbols share none of it with a name that is looked for. */
+static size_t name_hash(struct span name)
+{
+	const char *p = name.p;
+
+	return (name.len * 31 + (uint8_t)p[0] * 7 + (uint8_t)p[name.len / 2] * 131 +
+		(uint8_t)p[name.len - 1] * 1021) %
+	       PENDING_SLOTS;
+}
+
+/* Give all names in this slot that are `symbol` its address; the first symbol of a name counts. */
+static void resolve(struct pending *pending, const struct symbol *symbol)
+{
+	for (; pending; pending = pending->next)
+		if (pending->num->op == NUM_PENDING && symbol->name_len == pending->name.len &&
+		    !memcmp(symbol->name, pending->name.p, symbol->name_len)) {
+			pending->num->value = symbol->addr;
+			pending->num->op = NUM_CONST;
+		}
+}
+
+/* Names in print fmts that turn out to be symbols, in one walk over all symbols. */
 static void resolve_pending(struct event_db *db)
 {
-	for (struct pending *pending = db->pending; pending; pending = pending->next) {
-		for (size_t i = 0; i < symbols_count(db->symbols); i++) {
-			const struct symbol *symbol = symbols_at(db->symbols, i);
+	struct pending *slots[PENDING_SLOTS] = {0}, *next;
 
-			if (symbol->name_len == pending->name.len &&
-			    !memcmp(symbol->name, pending->name.p, symbol->name_len)) {
-				pending->num->value = symbol->addr;
-				break;
-			}
-		}
-		pending->num->op = NUM_CONST;
+	if (!db->pending)
+		return;
+	for (struct pending *pending = db->pending; pending; pending = next) {
+		size_t hash = name_hash(pending->name);
+
+		next = pending->next;
+		pending->next = slots[hash];
+		slots[hash] = pending;
+	}
+	db->pending = NULL;
+	for (size_t i = 0; i < symbols_count(db->symbols); i++) {
+		const struct symbol *symbol = symbols_at(db->symbols, i);
+		struct span name = {symbol->name, symbol->name_len};
+
+		if (name.len)
+			resolve(slots[name_hash(name)], symbol);
 	}
 }
 

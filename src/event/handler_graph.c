@@ -92,39 +92,25 @@ static void print_retval(const struct rec *rec, const struct event *exit, const 
 	out_char(out, ')');
 }
 
-static uint64_t exit_value(const struct rec *rec, const char *name, bool *ok)
+/* A number of the leaf's exit, 0 when the record is too short. */
+static uint64_t leaf_value(const struct rec *rec, unsigned int i)
 {
 	const struct event_context *context = rec->context;
-	const struct event_field *field = event_field_find(context->leaf_exit, name);
+	const struct event_field *field = event_impl(context->leaf_exit)->handler_fields[i];
 
 	if (!field || field->offset > context->leaf_len ||
-	    field->size > context->leaf_len - field->offset) {
-		*ok = false;
+	    field->size > context->leaf_len - field->offset)
 		return 0;
-	}
 	return load_uint((const uint8_t *)context->leaf_data + field->offset, field->size,
 			 rec->big);
 }
 
 static void print_leaf_time(const struct rec *rec, struct out *out)
 {
-	const struct event_impl *exit = event_impl(rec->context->leaf_exit);
-	const struct event_field *call = exit->handler_fields[GRAPH_CALLTIME];
-	const struct event_field *ret = exit->handler_fields[GRAPH_RETTIME];
-	bool ok = true;
-	uint64_t duration = 0;
+	uint64_t duration = leaf_value(rec, GRAPH_RETTIME) - leaf_value(rec, GRAPH_CALLTIME);
 
-	if (call && ret && call->offset + call->size <= rec->context->leaf_len &&
-	    ret->offset + ret->size <= rec->context->leaf_len) {
-		const uint8_t *data = rec->context->leaf_data;
-
-		duration = load_uint(data + ret->offset, ret->size, rec->big) -
-			   load_uint(data + call->offset, call->size, rec->big);
-	} else {
-		duration = exit_value(rec, "rettime", &ok) - exit_value(rec, "calltime", &ok);
-	}
 	print_mark(duration, out);
-	print_duration(ok ? duration : 0, out);
+	print_duration(duration, out);
 }
 
 static bool entry_print(const struct rec *rec, struct out *out)

@@ -49,6 +49,13 @@ struct raw_field {
 	bool has_0x;
 };
 
+/* Which of a bprint event's handler_fields is what. */
+enum bprint_field {
+	BPRINT_IP,
+	BPRINT_FMT,
+	BPRINT_BUF
+};
+
 struct handler;
 struct op;
 

@@ -207,10 +207,9 @@ static void print_no_printk(const struct rec *rec, uint64_t ip, uint64_t fmt, st
 /* trace_printk: the format is found by its address, the arguments lie behind it. */
 static void print_bprint_event(struct rec *rec, struct out *out)
 {
-	const struct event *event = &rec->event->pub;
-	const struct event_field *fmt = event_field_find(event, "fmt");
-	const struct event_field *buf = event_field_find(event, "buf");
-	const struct event_field *ip = event_field_find(event, "ip");
+	const struct event_field *fmt = rec->event->handler_fields[BPRINT_FMT];
+	const struct event_field *buf = rec->event->handler_fields[BPRINT_BUF];
+	const struct event_field *ip = rec->event->handler_fields[BPRINT_IP];
 	struct bprint_arg args[BPRINT_MAX_ARGS] = {0};
 	const struct event_program *program;
 	const struct printk *printk;

@@ -58,12 +58,15 @@ static void emit_chars(struct out *out, const struct spec *spec, int64_t star, c
 static size_t digits_of(char *end, uint64_t value, char conv)
 {
 	const char *digits = conv == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
-	unsigned int base = conv == 'o' ? 8 : conv == 'x' || conv == 'X' ? 16 : 10;
+	unsigned int shift = conv == 'o' ? 3 : 4;
 	char *p = end;
 
-	while (value) {
-		*--p = digits[value % base];
-		value /= base;
+	if (conv == 'o' || conv == 'x' || conv == 'X') {
+		for (; value; value >>= shift)
+			*--p = digits[value & ((1u << shift) - 1)];
+	} else {
+		for (; value; value /= 10)
+			*--p = (char)('0' + value % 10);
 	}
 	return (size_t)(end - p);
 }
@@ -125,6 +128,15 @@ void number_print(struct out *out, const struct spec *spec, int64_t star, uint64
 		return;
 	}
 	value = cut_number(spec, value, &negative);
+	if (!spec->flags && !spec->width && spec->conv != 'o' && spec->conv != 'X') {
+		if (negative)
+			out_char(out, '-');
+		if (spec->conv == 'x')
+			emit_hex(out, value);
+		else
+			emit_u64(out, value);
+		return;
+	}
 	nr = digits_of(end, value, spec->conv);
 	if (negative)
 		prefix = "-";

@@ -122,6 +122,10 @@ static const struct num *index_num(struct compiler *c, const struct node *node)
 				field->flags & EVENT_FIELD_STRING ? 1 : c->db->options.long_size;
 	}
 	num->a = compile_num(c, node->right);
+	if (num->a && num->a->op == NUM_CONST && !dynamic && mask == UINT64_MAX) {
+		num->op = NUM_FIELD; /* a[3]: as any other field */
+		num->offset += (uint32_t)num->a->value * num->size;
+	}
 	return num->a ? num : NULL;
 }
 
