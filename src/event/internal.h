@@ -27,7 +27,11 @@ struct span {
 	size_t len;
 };
 
-bool span_is(struct span span, const char *text);
+static inline bool span_is(struct span span, const char *text)
+{
+	return strlen(text) == span.len && !memcmp(span.p, text, span.len);
+}
+
 /* As strtoull and strtoll with base 0: what does not begin as a number is 0. */
 uint64_t span_u64(struct span span);
 int64_t span_i64(struct span span);
@@ -261,7 +265,11 @@ enum token_type parse_fail(struct parser *p, const char *error);
 struct node *parse_node(struct parser *p);
 enum token_type parse_next(struct parser *p);
 enum token_type parse_next_item(struct parser *p);
-bool parse_at(const struct parser *p, enum token_type type, const char *text);
+static inline bool parse_at(const struct parser *p, enum token_type type, const char *text)
+{
+	return token_is(&p->token, type, text);
+}
+
 /* Count one more step; false when a hostile format would take too many. */
 bool parse_work(struct parser *p);
 /* A constant argument as text; false (and p->error) when it is not constant. */

@@ -3,29 +3,21 @@
 
 #include <string.h>
 
-static enum token_type class_of(int c)
-{
-	if (c == '\n')
-		return TOKEN_NEWLINE;
-	if (c == ' ' || (c >= '\t' && c <= '\r'))
-		return TOKEN_SPACE;
-	if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_')
-		return TOKEN_ITEM;
-	if (c == '\'')
-		return TOKEN_SQUOTE;
-	if (c == '"')
-		return TOKEN_DQUOTE;
-	if (c < ' ' || c > '~')
-		return TOKEN_NONE;
-	if (c == '(' || c == ')' || c == ',')
-		return TOKEN_DELIM;
-	return TOKEN_OP;
-}
+/* Bytes that are no text, control characters and those outside ASCII, are TOKEN_ERROR here. */
+static const uint8_t classes[256] = {
+	['\n'] = TOKEN_NEWLINE,	    ['\t'] = TOKEN_SPACE,	['\v'] = TOKEN_SPACE,
+	['\f'] = TOKEN_SPACE,	    ['\r'] = TOKEN_SPACE,	[' '] = TOKEN_SPACE,
+	['!'] = TOKEN_OP,	    ['"'] = TOKEN_DQUOTE,	['#' ... '&'] = TOKEN_OP,
+	['\''] = TOKEN_SQUOTE,	    ['('] = TOKEN_DELIM,	[')'] = TOKEN_DELIM,
+	['*'] = TOKEN_OP,	    ['+'] = TOKEN_OP,		[','] = TOKEN_DELIM,
+	['-' ... '/'] = TOKEN_OP,   ['0' ... '9'] = TOKEN_ITEM, [':' ... '@'] = TOKEN_OP,
+	['A' ... 'Z'] = TOKEN_ITEM, ['[' ... '^'] = TOKEN_OP,	['_'] = TOKEN_ITEM,
+	['`'] = TOKEN_OP,	    ['a' ... 'z'] = TOKEN_ITEM, ['{' ... '~'] = TOKEN_OP,
+};
 
-/* -1 at the end; bytes outside ASCII are negative too and end the text. */
-static int peek(const struct lexer *lexer)
+static inline enum token_type class_of(char c)
 {
-	return lexer->pos < lexer->len ? (signed char)lexer->text[lexer->pos] : -1;
+	return (enum token_type)classes[(uint8_t)c];
 }
 
 static size_t operator_len(const struct lexer *lexer)
@@ -157,10 +149,12 @@ static void replace_macro(struct token *token)
 
 struct token lex_any(struct lexer *lexer)
 {
-	struct token token = {.text = lexer->text + lexer->pos};
-	int c = peek(lexer);
+	struct token token = {.type = TOKEN_NONE, .text = ""};
 
-	token.type = c < 0 ? TOKEN_NONE : class_of(c);
+	if (lexer->pos < lexer->len) {
+		token.text = lexer->text + lexer->pos;
+		token.type = class_of(*token.text);
+	}
 	switch (token.type) {
 	case TOKEN_ERROR:
 	case TOKEN_NONE:
@@ -175,16 +169,16 @@ struct token lex_any(struct lexer *lexer)
 		break;
 	case TOKEN_DQUOTE:
 	case TOKEN_SQUOTE:
-		return quoted(lexer, token.type, (char)c);
+		return quoted(lexer, token.type, *token.text);
 	case TOKEN_SPACE:
 	case TOKEN_ITEM:
 		while (lexer->pos + token.len < lexer->len &&
-		       class_of((signed char)token.text[token.len]) == token.type)
+		       class_of(token.text[token.len]) == token.type)
 			token.len++;
 		break;
 	}
 	lexer->pos += token.len;
-	if (token.type == TOKEN_ITEM)
+	if (token.type == TOKEN_ITEM && token.len >= 10 && token.len <= 12)
 		replace_macro(&token);
 	return token;
 }
@@ -207,10 +201,4 @@ struct token lex_next_item(struct lexer *lexer)
 		token = lex_any(lexer);
 	} while (token.type == TOKEN_SPACE || token.type == TOKEN_NEWLINE);
 	return token;
-}
-
-bool token_is(const struct token *token, enum token_type type, const char *text)
-{
-	return token->type == type && strlen(text) == token->len &&
-	       !memcmp(token->text, text, token->len);
 }

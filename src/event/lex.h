@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/arena.h"
 
@@ -45,7 +46,12 @@ struct token lex_next(struct lexer *lexer);
 /* The next token that is neither blank nor a newline. */
 struct token lex_next_item(struct lexer *lexer);
 
-bool token_is(const struct token *token, enum token_type type, const char *text);
+static inline bool token_is(const struct token *token, enum token_type type, const char *text)
+{
+	return token->type == type && strlen(text) == token->len &&
+	       !memcmp(token->text, text, token->len);
+}
+
 /* A number, a name or a quoted text: something that has a value. */
 static inline bool token_has_value(const struct token *token)
 {

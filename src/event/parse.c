@@ -70,11 +70,6 @@ enum token_type parse_next_item(struct parser *p)
 	return p->token.type;
 }
 
-bool parse_at(const struct parser *p, enum token_type type, const char *text)
-{
-	return token_is(&p->token, type, text);
-}
-
 static struct span token_span(const struct parser *p)
 {
 	return (struct span){p->token.text, p->token.len};

@@ -4,11 +4,6 @@
 
 #include "event/internal.h"
 
-bool span_is(struct span span, const char *text)
-{
-	return strlen(text) == span.len && !memcmp(span.p, text, span.len);
-}
-
 static int digit_of(char c)
 {
 	if (c >= '0' && c <= '9')
