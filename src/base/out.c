@@ -6,11 +6,11 @@
 
 #include "base/mem.h"
 
-static const char digit_pairs[201] = "0001020304050607080910111213141516171819"
-				     "2021222324252627282930313233343536373839"
-				     "4041424344454647484950515253545556575859"
-				     "6061626364656667686970717273747576777879"
-				     "8081828384858687888990919293949596979899";
+const char out_digit_pairs[201] = "0001020304050607080910111213141516171819"
+				  "2021222324252627282930313233343536373839"
+				  "4041424344454647484950515253545556575859"
+				  "6061626364656667686970717273747576777879"
+				  "8081828384858687888990919293949596979899";
 
 void out_done(struct out *out)
 {
@@ -46,11 +46,11 @@ static char *put_dec(char *end, uint64_t v)
 
 		v /= 100;
 		end -= 2;
-		memcpy(end, &digit_pairs[pair * 2], 2);
+		memcpy(end, &out_digit_pairs[pair * 2], 2);
 	}
 	if (v >= 10) {
 		end -= 2;
-		memcpy(end, &digit_pairs[v * 2], 2);
+		memcpy(end, &out_digit_pairs[v * 2], 2);
 	} else {
 		*--end = (char)('0' + v);
 	}
@@ -66,23 +66,6 @@ static char *put_hex(char *end, uint64_t v)
 	return end;
 }
 
-void out_u64(struct out *out, uint64_t v)
-{
-	char tmp[24], *end = tmp + sizeof(tmp), *p = put_dec(end, v);
-
-	out_mem(out, p, (size_t)(end - p));
-}
-
-void out_i64(struct out *out, int64_t v)
-{
-	if (v < 0) {
-		out_char(out, '-');
-		out_u64(out, -(uint64_t)v);
-	} else {
-		out_u64(out, (uint64_t)v);
-	}
-}
-
 static void padded(struct out *out, const char *p, size_t len, unsigned int width, char pad)
 {
 	if (len < width)
@@ -95,13 +78,6 @@ void out_u64_pad(struct out *out, uint64_t v, unsigned int width, char pad)
 	char tmp[24], *end = tmp + sizeof(tmp), *p = put_dec(end, v);
 
 	padded(out, p, (size_t)(end - p), width, pad);
-}
-
-void out_hex(struct out *out, uint64_t v)
-{
-	char tmp[24], *end = tmp + sizeof(tmp), *p = put_hex(end, v);
-
-	out_mem(out, p, (size_t)(end - p));
 }
 
 void out_hex_pad(struct out *out, uint64_t v, unsigned int width, char pad)

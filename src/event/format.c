@@ -373,7 +373,7 @@ static int fields(struct reader *r, bool common)
 
 static int head(struct reader *r)
 {
-	uint32_t id;
+	uint32_t id = 0;
 	int e = expect(r, TOKEN_ITEM, "name");
 
 	if (!e)

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "event/emit.h"
 #include "event/handler.h"
 
 /* --- sched --- */
@@ -34,8 +33,8 @@ static void print_comm(const struct rec *rec, unsigned int i, struct out *out)
 		return;
 	offset = MIN(field->offset, rec->len);
 	len = MIN(field->size, rec->len - offset);
-	emit_mem(out, (const char *)rec->data + offset,
-		 strnlen((const char *)rec->data + offset, len));
+	out_mem(out, (const char *)rec->data + offset,
+		strnlen((const char *)rec->data + offset, len));
 	out_char(out, ':');
 }
 
@@ -48,15 +47,15 @@ static bool wakeup_print(const struct rec *rec, struct out *out)
 		return true;
 	}
 	print_comm(rec, WAKEUP_COMM, out);
-	emit_i64(out, (int64_t)value);
+	out_i64(out, (int64_t)value);
 	if (handler_value(rec, WAKEUP_PRIO, true, &value, out)) {
 		out_lit(out, " [");
-		emit_i64(out, (int64_t)value);
+		out_i64(out, (int64_t)value);
 		out_char(out, ']');
 	}
 	if (handler_value(rec, WAKEUP_SUCCESS, false, &value, out)) {
 		out_lit(out, " success=");
-		emit_i64(out, (int64_t)value);
+		out_i64(out, (int64_t)value);
 	}
 	if (handler_value(rec, WAKEUP_CPU, true, &value, out)) {
 		out_lit(out, " CPU:");
@@ -94,11 +93,11 @@ static bool switch_print(const struct rec *rec, struct out *out)
 		return true;
 	}
 	print_comm(rec, SWITCH_PREV_COMM, out);
-	emit_i64(out, (int64_t)value);
+	out_i64(out, (int64_t)value);
 	out_char(out, ' ');
 	if (handler_value(rec, SWITCH_PREV_PRIO, true, &value, out)) {
 		out_char(out, '[');
-		emit_i64(out, (int32_t)value);
+		out_i64(out, (int32_t)value);
 		out_lit(out, "] ");
 	}
 	if (handler_value(rec, SWITCH_PREV_STATE, true, &value, out))
@@ -109,10 +108,10 @@ static bool switch_print(const struct rec *rec, struct out *out)
 		return true;
 	}
 	print_comm(rec, SWITCH_NEXT_COMM, out);
-	emit_i64(out, (int64_t)value);
+	out_i64(out, (int64_t)value);
 	if (handler_value(rec, SWITCH_NEXT_PRIO, true, &value, out)) {
 		out_lit(out, " [");
-		emit_i64(out, (int32_t)value);
+		out_i64(out, (int32_t)value);
 		out_char(out, ']');
 	}
 	return false;
@@ -131,9 +130,9 @@ static bool call_site_print(const struct rec *rec, struct out *out)
 	if (!symbol)
 		return true;
 	out_char(out, '(');
-	emit_mem(out, symbol->name, symbol->name_len);
+	out_mem(out, symbol->name, symbol->name_len);
 	out_lit(out, "+0x");
-	emit_hex(out, (uint32_t)(addr - symbol->addr));
+	out_hex(out, (uint32_t)(addr - symbol->addr));
 	out_lit(out, ") ");
 	return true;
 }
@@ -157,9 +156,9 @@ static void print_field(const struct rec *rec, unsigned int i, const char *prefi
 	if (handler_value(rec, i, false, &value, out)) {
 		out_str(out, prefix);
 		if (hex)
-			emit_hex(out, value);
+			out_hex(out, value);
 		else
-			emit_u64(out, value);
+			out_u64(out, value);
 		return;
 	}
 	out_lit(out, "CAN'T FIND FIELD \"");
@@ -188,9 +187,9 @@ static void print_timer_function(const struct rec *rec, struct out *out)
 	out_lit(out, " function=");
 	symbol = symbols_find(rec->db->symbols, addr);
 	if (symbol) {
-		emit_mem(out, symbol->name, symbol->name_len);
+		out_mem(out, symbol->name, symbol->name_len);
 		out_lit(out, "/0x");
-		emit_hex(out, symbol->addr - addr);
+		out_hex(out, symbol->addr - addr);
 	} else {
 		out_lit(out, "0x");
 		out_hex_pad(out, addr, 8, '0');
@@ -271,7 +270,7 @@ static void print_hex8(struct out *out, const char *name, uint64_t value)
 static void print_dec(struct out *out, const char *name, uint64_t value)
 {
 	out_str(out, name);
-	emit_u64(out, value);
+	out_u64(out, value);
 }
 
 static bool futex_print(const struct rec *rec, struct out *out)
@@ -323,7 +322,7 @@ static bool tlb_print(const struct rec *rec, struct out *out)
 
 	out_lit(out, "pages=");
 	if (handler_value(rec, TLB_PAGES, false, &pages, out))
-		emit_i64(out, (int64_t)pages);
+		out_i64(out, (int64_t)pages);
 	else
 		out_lit(out, "CAN'T FIND FIELD \"pages\"");
 	if (!handler_value(rec, TLB_REASON, true, &reason, out))
@@ -332,7 +331,7 @@ static bool tlb_print(const struct rec *rec, struct out *out)
 	if (reason < ARRAY_SIZE(reasons))
 		out_str(out, reasons[reason]);
 	out_lit(out, " (");
-	emit_i64(out, (int64_t)reason);
+	out_i64(out, (int64_t)reason);
 	out_char(out, ')');
 	return false;
 }
@@ -368,8 +367,8 @@ static void print_string(const struct rec *rec, unsigned int i, struct out *out)
 	}
 	offset = MIN(offset, rec->len);
 	len = MIN(len, rec->len - offset);
-	emit_mem(out, (const char *)rec->data + offset,
-		 strnlen((const char *)rec->data + offset, len));
+	out_mem(out, (const char *)rec->data + offset,
+		strnlen((const char *)rec->data + offset, len));
 }
 
 static void print_named(const struct rec *rec, const char *name, bool hex, struct out *out)
@@ -383,12 +382,12 @@ static void print_named(const struct rec *rec, const char *name, bool hex, struc
 	out_str(out, name);
 	out_char(out, ':');
 	if (!hex) {
-		emit_i64(out, (int32_t)value);
+		out_i64(out, (int32_t)value);
 		return;
 	}
 	if ((uint32_t)value)
 		out_lit(out, "0x");
-	emit_hex(out, (uint32_t)value);
+	out_hex(out, (uint32_t)value);
 }
 
 static bool bss_info_print(const struct rec *rec, struct out *out)
@@ -416,7 +415,7 @@ static bool bss_info_print(const struct rec *rec, struct out *out)
 	print_string(rec, BSS_VIF, out);
 	if (handler_value(rec, BSS_TYPE, false, &type, out)) {
 		out_char(out, '(');
-		emit_i64(out, (int32_t)type);
+		out_i64(out, (int32_t)type);
 		out_char(out, ')');
 	} else {
 		out_lit(out, "CAN'T FIND FIELD \"vif_type\"");

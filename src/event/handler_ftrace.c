@@ -4,7 +4,6 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "event/emit.h"
 #include "event/handler.h"
 
 enum {
@@ -17,13 +16,13 @@ static void print_function(const struct rec *rec, uint64_t addr, struct out *out
 	const struct symbol *symbol = symbols_find(rec->db->symbols, addr);
 
 	if (!symbol) {
-		emit_0x(out, addr);
+		out_0x(out, addr);
 		return;
 	}
-	emit_mem(out, symbol->name, symbol->name_len);
+	out_mem(out, symbol->name, symbol->name_len);
 	if (handler_options(rec)->function_offset) {
 		out_lit(out, "+0x");
-		emit_hex(out, (uint32_t)(addr - symbol->addr));
+		out_hex(out, (uint32_t)(addr - symbol->addr));
 		out_char(out, ' ');
 	}
 }
@@ -88,7 +87,7 @@ static bool repeats_print(const struct rec *rec, struct out *out)
 		return true;
 	}
 	out_lit(out, " (count: ");
-	emit_i64(out, (int64_t)count);
+	out_i64(out, (int64_t)count);
 	out_lit(out, "  last_ts: ");
 	print_time(rec, (rec->context ? rec->context->ts : 0) - (top << 32 | bottom), out);
 	out_char(out, ')');
@@ -116,10 +115,10 @@ static bool stack_print(const struct rec *rec, struct out *out)
 		if (symbol) {
 			print_function(rec, addr, out);
 			out_lit(out, " (");
-			emit_hex(out, addr);
+			out_hex(out, addr);
 			out_char(out, ')');
 		} else {
-			emit_hex(out, addr);
+			out_hex(out, addr);
 		}
 		out_char(out, '\n');
 	}
@@ -141,7 +140,7 @@ static bool raw_data_print(const struct rec *rec, struct out *out)
 		return true;
 	}
 	out_lit(out, "# ");
-	emit_hex(out, id);
+	out_hex(out, id);
 	if (!buf) {
 		out_lit(out, "<CANT FIND FIELD buf>");
 		return false;
@@ -152,7 +151,7 @@ static bool raw_data_print(const struct rec *rec, struct out *out)
 
 		for (uint32_t i = 0; i < nr; i++) {
 			out_char(out, ' ');
-			emit_hex_byte(out, rec->data[at + i]);
+			out_hex_byte(out, rec->data[at + i]);
 		}
 	}
 	return false;

@@ -5,7 +5,6 @@
  */
 #include "base/limits.h"
 #include "base/mem.h"
-#include "event/emit.h"
 #include "event/handler.h"
 
 enum {
@@ -40,7 +39,7 @@ static void print_duration(uint64_t duration, struct out *out)
 	unsigned int ns = (unsigned int)(duration % 1000);
 	size_t start = out->len, len;
 
-	emit_u64(out, us);
+	out_u64(out, us);
 	if (out->len - start < DURATION_WIDTH) {
 		out_char(out, '.');
 		out_char(out, (char)('0' + ns / 100));
@@ -67,7 +66,7 @@ static void print_depth_number(const struct rec *rec, uint64_t depth, struct out
 	if (!handler_options(rec)->graph_depth)
 		return;
 	out_lit(out, " (");
-	emit_i64(out, (int64_t)depth);
+	out_i64(out, (int64_t)depth);
 	out_char(out, ')');
 }
 
@@ -86,9 +85,9 @@ static void print_retval(const struct rec *rec, const struct event *exit, const 
 	value = load_int(data + field->offset, field->size, rec->big);
 	out_lit(out, " (ret=");
 	if (options->graph_retval_dec || (!options->graph_retval_hex && value < 0 && value > -4096))
-		emit_i64(out, value);
+		out_i64(out, value);
 	else
-		emit_0x(out, (uint64_t)value);
+		out_0x(out, (uint64_t)value);
 	out_char(out, ')');
 }
 
@@ -134,9 +133,9 @@ static bool entry_print(const struct rec *rec, struct out *out)
 	print_depth_blanks(depth, out);
 	symbol = symbols_find(rec->db->symbols, func);
 	if (symbol)
-		emit_mem(out, symbol->name, symbol->name_len);
+		out_mem(out, symbol->name, symbol->name_len);
 	else
-		emit_hex(out, func);
+		out_hex(out, func);
 	if (leaf)
 		out_lit(out, "();");
 	else
@@ -174,7 +173,7 @@ static bool exit_print(const struct rec *rec, struct out *out)
 		if (!symbol)
 			return false;
 		out_lit(out, " /* ");
-		emit_mem(out, symbol->name, symbol->name_len);
+		out_mem(out, symbol->name, symbol->name_len);
 		out_lit(out, " */");
 	}
 	print_depth_number(rec, depth, out);

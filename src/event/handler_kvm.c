@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* KVM: exit reasons by name, and the state of shadow pages. */
 #include "base/mem.h"
-#include "event/emit.h"
 #include "event/handler.h"
 
 struct reason {
@@ -179,7 +178,7 @@ static void print_hex_field(const struct rec *rec, unsigned int i, const char *n
 
 	if (handler_value(rec, i, false, &value, out)) {
 		out_str(out, name);
-		emit_hex(out, value);
+		out_hex(out, value);
 	} else {
 		out_lit(out, "CAN'T FIND FIELD \"");
 		out_str(out, rec->event->handler->fields[i]);
@@ -211,7 +210,7 @@ static bool print_reason(const struct rec *rec, struct out *out)
 		out_str(out, name);
 	} else {
 		out_lit(out, "reason UNKNOWN (");
-		emit_u64(out, value);
+		out_u64(out, value);
 		out_char(out, ')');
 	}
 	return true;
@@ -224,13 +223,13 @@ static bool exit_print(const struct rec *rec, struct out *out)
 	if (!print_reason(rec, out) || !handler_value(rec, EXIT_RIP, true, &rip, out))
 		return true;
 	out_lit(out, " rip ");
-	emit_0x(out, rip);
+	out_0x(out, rip);
 	if (handler_value(rec, EXIT_INFO1, false, &info1, out) &&
 	    handler_value(rec, EXIT_INFO2, false, &info2, out)) {
 		out_lit(out, " info ");
-		emit_hex(out, info1);
+		out_hex(out, info1);
 		out_char(out, ' ');
-		emit_hex(out, info2);
+		out_hex(out, info2);
 	}
 	return false;
 }
@@ -246,14 +245,14 @@ static bool entry_print(const struct rec *rec, struct out *out)
 
 	if (handler_value(rec, ENTRY_VCPU, false, &vcpu, out)) {
 		out_lit(out, " vcpu ");
-		emit_u64(out, (uint32_t)vcpu);
+		out_u64(out, (uint32_t)vcpu);
 	} else {
 		out_lit(out, "CAN'T FIND FIELD \"vcpu_id\"");
 	}
 	if (!handler_value(rec, ENTRY_RIP, true, &rip, out))
 		return true;
 	out_lit(out, " rip ");
-	emit_0x(out, rip);
+	out_0x(out, rip);
 	return false;
 }
 
@@ -280,16 +279,16 @@ static bool insn_print(const struct rec *rec, struct out *out)
 		out_lit(out, "<CANT FIND FIELD insn>");
 		return true;
 	}
-	emit_hex(out, values[INSN_CSBASE]);
+	out_hex(out, values[INSN_CSBASE]);
 	out_char(out, ':');
-	emit_hex(out, values[INSN_RIP]);
+	out_hex(out, values[INSN_RIP]);
 	out_lit(out, ": ");
 	offset = MIN(field->offset, rec->len);
 	len = (uint32_t)MIN(values[INSN_LEN], rec->len - offset);
 	for (uint32_t i = 0; i < len; i++) {
 		if (i)
 			out_char(out, ' ');
-		emit_hex_byte(out, rec->data[offset + i]);
+		out_hex_byte(out, rec->data[offset + i]);
 	}
 	if (values[INSN_FAILED])
 		out_lit(out, " FAIL");
@@ -324,7 +323,7 @@ static bool nested_print(const struct rec *rec, struct out *out)
 	if (!handler_value(rec, NESTED_RIP, true, &rip, out))
 		return true;
 	out_lit(out, " rip ");
-	emit_hex(out, rip);
+	out_hex(out, rip);
 	return nested_inject_print(rec, out);
 }
 
@@ -342,9 +341,9 @@ static void print_role(uint32_t role, struct out *out)
 	static const char *const access[] = {"---", "--x", "w--", "w-x",
 					     "-u-", "-ux", "wu-", "wux"};
 
-	emit_u64(out, role & 15);
+	out_u64(out, role & 15);
 	out_lit(out, " q");
-	emit_u64(out, role >> 5 & 3);
+	out_u64(out, role >> 5 & 3);
 	out_str(out, role >> 7 & 1 ? " direct" : "");
 	out_char(out, ' ');
 	out_str(out, access[role >> 8 & 7]);
@@ -371,7 +370,7 @@ static bool page_print(const struct rec *rec, struct out *out)
 	}
 	if (handler_value(rec, PAGE_ROOT_COUNT, false, &count, out)) {
 		out_lit(out, " root ");
-		emit_u64(out, (uint32_t)count);
+		out_u64(out, (uint32_t)count);
 		out_char(out, ' ');
 	} else {
 		out_lit(out, "CAN'T FIND FIELD \"root_count\"");
@@ -392,7 +391,7 @@ static bool get_page_print(const struct rec *rec, struct out *out)
 	if (!handler_value(rec, PAGE_GFN, true, &gfn, out))
 		return true;
 	out_lit(out, "sp gfn ");
-	emit_hex(out, gfn);
+	out_hex(out, gfn);
 	out_char(out, ' ');
 	return page_print(rec, out);
 }

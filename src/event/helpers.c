@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "event/emit.h"
 #include "event/internal.h"
 
 /* `len` bytes at an address that __get_dynamic_array gave; NULL when they are not in the record. */
@@ -23,15 +22,15 @@ static void dev_name_print(const struct rec *rec, const uint64_t *args, struct o
 	uint32_t dev = (uint32_t)args[0];
 
 	(void)rec;
-	emit_u64(out, dev >> 20);
+	out_u64(out, dev >> 20);
 	out_char(out, ':');
-	emit_u64(out, dev & 0xfffff);
+	out_u64(out, dev & 0xfffff);
 }
 
 static void jiffies_print(const struct rec *rec, const uint64_t *args, struct out *out)
 {
 	(void)rec;
-	emit_i64(out, (int64_t)args[0]);
+	out_i64(out, (int64_t)args[0]);
 }
 
 static uint64_t jiffies_value(const struct rec *rec, const uint64_t *args)
@@ -152,7 +151,7 @@ enum {
 static void print_number(struct out *out, const char *name, uint64_t value)
 {
 	out_str(out, name);
-	emit_u64(out, value);
+	out_u64(out, value);
 }
 
 /* A 32-bit big-endian number, sign-extended as the plugin's shifts do. */

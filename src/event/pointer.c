@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "event/emit.h"
 #include "event/program.h"
 
 enum {
@@ -18,13 +17,13 @@ void symbol_print(const struct rec *rec, uint64_t addr, bool offset, struct out 
 	const struct symbol *symbol = symbols_find(rec->db->symbols, addr);
 
 	if (!symbol) {
-		emit_0x(out, addr);
+		out_0x(out, addr);
 		return;
 	}
-	emit_mem(out, symbol->name, symbol->name_len);
+	out_mem(out, symbol->name, symbol->name_len);
 	if (offset) {
 		out_lit(out, "+0x");
-		emit_hex(out, addr - symbol->addr);
+		out_hex(out, addr - symbol->addr);
 	}
 }
 
@@ -48,7 +47,7 @@ static void print_mac(const struct op *op, const uint8_t *bytes, struct out *out
 	for (int i = 0; i < 6; i++) {
 		if (i && delim)
 			out_char(out, delim);
-		emit_hex_byte(out, bytes[op->variant_2 == 'R' ? 5 - i : i]);
+		out_hex_byte(out, bytes[op->variant_2 == 'R' ? 5 - i : i]);
 	}
 }
 
@@ -113,7 +112,7 @@ static void print_ipv6_compressed(const uint8_t *bytes, struct out *out)
 		}
 		if (colon)
 			out_char(out, ':');
-		emit_hex(out, group(bytes, i));
+		out_hex(out, group(bytes, i));
 		colon = true;
 	}
 	if (ipv4) {
@@ -199,7 +198,7 @@ static void print_buffer(const struct rec *rec, const struct op *op, const uint8
 	for (int64_t i = 0; i < MIN(want, (int64_t)len); i++) {
 		if (i && op->variant_2 != 'N')
 			out_char(out, delim);
-		emit_hex_byte(out, bytes[i]);
+		out_hex_byte(out, bytes[i]);
 	}
 }
 

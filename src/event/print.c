@@ -4,15 +4,8 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "event/emit.h"
 #include "event/handler.h"
 #include "event/program.h"
-
-const char emit_digit_pairs[201] = "0001020304050607080910111213141516171819"
-				   "2021222324252627282930313233343536373839"
-				   "4041424344454647484950515253545556575859"
-				   "6061626364656667686970717273747576777879"
-				   "8081828384858687888990919293949596979899";
 
 static inline uint64_t field_value(const struct rec *rec, const struct op *op)
 {
@@ -26,7 +19,7 @@ static void print_signed(const struct rec *rec, const struct op *op, struct out 
 	uint64_t value = rec_uint(rec, op->offset, op->size);
 	unsigned int unused = 64u - op->bits;
 
-	emit_i64(out, (int64_t)(value << unused) >> unused);
+	out_i64(out, (int64_t)(value << unused) >> unused);
 }
 
 static void print_chars(const struct rec *rec, const struct op *op, struct out *out)
@@ -34,7 +27,7 @@ static void print_chars(const struct rec *rec, const struct op *op, struct out *
 	uint32_t offset = MIN(op->offset, rec->len), len = MIN(op->size, rec->len - offset);
 	const char *text = (const char *)rec->data + offset;
 
-	emit_mem(out, text, strnlen(text, len));
+	out_mem(out, text, strnlen(text, len));
 }
 
 static void print_dynamic(const struct rec *rec, const struct op *op, struct out *out)
@@ -46,7 +39,7 @@ static void print_dynamic(const struct rec *rec, const struct op *op, struct out
 	if (!len)
 		return;
 	text = (const char *)rec->data + offset;
-	emit_mem(out, text, strnlen(text, rec->len - offset));
+	out_mem(out, text, strnlen(text, rec->len - offset));
 }
 
 static int64_t star_value(const struct rec *rec, const struct op *op)
@@ -59,7 +52,7 @@ static void print_pointer(const struct rec *rec, const struct op *op, struct out
 	uint64_t value = num_eval(op->num, rec);
 
 	if (value)
-		emit_0x(out, value);
+		out_0x(out, value);
 	else
 		out_lit(out, "(nil)");
 }
@@ -69,7 +62,7 @@ static void print_bprint(const struct rec *rec, const struct op *op, struct out 
 	struct op inner = *op;
 
 	if (op->size < rec->nr_bprint && rec->bprint[op->size].is_string) {
-		emit_mem(out, rec->bprint[op->size].text.p, rec->bprint[op->size].text.len);
+		out_mem(out, rec->bprint[op->size].text.p, rec->bprint[op->size].text.len);
 		return;
 	}
 	inner.code = op->bits;
@@ -115,13 +108,13 @@ static inline void step(const struct rec *rec, const struct op *op, struct out *
 {
 	switch (op->code) {
 	case OP_UNSIGNED:
-		emit_u64(out, field_value(rec, op));
+		out_u64(out, field_value(rec, op));
 		break;
 	case OP_SIGNED:
 		print_signed(rec, op, out);
 		break;
 	case OP_HEX:
-		emit_hex(out, field_value(rec, op));
+		out_hex(out, field_value(rec, op));
 		break;
 	case OP_CHARS:
 		print_chars(rec, op, out);
@@ -149,7 +142,7 @@ void program_run(const struct rec *rec, const struct event_program *program, str
 	size_t limit = out->len + LIMIT_PRINT_BYTES;
 
 	for (; op < end && out->len < limit; op++) {
-		emit_mem(out, op->literal.p, op->literal.len);
+		out_mem(out, op->literal.p, op->literal.len);
 		step(rec, op, out);
 	}
 }

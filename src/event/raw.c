@@ -4,7 +4,6 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "event/emit.h"
 #include "event/program.h"
 
 static bool is_text(const uint8_t *bytes, uint32_t len)
@@ -38,14 +37,14 @@ static void print_array(const struct rec *rec, const struct event_field *field, 
 	bytes = rec->data + offset;
 	/* `char buf[]` at the end of print and its like: the rest of the record, text or not. */
 	if (chars && !field->size) {
-		emit_mem(out, (const char *)bytes, strnlen((const char *)bytes, rec->len - offset));
+		out_mem(out, (const char *)bytes, strnlen((const char *)bytes, rec->len - offset));
 		return;
 	}
 	len = MIN(len, rec->len - offset);
 	if (chars && is_text(bytes, len) && !was_binary(rec, field)) {
 		if (compat_of(rec->context) < 34)
 			len = rec->len - offset; /* 3.1 goes on to the next NUL */
-		emit_mem(out, (const char *)bytes, strnlen((const char *)bytes, len));
+		out_mem(out, (const char *)bytes, strnlen((const char *)bytes, len));
 		return;
 	}
 	__atomic_store_n(&rec->event->seen_binary[field - rec->event->pub.fields], 1,
@@ -54,7 +53,7 @@ static void print_array(const struct rec *rec, const struct event_field *field, 
 	for (uint32_t i = 0; i < len; i++) {
 		if (i)
 			out_lit(out, ", ");
-		emit_hex_byte(out, bytes[i]);
+		out_hex_byte(out, bytes[i]);
 	}
 	out_char(out, ']');
 }
@@ -65,18 +64,18 @@ static void print_signed(const struct event_field *field, bool wide, uint64_t va
 	switch (field->size) {
 	case 4:
 		if (wide)
-			emit_0x(out, (uint32_t)value);
+			out_0x(out, (uint32_t)value);
 		else
-			emit_i64(out, (int32_t)value);
+			out_i64(out, (int32_t)value);
 		break;
 	case 2:
 		number_print(out, &(struct spec){.conv = 'd', .size = -1, .width = 2}, -1, value);
 		break;
 	case 1:
-		emit_i64(out, (int8_t)value);
+		out_i64(out, (int8_t)value);
 		break;
 	default:
-		emit_i64(out, (int64_t)value);
+		out_i64(out, (int64_t)value);
 		break;
 	}
 }
@@ -92,13 +91,13 @@ static void print_bytes(const struct rec *rec, const struct event_field *field, 
 	}
 	value = rec_uint(rec, field->offset, field->size);
 	if (field->flags & EVENT_FIELD_POINTER)
-		emit_0x(out, value);
+		out_0x(out, value);
 	else if (field->flags & EVENT_FIELD_SIGNED)
 		print_signed(field, wide, value, out);
 	else if (wide)
-		emit_0x(out, value);
+		out_0x(out, value);
 	else
-		emit_u64(out, value);
+		out_u64(out, value);
 }
 
 void raw_print(struct rec *rec, const struct event_program *program, struct out *out)

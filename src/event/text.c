@@ -4,7 +4,6 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "event/emit.h"
 #include "event/program.h"
 
 /* Width and precision with what a '*' gave; a negative one counts as not given. */
@@ -35,7 +34,7 @@ static void emit_text(struct out *out, const struct spec *spec, int64_t star, co
 	struct measure m;
 
 	if (!spec->flags && !spec->width) {
-		emit_mem(out, text, len);
+		out_mem(out, text, len);
 		return;
 	}
 	m = measure_of(spec, star);
@@ -168,7 +167,7 @@ static void print_flags(const struct rec *rec, const struct text *text, const st
 		}
 		if (flag->value > 0 && (value & flag->value) == flag->value) {
 			if (some)
-				emit_mem(out, text->span.p, text->span.len);
+				out_mem(out, text->span.p, text->span.len);
 			emit_text(out, spec, star, flag->text.p, flag->text.len);
 			some = true;
 			value &= ~flag->value;
@@ -176,8 +175,8 @@ static void print_flags(const struct rec *rec, const struct text *text, const st
 	}
 	if (value) {
 		if (some)
-			emit_mem(out, text->span.p, text->span.len);
-		emit_0x(out, (uint64_t)value);
+			out_mem(out, text->span.p, text->span.len);
+		out_0x(out, (uint64_t)value);
 	}
 }
 
@@ -194,7 +193,7 @@ static void print_symbol(const struct rec *rec, const struct text *text, const s
 			return;
 		}
 	}
-	emit_0x(out, (uint64_t)value);
+	out_0x(out, (uint64_t)value);
 }
 
 /* The bytes of a hex or array text from its start to the end of the record. */
@@ -218,7 +217,7 @@ static void print_hex(const struct rec *rec, const struct text *text, struct out
 	for (int64_t i = 0; i < MIN(count, (int64_t)len); i++) {
 		if (i && text->spaced)
 			out_char(out, ' ');
-		emit_hex_byte(out, bytes[i]);
+		out_hex_byte(out, bytes[i]);
 	}
 }
 
@@ -232,9 +231,9 @@ static void print_element(const struct text *text, int64_t elem, uint64_t value,
 		out_char(out, ' ');
 	}
 	if (text->old && !bad)
-		emit_u64(out, value);
+		out_u64(out, value);
 	else
-		emit_0x(out, value);
+		out_0x(out, value);
 }
 
 static void print_array(const struct rec *rec, const struct text *text, struct out *out)
@@ -300,7 +299,7 @@ static void print_bitmask(const struct rec *rec, const struct text *text, const 
 	size_t start = out->len;
 
 	for (uint32_t i = len; i-- > 0;) {
-		emit_hex_byte(out, bytes[rec->big ? len - 1 - i : i]);
+		out_hex_byte(out, bytes[rec->big ? len - 1 - i : i]);
 		if (i && i % 4 == 0)
 			out_char(out, ',');
 	}
@@ -392,7 +391,7 @@ static void print_pointer_text(const struct rec *rec, const struct text *text, s
 	const struct printk *printk = db_printk(rec->db, addr);
 
 	if (printk)
-		emit_mem(out, printk->text, printk->len);
+		out_mem(out, printk->text, printk->len);
 	else
 		out_hex(out, addr);
 }

@@ -92,6 +92,28 @@ void format_latency_flags(const struct report_input *input, const uint8_t *data,
 		put_signed_depth(out, (int32_t)common_value(input, data, len, (uint32_t)offset, 4));
 }
 
+enum {
+	TASK_TEXTS = 16,
+	TASK_TEXT = 64
+};
+
+/* Task, pid and CPU of a recent line, as text: the same again on most lines of a CPU. */
+struct task_text {
+	const char *comm; /* NULL: free */
+	int32_t pid;
+	uint16_t cpu;
+	uint16_t len;
+	char text[TASK_TEXT];
+};
+
+/* Where a batch is: its side tables, read along with the records, and texts to use again. */
+struct batch_cursor {
+	const int64_t *lost;
+	const struct batch_page *page;
+	uint64_t prev_diff_ts;
+	struct task_text tasks[TASK_TEXTS]; /* by CPU */
+};
+
 /*
  * The front of a line is written in place, without a check per piece: LINE_FRONT bytes are asked
  * for once. Only a task's name of odd length (from a hand-made file) goes the general way.
@@ -103,8 +125,12 @@ enum {
 /* Exactly `nr` digits of v. */
 static inline char *put_digits(char *p, uint64_t v, unsigned int nr)
 {
-	for (unsigned int i = nr; i-- > 0; v /= 10)
-		p[i] = (char)('0' + v % 10);
+	unsigned int i = nr;
+
+	for (; i >= 2; i -= 2, v /= 100)
+		memcpy(p + i - 2, &out_digit_pairs[v % 100 * 2], 2);
+	if (i)
+		*p = (char)('0' + v % 10);
 	return p + nr;
 }
 
@@ -170,9 +196,9 @@ static char *put_pid(char *p, int32_t pid)
 	return p - start < 6 ? put_blanks(p, (unsigned int)(6 - (p - start))) : p;
 }
 
-static void put_task(const struct report *report, const struct batch_record *rec, struct out *out)
+static void write_task(const struct report *report, const struct batch_record *rec,
+		       const char *comm, struct out *out)
 {
-	const char *comm = format_comm(rec);
 	size_t len = strlen(comm), width = COMM_COLUMN;
 	char *p;
 
@@ -192,13 +218,35 @@ static void put_task(const struct report *report, const struct batch_record *rec
 		p = put_right(p, rec->cpu, 3);
 	} else {
 		*p++ = '[';
-		if (rec->cpu < 1000)
-			p = put_digits(p, rec->cpu, 3);
-		else
-			p = put_right(p, rec->cpu, 0);
+		p = rec->cpu < 1000 ? put_digits(p, rec->cpu, 3) : put_right(p, rec->cpu, 0);
 		*p++ = ']';
 	}
 	out->len = (size_t)(p - out->buf);
+}
+
+static void put_task(const struct report *report, const struct batch_record *rec,
+		     struct batch_cursor *cursor, struct out *out)
+{
+	struct task_text *task = &cursor->tasks[rec->cpu % TASK_TEXTS];
+	const char *comm = format_comm(rec);
+	size_t start = out->len, len;
+
+	if (task->comm == comm && task->pid == rec->pid && task->cpu == rec->cpu) {
+		if (!out_room(out, TASK_TEXT))
+			return;
+		memcpy(out->buf + start, task->text, TASK_TEXT);
+		out->len += task->len;
+		return;
+	}
+	write_task(report, rec, comm, out);
+	len = out->len - start;
+	task->comm = len <= TASK_TEXT ? comm : NULL;
+	if (len > TASK_TEXT)
+		return;
+	task->pid = rec->pid;
+	task->cpu = rec->cpu;
+	task->len = (uint16_t)len;
+	memcpy(task->text, out->buf + start, len);
 }
 
 static void put_flags(const struct report *report, const struct report_input *input,
@@ -257,10 +305,9 @@ static void put_event_name(const struct report *report, const struct event *even
 		memcpy(p, name, len);
 		p += len;
 	}
-	*p++ = ':';
-	*p++ = ' ';
-	if (len < NAME_COLUMN)
-		p = put_blanks(p, (unsigned int)(NAME_COLUMN - len));
+	memset(p, ' ', NAME_COLUMN + 2);
+	*p = ':';
+	p += len < NAME_COLUMN ? NAME_COLUMN + 2 - len : 2;
 	out->len = (size_t)(p - out->buf);
 }
 
@@ -341,13 +388,6 @@ static void put_info(const struct report *report, const struct report_input *inp
 		out->len--;
 }
 
-/* The side tables of a batch, read along with its records. */
-struct batch_cursor {
-	const int64_t *lost;
-	const struct batch_page *page;
-	uint64_t prev_diff_ts;
-};
-
 static void put_line(const struct report *report, const struct batch_record *rec, int64_t lost,
 		     struct batch_cursor *cursor, struct out *out)
 {
@@ -359,7 +399,7 @@ static void put_line(const struct report *report, const struct batch_record *rec
 		put_lost(report, rec, lost, out);
 	if (rec->flags & REC_PAGE_START)
 		put_page_start(report, rec, cursor->page++, out);
-	put_task(report, rec, out);
+	put_task(report, rec, cursor, out);
 	put_flags(report, input, rec, out);
 	if (report->options.colour)
 		out_lit(out, COLOUR_TIME);
@@ -390,7 +430,7 @@ static void call_each(const struct report *report, const struct batch_record *re
 
 void batch_format(const struct report *report, struct batch *batch)
 {
-	struct batch_cursor cursor = {batch->lost, batch->pages, batch->prev_diff_ts};
+	struct batch_cursor cursor = {batch->lost, batch->pages, batch->prev_diff_ts, {{0}}};
 	struct out scratch = {0};
 
 	for (uint32_t i = 0; i < batch->nr; i++) {
