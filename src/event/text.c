@@ -131,9 +131,9 @@ void number_print(struct out *out, const struct spec *spec, int64_t star, uint64
 		if (negative)
 			out_char(out, '-');
 		if (spec->conv == 'x')
-			emit_hex(out, value);
+			out_hex(out, value);
 		else
-			emit_u64(out, value);
+			out_u64(out, value);
 		return;
 	}
 	nr = digits_of(end, value, spec->conv);
