@@ -122,13 +122,13 @@ static void compile_both(struct event_db *db, struct event_impl *event, struct l
 
 	event->program_31 = parse_and_compile(&p, lexer, true, true, &differs);
 	event->program_34 = event->program_31;
-	if (!event->program_31) {
-		event->pub.parse_error = p.error ? p.error : "out of memory";
+	if (!event->program_31)
 		event->program_34 = parse_and_compile(&p, lexer, false, false, &differs);
-	} else if (differs) {
+	else if (differs)
 		event->program_34 = parse_and_compile(&p, lexer, true, false, &differs);
-	}
-	event->pub.program = event->program_31;
+	event->pub.program = event->program_34;
+	if (!event->pub.program && !event->handler) /* a handler does not need it */
+		event->pub.parse_error = p.error ? p.error : "out of memory";
 	arena_done(&scratch);
 }
 

@@ -47,8 +47,12 @@ struct event {
 	const char *print_fmt; /* the text behind "print fmt: ", "" when missing */
 	const char *format;    /* the whole format text, as recorded */
 	uint32_t format_len;
-	struct event_program *program; /* NULL when the print fmt could not be understood */
-	const char *parse_error;       /* why, or NULL */
+	/*
+	 * NULL when the print fmt could not be understood. trace-cmd 3.1 understands less: its text
+	 * (compat 31) may be `[FAILED TO PARSE]` all the same.
+	 */
+	struct event_program *program;
+	const char *parse_error; /* why, or NULL; also NULL where a handler prints the event */
 	struct event_db *db;
 	/*
 	 * What the reader must know of an event beside its fields; fixed at compile time, from
