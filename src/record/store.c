@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/io.h"
@@ -19,6 +20,8 @@
 #include "record/session.h"
 
 #define PARTIAL_SUFFIX ".partial"
+#define LOCK_TRIES     100u
+#define LOCK_WAIT_US   20000
 
 static int remove_left_over(const char *path, struct err *err)
 {
@@ -46,28 +49,34 @@ static int make_room(struct session *session, struct err *err)
 {
 	const char *path = session->partial_path;
 	_cleanup_free_ char *meta = tracefs_join(path, "meta.dat");
-	_cleanup_close_ int lock = -1;
+	_cleanup_close_ int lock = io_open(path, O_RDONLY | O_DIRECTORY, 0);
 	struct stat st;
-	int r = io_stat(path, &st);
+	int r;
 
-	if (r == -ENOENT)
+	if (lock == -ENOENT)
 		return 0;
-	if (r < 0 || !meta)
-		return err_sys(err, r < 0 ? r : -ENOMEM, "cannot look at %s", path);
-	if (!S_ISDIR(st.st_mode) || io_stat(meta, &st) < 0)
-		return err_set(err, -EEXIST,
-			       "%s is in the way and is no recording; remove it, or choose another "
-			       "output with -o",
-			       path);
-	lock = io_open(path, O_RDONLY | O_DIRECTORY, 0);
-	if (lock < 0)
+	if (!meta)
+		return err_sys(err, -ENOMEM, "cannot look at %s", path);
+	if (lock < 0 && lock != -ENOTDIR)
 		return err_sys(err, lock, "cannot open %s", path);
-	if (flock(lock, LOCK_EX | LOCK_NB) < 0)
+	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0)
 		return err_set(err, -EBUSY,
 			       "another sonde is recording to %s right now; choose another output "
 			       "with -o",
 			       session->plan->output);
-	r = remove_left_over(path, err);
+	/* One that was killed at once has nothing in it. */
+	if (lock >= 0 && io_rmdir(path) == 0)
+		return 0;
+	r = lock >= 0 ? io_stat(meta, &st) : -ENOENT;
+	if (r == -ENOENT)
+		return err_set(err, -EEXIST,
+			       "%s is in the way and is no recording; remove it, or choose another "
+			       "output with -o",
+			       path);
+	if (r == 0)
+		r = remove_left_over(path, err);
+	else
+		err_sys(err, r, "cannot look at %s", path);
 	if (r == 0)
 		session_say(session, RECORD_SAY_WARNING,
 			    "replaced %s, which a recorder that was killed had left", path);
@@ -149,8 +158,40 @@ static int add_options(struct session *session, struct err *err)
 	return r;
 }
 
+/* Only renaming at the very end would find out. */
+static int check_output(const char *output, struct err *err)
+{
+	struct stat st;
+
+	if (io_stat(output, &st) == 0 && S_ISDIR(st.st_mode))
+		return err_set(err, -EISDIR, "%s is a directory; name a file with -o", output);
+	return 0;
+}
+
+/*
+ * The directory OUT will stand in, locked while OUT.partial is looked at, made and locked itself,
+ * so that two recorders to the same output cannot take each other's for a left-over. Not waited
+ * for without end, since other programs may lock directories too.
+ */
+static int lock_parent(const char *output)
+{
+	const char *slash = strrchr(output, '/');
+	_cleanup_free_ char *parent =
+		slash ? mem_strndup(output, MAX((size_t)(slash - output), (size_t)1))
+		      : mem_strdup(".");
+	int fd = parent ? io_open(parent, O_RDONLY | O_DIRECTORY, 0) : -1;
+
+	for (unsigned int i = 0; fd >= 0 && i < LOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			break;
+		usleep(LOCK_WAIT_US);
+	}
+	return fd;
+}
+
 int session_store_open(struct session *session, struct err *err)
 {
+	_cleanup_close_ int parent = lock_parent(session->plan->output);
 	size_t size = strlen(session->plan->output) + sizeof(PARTIAL_SUFFIX);
 	int r;
 
@@ -158,7 +199,9 @@ int session_store_open(struct session *session, struct err *err)
 	if (!session->partial_path)
 		return err_sys(err, -ENOMEM, "cannot record");
 	snprintf(session->partial_path, size, "%s" PARTIAL_SUFFIX, session->plan->output);
-	r = make_room(session, err);
+	r = check_output(session->plan->output, err);
+	if (r == 0)
+		r = make_room(session, err);
 	if (r == 0)
 		r = create(session, err);
 	if (r < 0)
