@@ -446,6 +446,62 @@ TEST(huge_claims)
 	unlink(path);
 }
 
+/* --- large files --- */
+
+/* Move CPU 3's data to `far`, and change its {u64 offset, u64 size} in the file accordingly. */
+static void move_data(const char *path, const struct dat_cpu *cpu, uint64_t far, bool big)
+{
+	_cleanup_free_ char *data = NULL;
+	uint8_t entry[16], moved[8];
+	int fd = open(path, O_RDWR), changed = 0;
+	size_t len = 0;
+
+	CHECK(fd >= 0);
+	data = load(path, &len);
+	CHECK(data);
+	store_u64(entry, cpu->offset, big);
+	store_u64(entry + 8, cpu->size, big);
+	store_u64(moved, far, big);
+	for (size_t at = 0; at + 16 <= len; at++)
+		if (!memcmp(data + at, entry, 16)) {
+			CHECK_EQ(pwrite(fd, moved, 8, (off_t)at), 8);
+			changed++;
+		}
+	CHECK_EQ(changed, 1);
+	len = MIN(len - cpu->offset, cpu->size + 4);
+	CHECK_EQ(pwrite(fd, data + cpu->offset, len, (off_t)far), (ssize_t)len);
+	close(fd);
+}
+
+TEST(offsets_beyond_4_gib)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(damage_kinds); i++) {
+		struct build b = damage_kinds[i];
+		struct build_seen seen;
+		struct err err = {0};
+		struct dat *dat;
+		struct dat_cpu cpu;
+		char path[256];
+
+		b.instance_page_size = 0;
+		build_path(path, sizeof(path), "far.dat");
+		CHECK_EQ(build_file(&b, path, &err), 0);
+		CHECK_EQ(dat_open(&dat, path, &err), 0);
+		cpu = dat->buffers[0].cpus[dat->buffers[0].nr_cpus - 1];
+		CHECK_EQ(cpu.cpu, 3);
+		dat_close(dat);
+		move_data(path, &cpu, 5ull << 30, b.big);
+		CHECK_EQ(dat_open(&dat, path, &err), 0);
+		CHECK_EQ(dat->damage.code, 0);
+		seen = build_read(dat);
+		CHECK_EQ(seen.records, 2ull * b.nr_pages * BUILD_RECORDS);
+		CHECK_EQ(seen.wrong + seen.errors, 0);
+		check_seek(dat, &b);
+		dat_close(dat);
+		unlink(path);
+	}
+}
+
 /* --- failing calls --- */
 
 static void sweep_reading(enum fault_what what)
