@@ -665,6 +665,31 @@ const char *event_db_comm(const struct event_db *db, int32_t pid)
 	return NULL;
 }
 
+/* How many names belong to pids smaller than `pid`, or also to it. */
+static size_t cmdlines_below(const struct event_db *db, int32_t pid, bool with_pid)
+{
+	size_t low = 0, high = db->nr_cmdlines;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int32_t at = db->cmdlines[mid].pid;
+
+		if (at < pid || (with_pid && at == pid))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+size_t event_db_comm_rank(const struct event_db *db, int32_t pid, size_t *ret_before,
+			  size_t *ret_same)
+{
+	*ret_before = cmdlines_below(db, pid, false);
+	*ret_same = cmdlines_below(db, pid, true) - *ret_before;
+	return db->nr_cmdlines;
+}
+
 /* --- fields --- */
 
 const struct event_field *event_field_find(const struct event *event, const char *name)

@@ -120,6 +120,12 @@ const struct event *event_db_at(const struct event_db *db, size_t index); /* in 
 
 /* Recorded command name of a pid: NULL when not recorded. Pid 0 is "<idle>". */
 const char *event_db_comm(const struct event_db *db, int32_t pid);
+/*
+ * Where a pid's names are among all that were recorded, in the order of pids: returns how many
+ * there are in all, *ret_before of smaller pids and *ret_same of this one.
+ */
+size_t event_db_comm_rank(const struct event_db *db, int32_t pid, size_t *ret_before,
+			  size_t *ret_same);
 
 /* Text of a trace_printk format by its address; NULL when not recorded. */
 const char *event_db_printk(const struct event_db *db, uint64_t addr);

@@ -44,26 +44,34 @@ static inline struct record_ids identify(const struct report_input *input, const
 	return ids;
 }
 
-static const char *comm_of(struct report_input *input, struct report_cpu *cpu, int32_t pid)
+static const char *comm_of(const struct report *report, struct report_input *input,
+			   struct report_cpu *cpu, int32_t pid)
 {
 	struct comm_table *learned = input->input->learned;
 	uint32_t generation = comm_table_generation(learned);
 
 	if (cpu->comm_valid && cpu->pid == pid && cpu->comm_generation == generation)
 		return cpu->comm;
-	cpu->comm = event_db_comm(input->input->db, pid);
-	if (!cpu->comm)
-		cpu->comm = comm_table_find(learned, pid);
+	if (report->options.compat == COMPAT_31) {
+		cpu->comm = comm_table_31_find(learned, input->input->db, pid);
+	} else {
+		cpu->comm = event_db_comm(input->input->db, pid);
+		if (!cpu->comm)
+			cpu->comm = comm_table_find(learned, pid);
+	}
 	cpu->pid = pid;
 	cpu->comm_generation = generation;
 	cpu->comm_valid = true;
 	return cpu->comm;
 }
 
-static int learn_field(struct report_input *input, const struct event *event, const char *pid_name,
-		       const char *comm_name, const uint8_t *data, uint32_t len)
+static int learn_field(const struct report *report, struct report_input *input,
+		       const struct event *event, const char *pid_name, const char *comm_name,
+		       const uint8_t *data, uint32_t len)
 {
 	const struct event_field *pid_field, *comm_field;
+	struct comm_table *learned = input->input->learned;
+	const struct event_db *db = input->input->db;
 	const void *comm;
 	uint32_t size;
 	int32_t pid;
@@ -73,25 +81,26 @@ static int learn_field(struct report_input *input, const struct event *event, co
 	if (!pid_field || !comm_field)
 		return 0;
 	pid = (int32_t)event_field_u64(event, pid_field, data, len);
-	if (pid == 0 || event_db_comm(input->input->db, pid) ||
-	    comm_table_find(input->input->learned, pid))
-		return 0;
 	comm = event_field_bytes(event, comm_field, data, len, &size);
 	if (!comm)
 		return 0;
-	return comm_table_learn(input->input->learned, pid, comm, size);
+	if (report->options.compat == COMPAT_31)
+		return comm_table_31_learn(learned, db, pid, comm, size);
+	if (pid == 0 || event_db_comm(db, pid))
+		return 0;
+	return comm_table_learn(learned, pid, comm, size);
 }
 
 /* A printed sched_switch or sched_wakeup tells the names of the tasks in it. */
-static int learn_comms(struct report_input *input, const struct event *event, const uint8_t *data,
-		       uint32_t len)
+static int learn_comms(const struct report *report, struct report_input *input,
+		       const struct event *event, const uint8_t *data, uint32_t len)
 {
 	int r;
 
 	if (event->kind == EVENT_SCHED_WAKEUP)
-		return learn_field(input, event, "pid", "comm", data, len);
-	r = learn_field(input, event, "prev_pid", "prev_comm", data, len);
-	return r < 0 ? r : learn_field(input, event, "next_pid", "next_comm", data, len);
+		return learn_field(report, input, event, "pid", "comm", data, len);
+	r = learn_field(report, input, event, "prev_pid", "prev_comm", data, len);
+	return r < 0 ? r : learn_field(report, input, event, "next_pid", "next_comm", data, len);
 }
 
 static bool handler_runs(const struct report *report, const struct report_input *input, uint16_t id)
@@ -321,7 +330,7 @@ static int carry_forward(struct report *report, struct report_input *input,
 	switch (out->event->kind) {
 	case EVENT_SCHED_SWITCH:
 	case EVENT_SCHED_WAKEUP:
-		return learn_comms(input, out->event, out->data, out->len);
+		return learn_comms(report, input, out->event, out->data, out->len);
 	case EVENT_FUNCTION:
 		if (!report->options.events.function_indent)
 			return 0;
@@ -353,6 +362,8 @@ static int show(struct report *report, struct batch *batch, size_t source_index,
 		r = note_page(batch, out, rec);
 	if (r < 0)
 		return r;
+	if (ids->pid)
+		comm_table_31_searched(input->input->learned);
 	if (report->options.ts_check)
 		check_time(report, cpu, rec);
 	if (report->options.ts_diff)
@@ -419,7 +430,7 @@ int batch_fill(struct report *report, struct batch *batch, uint32_t max, struct 
 		input = &report->inputs[report->source_input[source]];
 		cpu = &report->cpus[source][rec->cpu];
 		ids = identify(input, rec->data, rec->len);
-		comm = comm_of(input, cpu, ids.pid);
+		comm = comm_of(report, input, cpu, ids.pid);
 		count_loss(cpu, rec->lost);
 		if (!shown(report, input, cpu, rec, &ids, comm)) {
 			/* A loss before a hidden record is told at the next shown one. */
