@@ -99,7 +99,7 @@ int source_init(struct source *source, struct input *input, size_t buffer, struc
 			source->offset += dat->date_offset_ns;
 		if (options->ts2secs_hz) {
 			source->scale = 1e9 / (double)options->ts2secs_hz;
-			source->usecs = true;
+			source->usecs |= options->scaled_is_ns;
 		} else if (dat->has_tsc2nsec) {
 			source->mult = dat->tsc_mult;
 			source->shift = dat->tsc_shift;
