@@ -65,8 +65,8 @@ int kernel_instance_clock(struct kernel_instance *inst, const char *clock, struc
 	_must_check_;
 int kernel_instance_buffer(struct kernel_instance *inst, uint64_t kb, struct err *err) _must_check_;
 /* The same for one that is smaller; one that the kernel expands by itself is left to it. */
-int kernel_instance_buffer_at_least(struct kernel_instance *inst, uint64_t kb,
-				    struct err *err) _must_check_;
+int kernel_instance_buffer_at_least(struct kernel_instance *inst, uint64_t kb, struct err *err)
+	_must_check_;
 int kernel_instance_subbuf(struct kernel_instance *inst, uint64_t kb, struct err *err) _must_check_;
 /* A list of pids into one of the *_pid files. */
 int kernel_instance_pids(struct kernel_instance *inst, const char *file, const pid_t *pids,
