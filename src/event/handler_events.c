@@ -390,24 +390,26 @@ static void print_named(const struct rec *rec, const char *name, bool hex, struc
 	out_hex(out, (uint32_t)value);
 }
 
+/* In this order; a field behind which no blank stands ends its line. */
+static const struct {
+	const char *name;
+	bool hex, new_line, last;
+} bss_fields[] = {
+	{"assoc", false, true, false},
+	{"aid", false, false, false},
+	{"cts", false, false, false},
+	{"shortpre", false, false, false},
+	{"shortslot", false, false, false},
+	{"dtimper", false, false, false},
+	{"bcnint", false, true, false},
+	{"assoc_cap", true, false, false},
+	{"basic_rates", true, false, false},
+	{"enable_beacon", false, false, true},
+	{"ht_operation_mode", false, true, true},
+};
+
 static bool bss_info_print(const struct rec *rec, struct out *out)
 {
-	static const struct {
-		const char *name;
-		bool hex, new_line, last;
-	} fields[] = {
-		{"assoc", false, true, false},
-		{"aid", false, false, false},
-		{"cts", false, false, false},
-		{"shortpre", false, false, false},
-		{"shortslot", false, false, false},
-		{"dtimper", false, false, false},
-		{"bcnint", false, true, false},
-		{"assoc_cap", true, false, false},
-		{"basic_rates", true, false, false},
-		{"enable_beacon", false, false, true},
-		{"ht_operation_mode", false, true, true},
-	};
 	uint64_t type;
 
 	print_string(rec, BSS_WIPHY, out);
@@ -420,13 +422,13 @@ static bool bss_info_print(const struct rec *rec, struct out *out)
 	} else {
 		out_lit(out, "CAN'T FIND FIELD \"vif_type\"");
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		if (fields[i].new_line) {
+	for (size_t i = 0; i < ARRAY_SIZE(bss_fields); i++) {
+		if (bss_fields[i].new_line) {
 			out_char(out, '\n');
 			out_fill(out, ' ', BSS_INDENT);
 		}
-		print_named(rec, fields[i].name, fields[i].hex, out);
-		if (!fields[i].last)
+		print_named(rec, bss_fields[i].name, bss_fields[i].hex, out);
+		if (!bss_fields[i].last)
 			out_char(out, ' ');
 	}
 	return false;
