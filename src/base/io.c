@@ -2,6 +2,7 @@
 #include "base/io.h"
 
 #include <errno.h>
+#include <sys/file.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ const char *io_op_name(enum io_op op)
 		[IO_MMAP] = "mmap",
 		[IO_EPOLL] = "epoll",
 		[IO_OPENDIR] = "opendir",
+		[IO_LOCK] = "lock",
 	};
 
 	return (unsigned int)op < IO_NR_OPS ? names[op] : "?";
@@ -136,6 +138,13 @@ int io_ftruncate(int fd, uint64_t size)
 	if (r < 0)
 		return r;
 	return size > INT64_MAX ? -EFBIG : result(ftruncate(fd, (off_t)size));
+}
+
+int io_lock(int fd, int how)
+{
+	int r = fault(IO_LOCK, NULL, NULL);
+
+	return r < 0 ? r : result(flock(fd, how));
 }
 
 int io_fsync(int fd)

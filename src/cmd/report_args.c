@@ -66,7 +66,8 @@ static const struct cmd_option options[] = {
 	ROW(OPT_KALLSYMS, 0, "kallsyms", ARG, "FILE",
 	    "more symbols, in the form of /proc/kallsyms"),
 	ROW(OPT_FOLLOW, 0, "follow", NONE, NULL,
-	    "go on while the recording is still being written"),
+	    "go on while the recording is still being written, and end with it; lines of "
+	    "different CPUs come as their pages do"),
 
 	GROUP(OPT_FROM, 0, "from", ARG, "TIME",
 	      "only from this time on: seconds as shown, or +TIME since the start; units s, ms, "

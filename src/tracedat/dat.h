@@ -179,8 +179,9 @@ void dat_close(struct dat *dat);
 
 /*
  * Look again at an OUT.partial directory: streams then go on with what has been written meanwhile.
- * 1 while the recording goes on, 0 when it has ended (all of it can be read now); always 0 for a
- * file. While streams are read by other threads, one thread may call this.
+ * 1 while the recording goes on, 0 when it has ended (all of it can be read now, and the damage
+ * that it was not finished is taken back) or its recorder has died; always 0 for a file. While
+ * streams are read by other threads, one thread may call this.
  */
 int dat_refresh(struct dat *dat, struct err *err) _must_check_;
 

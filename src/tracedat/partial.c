@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "base/bytes.h"
 #include "base/io.h"
@@ -163,6 +164,17 @@ static int write_meta(struct dat_partial *partial, const struct dat_metadata *me
 	return dat_writer_finish(writer, err);
 }
 
+/*
+ * Held as long as the recorder lives: a follower sees by it whether more will come. A file system
+ * without locks costs only that.
+ */
+static int hold_lock(int fd)
+{
+	int r = io_lock(fd, LOCK_EX | LOCK_NB);
+
+	return r == -ENOLCK || r == -EOPNOTSUPP || r == -ENOSYS ? 0 : r;
+}
+
 static int create_files(struct dat_partial *partial, const struct dat_metadata *metadata,
 			const struct dat_partial_buffer *buffers, struct err *err)
 {
@@ -176,6 +188,8 @@ static int create_files(struct dat_partial *partial, const struct dat_metadata *
 		partial->options_fd = io_open(path.buf, O_WRONLY | O_CREAT | O_TRUNC, 0666);
 		r = MIN(partial->options_fd, 0);
 	}
+	if (r == 0)
+		r = hold_lock(partial->options_fd);
 	if (r == 0) /* last: a directory with this file is whole */
 		r = write_buffers(partial, buffers);
 	return r < 0 ? err_sys(err, r, "%s: cannot be created", partial->path) : 0;
@@ -413,11 +427,17 @@ void dat_partial_abandon(struct dat_partial *partial)
 int dat_partial_seal(struct dat_partial *partial, const char *out, int version, struct err *err)
 {
 	_cleanup_free_ char *path = mem_strdup(partial->path);
-	int r = path ? 0 : err_sys(err, -ENOMEM, "%s", partial->path);
+	int lock, r = path ? 0 : err_sys(err, -ENOMEM, "%s", partial->path);
 
 	for (size_t i = 0; r == 0 && i < partial->nr_buffers; i++)
 		for (uint32_t cpu = 0; r == 0 && cpu < partial->buffers[i].nr_cpus; cpu++)
 			r = dat_partial_flush(partial, i, cpu, err);
+	/* The lock stays until the directory is gone: whoever follows it sees a clean end. */
+	lock = partial->options_fd;
+	partial->options_fd = -1;
 	partial_free(partial);
-	return r < 0 ? r : dat_partial_seal_dir(path, out, version, err);
+	if (r == 0)
+		r = dat_partial_seal_dir(path, out, version, err);
+	io_close(lock);
+	return r;
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "base/bytes.h"
 #include "base/io.h"
@@ -222,16 +223,29 @@ int dat_partial_fd(const struct dat_state *st, const struct dat_buffer *buffer, 
 	return __atomic_load_n(&st->partial->streams[at].fd, __ATOMIC_ACQUIRE);
 }
 
+/* The recorder keeps its options file locked; false when nobody has it, as after kill -9. */
+static bool recorder_lives(struct dat_state *st)
+{
+	_cleanup_out_ struct out path = {0};
+	_cleanup_close_ int fd = -1;
+
+	if (dat_partial_path(&path, st->dat.path, "options") < 0)
+		return true;
+	fd = io_open(path.buf, O_RDONLY, 0);
+	return fd < 0 || io_lock(fd, LOCK_SH | LOCK_NB) < 0;
+}
+
 int dat_refresh(struct dat *dat, struct err *err)
 {
 	struct dat_state *st = dat_state(dat);
 	_cleanup_out_ struct out path = {0};
 	struct stat stat;
-	bool ended;
+	bool ended, lives;
 	int r;
 
 	if (!st->partial)
 		return 0;
+	lives = recorder_lives(st);
 	r = dat_partial_path(&path, dat->path, "buffers");
 	if (r == 0)
 		r = io_stat(path.buf, &stat);
@@ -241,5 +255,7 @@ int dat_refresh(struct dat *dat, struct err *err)
 		r = refresh_cpus(st);
 	if (r < 0)
 		return err_sys(err, r, "%s: cannot be followed", dat->path);
-	return ended ? 0 : 1;
+	if (ended && dat->damage.code == -ENODATA)
+		dat->damage = (struct err){0}; /* it has been finished meanwhile */
+	return ended || !lives ? 0 : 1;
 }

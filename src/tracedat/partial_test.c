@@ -174,12 +174,32 @@ static void follow(enum dat_compression compression)
 	CHECK_EQ(pages, compression == DAT_NONE ? 23 : 20);
 	CHECK_EQ(dat_partial_seal(partial, out, 7, &err), 0);
 	CHECK_EQ(dat_refresh(dat, &err), 0);
+	CHECK_EQ(dat->damage.code, 0);
 	while (dat_stream_next(stream, &page, &len, &chunk, &err) > 0)
 		pages++;
 	CHECK_EQ(pages, 23);
 	dat_stream_close(stream);
 	dat_close(dat);
 	unlink(out);
+}
+
+/* kill -9 of the recorder: a follower ends, and still says that the recording is not whole. */
+TEST(follow_ends_with_the_recorder)
+{
+	char dir[256];
+	struct dat_partial *partial;
+	struct err err = {0};
+	struct dat *dat;
+
+	build_path(dir, sizeof(dir), "dead.dat.partial");
+	CHECK_EQ(create(&partial, &small, dir, &err), 0);
+	CHECK_EQ(dat_open(&dat, dir, &err), 0);
+	CHECK_EQ(dat_refresh(dat, &err), 1);
+	dat_partial_abandon(partial);
+	CHECK_EQ(dat_refresh(dat, &err), 0);
+	CHECK_EQ(dat->damage.code, -ENODATA);
+	dat_close(dat);
+	remove_dir(dir);
 }
 
 TEST(follow_none)
