@@ -491,6 +491,11 @@ static int print_damage(const struct session *s)
 	for (size_t i = 0; i < s->nr_inputs; i++) {
 		const struct err *damage = &s->inputs[i]->dat->damage;
 
+		if (damage->code) { /* does not name the file */
+			cmd_error(s->args.command, "%s: %s", s->inputs[i]->path, damage->text);
+			status = CMD_FAILED;
+			continue;
+		}
 		for (size_t j = 0; !damage->code && j < s->nr_sources; j++)
 			if (s->sources[j].input == s->inputs[i])
 				damage = &s->sources[j].damage;

@@ -224,7 +224,12 @@ TEST(abandoned_is_readable)
 	build_path(dir, sizeof(dir), "left.dat.partial");
 	CHECK_EQ(create(&partial, &small, dir, &err), 0);
 	CHECK_EQ(append(partial, &small, 0, 20, &err), 0);
+	CHECK_EQ(dat_open(&dat, dir, &err), 0);
+	CHECK_EQ(dat_refresh(dat, &err), 1);
 	dat_partial_abandon(partial);
+	CHECK_EQ(dat_refresh(dat, &err), 0); /* its recorder is gone */
+	CHECK(dat->damage.code < 0);
+	dat_close(dat);
 	/* A write that was cut in the middle. */
 	snprintf(stream, sizeof(stream), "%s/b1.cpu0", dir);
 	fd = open(stream, O_WRONLY | O_APPEND);
