@@ -320,7 +320,7 @@ static int store(struct reader *r, const struct declaration *d, uint32_t offset,
 static int one_field(struct reader *r, bool common)
 {
 	struct declaration d = {0};
-	uint32_t offset, size, is_signed = 0;
+	uint32_t offset = 0, size = 0, is_signed = 0;
 	int e;
 
 	next(r);

@@ -17,29 +17,19 @@ const struct handler *handler_find(const char *system, const char *event)
 	return NULL;
 }
 
-bool handler_value(const struct rec *rec, unsigned int i, bool complain, uint64_t *ret_value,
-		   struct out *out)
+void handler_complain(const struct rec *rec, unsigned int i, struct out *out)
 {
 	const struct event_field *field = handler_field(rec, i);
 
-	if (!field) {
-		if (complain) {
-			out_lit(out, "<CANT FIND FIELD ");
-			out_str(out, rec->event->handler->fields[i]);
-			out_char(out, '>');
-		}
-		return false;
+	if (field) {
+		out_char(out, ' ');
+		out_str(out, field->name);
+		out_lit(out, "=INVALID");
+	} else {
+		out_lit(out, "<CANT FIND FIELD ");
+		out_str(out, rec->event->handler->fields[i]);
+		out_char(out, '>');
 	}
-	if (field->size != 1 && field->size != 2 && field->size != 4 && field->size != 8) {
-		if (complain) {
-			out_char(out, ' ');
-			out_str(out, field->name);
-			out_lit(out, "=INVALID");
-		}
-		return false;
-	}
-	*ret_value = rec_uint(rec, field->offset, field->size);
-	return true;
 }
 
 const char *handler_function(const struct rec *rec, uint64_t addr, uint64_t *ret_addr)

@@ -36,12 +36,28 @@ static inline const struct event_field *handler_field(const struct rec *rec, uns
 	return rec->event->handler_fields[i];
 }
 
+/* Says in the text, as trace-cmd does, why field `i` has no value. */
+void handler_complain(const struct rec *rec, unsigned int i, struct out *out);
+
 /*
  * Its value, zero-extended. False when the event has no such field or it is no number; with
  * `complain` that is said in the text, as trace-cmd does.
  */
-bool handler_value(const struct rec *rec, unsigned int i, bool complain, uint64_t *ret_value,
-		   struct out *out);
+static inline bool handler_value(const struct rec *rec, unsigned int i, bool complain,
+				 uint64_t *ret_value, struct out *out)
+{
+	const struct event_field *field = handler_field(rec, i);
+
+	if (__builtin_expect(!field || (field->size != 8 && field->size != 4 && field->size != 2 &&
+					field->size != 1),
+			     0)) {
+		if (complain)
+			handler_complain(rec, i, out);
+		return false;
+	}
+	*ret_value = rec_uint(rec, field->offset, field->size);
+	return true;
+}
 
 /* The name of a function or NULL; *ret_addr is where it begins. */
 const char *handler_function(const struct rec *rec, uint64_t addr, uint64_t *ret_addr);

@@ -78,7 +78,9 @@ struct report_input {
 	const uint8_t *shown; /* --event */
 	struct report_graph graph;
 	const struct event_common *common;
+	const struct event **by_id; /* 65536, as event_db_by_id */
 	bool big;
+	bool plain; /* the common fields lie where kernels put them, in this machine's order */
 	const struct event *function;
 	const struct event_field *function_ip, *function_parent;
 };

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "report/batch.h"
@@ -40,6 +41,30 @@ struct pipeline {
 	bool quit;
 };
 
+static bool is_plain(const struct event_common *common, bool big)
+{
+	return big == HOST_BIG && common->type_offset == 0 && common->type_size == 2 &&
+	       common->pid_offset == 4 && common->pid_size == 4;
+}
+
+static int load_events(struct report_input *input)
+{
+	const struct event_db *db = input->input->db;
+
+	input->common = event_db_common(db);
+	input->big = event_db_big_endian(db);
+	input->plain = is_plain(input->common, input->big);
+	input->by_id = mem_calloc(65536, sizeof(*input->by_id));
+	if (!input->by_id)
+		return -ENOMEM;
+	for (size_t i = 0; i < event_db_count(db); i++) {
+		uint16_t id = event_db_at(db, i)->id;
+
+		input->by_id[id] = event_db_by_id(db, id);
+	}
+	return 0;
+}
+
 static void load_graph(struct report_input *input)
 {
 	struct event_db *db = input->input->db;
@@ -56,8 +81,6 @@ static void load_graph(struct report_input *input)
 		input->function_ip = event_field_find(input->function, "ip");
 		input->function_parent = event_field_find(input->function, "parent_ip");
 	}
-	input->common = event_db_common(db);
-	input->big = event_db_big_endian(db);
 }
 
 static int alloc_cpus(struct report *report)
@@ -104,6 +127,10 @@ int report_new(struct report **ret_report, const struct report_options *options,
 		report->inputs[i].input = inputs[i];
 		report->inputs[i].filter = filters ? filters[i] : NULL;
 		load_graph(&report->inputs[i]);
+		if (load_events(&report->inputs[i]) < 0) {
+			report_free(report);
+			return err_set(err, -ENOMEM, "out of memory");
+		}
 		for (size_t j = 0; j < nr_sources; j++)
 			if (sources[j].input == inputs[i])
 				report->source_input[j] = (uint32_t)i;
@@ -124,6 +151,8 @@ void report_free(struct report *report)
 	mem_free(report->cpus);
 	mem_free(report->nr_cpus);
 	mem_free(report->source_input);
+	for (size_t i = 0; report->inputs && i < report->nr_inputs; i++)
+		mem_free(report->inputs[i].by_id);
 	mem_free(report->inputs);
 	mem_free(report->losses);
 	mem_free(report);

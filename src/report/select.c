@@ -17,6 +17,12 @@ enum {
 	FLAG_SOFTIRQ = 0x10
 };
 
+/* u16 type, u8 flags, u8 preempt_count, s32 pid: the same in all kernels so far. */
+enum {
+	PLAIN_PID = 4,
+	PLAIN_COMMON = 8
+};
+
 struct record_ids {
 	const struct event *event;
 	int32_t pid;
@@ -34,10 +40,16 @@ static inline struct record_ids identify(const struct report_input *input, const
 	const struct event_common *common = input->common;
 	struct record_ids ids = {0};
 
+	if (input->plain && len >= PLAIN_COMMON) {
+		ids.id = load_u16(data, HOST_BIG);
+		ids.event = input->by_id[ids.id];
+		ids.pid = (int32_t)load_u32(data + PLAIN_PID, HOST_BIG);
+		return ids;
+	}
 	if (!common_fits(common->type_offset, common->type_size, len))
 		return ids;
 	ids.id = (uint16_t)load_uint(data + common->type_offset, common->type_size, input->big);
-	ids.event = event_db_by_id(input->input->db, ids.id);
+	ids.event = input->by_id[ids.id];
 	if (common_fits(common->pid_offset, common->pid_size, len))
 		ids.pid =
 			(int32_t)load_int(data + common->pid_offset, common->pid_size, input->big);

@@ -7,14 +7,6 @@
 #include "base/mem.h"
 #include "report/comm.h"
 
-struct source_head {
-	struct source_record rec; /* the next record, already read */
-	struct subbuf_cursor cursor;
-	struct dat_stream *stream;
-	int64_t pending_lost;
-	uint32_t cpu;
-};
-
 int input_open(struct input **ret_input, const char *path, const struct input_options *options,
 	       struct err *err)
 {
@@ -320,11 +312,6 @@ int source_start(struct source *source, const bool *cpus, uint32_t nr_cpus, uint
 	}
 	heapify(source);
 	return 0;
-}
-
-const struct source_record *source_peek(const struct source *source)
-{
-	return source->nr_heap ? &source->heads[source->heap[0]].rec : NULL;
 }
 
 void source_pop(struct source *source)

@@ -58,7 +58,14 @@ struct source_record {
 	struct dat_chunk *chunk; /* holds data; borrowed until the source moves on */
 };
 
-struct source_head; /* one CPU */
+/* One CPU. */
+struct source_head {
+	struct source_record rec; /* the next record, already read */
+	struct subbuf_cursor cursor;
+	struct dat_stream *stream;
+	int64_t pending_lost;
+	uint32_t cpu;
+};
 
 struct source {
 	struct input *input;
@@ -103,7 +110,11 @@ int source_start(struct source *source, const bool *cpus, uint32_t nr_cpus, uint
 		 struct err *err) _must_check_;
 
 /* The next record without taking it; NULL at the end. Stays valid until source_pop. */
-const struct source_record *source_peek(const struct source *source);
+static inline const struct source_record *source_peek(const struct source *source)
+{
+	return source->nr_heap ? &source->heads[source->heap[0]].rec : NULL;
+}
+
 /* Take it. Its chunk may be released by this call: take a reference before, to keep the data. */
 void source_pop(struct source *source);
 
