@@ -570,7 +570,11 @@ static int run_records(struct session *s, struct err *err)
 	args->report.nr_cpus = args->nr_cpus;
 	args->report.csv_fields = args->csv_fields.words;
 	args->report.nr_csv_fields = args->csv_fields.nr;
-	args->report.nr_threads = format_threads();
+	/* There, what a raw character array shows depends on the records before it. */
+	args->report.nr_threads =
+		args->report.compat == COMPAT_31 && (args->report.raw || args->raw_events.nr)
+			? 0
+			: format_threads();
 	args->report.warn = args->quiet ? NULL : warn;
 	r = make_summaries(s, err);
 	if (r < 0)

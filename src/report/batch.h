@@ -143,6 +143,8 @@ void format_csv(const struct report *report, const struct batch_record *rec, str
 /* The latency flags ("d..2."), of `data`, as the kernel prints them in five or more characters. */
 void format_latency_flags(const struct report_input *input, const uint8_t *data, uint32_t len,
 			  struct out *out);
+/* What stands behind the event's name, without a newline at its end. */
+void format_info(const struct report *report, const struct batch_record *rec, struct out *out);
 const char *format_comm(const struct batch_record *rec);
 
 #endif

@@ -356,9 +356,9 @@ static void put_page_start(const struct report *report, const struct batch_recor
 	out_char(out, '\n');
 }
 
-static void put_info(const struct report *report, const struct report_input *input,
-		     const struct batch_record *rec, struct out *out)
+void format_info(const struct report *report, const struct batch_record *rec, struct out *out)
 {
+	const struct report_input *input = &report->inputs[report->source_input[rec->source]];
 	const struct event *event = rec->event;
 	unsigned int flags = report->options.raw ? EVENT_PRINT_RAW : 0;
 	struct event_context context = {
@@ -409,7 +409,7 @@ static void put_line(const struct report *report, const struct batch_record *rec
 	if (report->options.ts_diff)
 		put_diff(report, source, rec->ts, &cursor->prev_diff_ts, out);
 	put_event_name(report, rec->event, out);
-	put_info(report, input, rec, out);
+	format_info(report, rec, out);
 }
 
 static void call_each(const struct report *report, const struct batch_record *rec, int64_t lost,

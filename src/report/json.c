@@ -100,25 +100,12 @@ static void put_value(struct out *out, const struct batch_record *rec,
 		put_array(out, rec->event, field, bytes, bytes ? len : 0);
 }
 
-static void event_text(const struct report *report, const struct report_input *input,
-		       const struct batch_record *rec, struct out *scratch)
+static void event_text(const struct report *report, const struct batch_record *rec,
+		       struct out *scratch)
 {
-	struct event_context context = {
-		.options = &report->options.events,
-		.cpu = rec->cpu,
-		.ts = rec->ts,
-		.indent = rec->indent,
-		.compat = report->options.compat,
-	};
-	unsigned int flags = report->options.raw ? EVENT_PRINT_RAW : 0;
-
 	out_clear(scratch);
-	if (!rec->event)
-		return;
-	event_print(rec->event, rec->data, rec->len,
-		    flags | input->input->print_flags[rec->event->id], &context, scratch);
-	if (scratch->len && scratch->buf[scratch->len - 1] == '\n')
-		scratch->len--;
+	if (rec->event)
+		format_info(report, rec, scratch);
 }
 
 static void json_key(struct out *out, const char *key)
@@ -188,7 +175,7 @@ void format_json(const struct report *report, const struct batch_record *rec, in
 		out_i64(out, lost);
 	}
 	json_fields(rec, out);
-	event_text(report, input, rec, scratch);
+	event_text(report, rec, scratch);
 	json_key(out, "text");
 	json_string(out, scratch->buf, scratch->len);
 	out_lit(out, "}\n");
@@ -245,7 +232,7 @@ static void csv_field(const struct report *report, const struct batch_record *re
 	} else if (!strcmp(name, "event")) {
 		csv_text(out, rec->event ? rec->event->name : "");
 	} else if (!strcmp(name, "text")) {
-		event_text(report, input, rec, scratch);
+		event_text(report, rec, scratch);
 		csv_string(out, scratch->buf, scratch->len);
 	} else if (rec->event && (field = event_field_find(rec->event, name))) {
 		out_clear(scratch);
