@@ -191,12 +191,13 @@ TEST(latency_text)
 		build_path(path, sizeof(path), "latency.dat");
 		CHECK_EQ(dat_writer_open(&writer, path, &options, &err), 0);
 		CHECK_EQ(dat_writer_metadata(writer, build_metadata(&b, &m), &err), 0);
-		CHECK_EQ(dat_writer_buffer_text(writer, "", "local", text, 30000, &err), 0);
+		CHECK_EQ(dat_writer_buffer_text(writer, "", "mono", text, 30000, &err), 0);
 		CHECK_EQ(dat_writer_finish(writer, &err), 0);
 		CHECK_EQ(dat_open(&dat, path, &err), 0);
 		CHECK_EQ(dat->damage.code, 0);
 		CHECK_EQ(dat->nr_buffers, 1);
 		CHECK(dat->buffers[0].is_text);
+		CHECK_STR(dat->buffers[0].clock, "mono");
 		CHECK_EQ(dat_buffer_text(dat, 0, &got, &len, &err), 0);
 		CHECK_EQ(len, 30000);
 		CHECK(!memcmp(got, text, 30000));

@@ -127,13 +127,29 @@ static bool have_option(const struct dat_state *st, uint16_t id)
 	return false;
 }
 
+/* u64 size and "[clock]", where the option for it was there. */
+static int read_clock(struct dat_source *source, struct dat_buffer *buffer)
+{
+	struct dat_state *st = source->st;
+	struct dat_text clock = {0};
+	uint64_t size;
+
+	source->what = "trace clock";
+	if (!have_option(st, DAT_OPTION_TRACECLOCK) || !dat_source_u64(source, &size) ||
+	    size > LIMIT_STRING_BYTES || !dat_source_text(source, size, &clock))
+		return source->error == -ENOMEM ? -ENOMEM : 0;
+	if (dat_clock_of(st, clock.data, clock.len, &clock.data) < 0)
+		return -ENOMEM;
+	if (clock.data)
+		buffer->clock = clock.data;
+	return 0;
+}
+
 /* CPU count x {u64 offset, u64 size}, and the clock where the option for it was there. */
 static int read_cpus(struct dat_source *source, const char *name, uint32_t nr_cpus)
 {
 	struct dat_state *st = source->st;
 	struct dat_buffer *buffer = dat_buffer_add(st, name, st->dat.clock);
-	struct dat_text clock = {0};
-	uint64_t size;
 
 	if (!buffer)
 		return -ENOMEM;
@@ -154,15 +170,7 @@ static int read_cpus(struct dat_source *source, const char *name, uint32_t nr_cp
 		buffer->nr_cpus = i + 1;
 		dat_clamp_cpu(st, buffer, cpu);
 	}
-	source->what = "trace clock";
-	if (!have_option(st, DAT_OPTION_TRACECLOCK) || !dat_source_u64(source, &size) ||
-	    size > LIMIT_STRING_BYTES || !dat_source_text(source, size, &clock))
-		return source->error == -ENOMEM ? -ENOMEM : 0;
-	if (dat_clock_of(st, clock.data, clock.len, &clock.data) < 0)
-		return -ENOMEM;
-	if (clock.data)
-		buffer->clock = clock.data;
-	return 0;
+	return read_clock(source, buffer);
 }
 
 static int read_instance(struct dat_source *source, const struct dat_option *option,
@@ -224,9 +232,22 @@ static int read_latency(struct dat_source *source)
 {
 	struct dat_state *st = source->st;
 	struct dat_buffer *buffer = dat_buffer_add(st, "", st->dat.clock);
+	uint64_t start = source->pos;
+	const uint8_t *p;
+	int r;
 
 	if (!buffer)
 		return -ENOMEM;
+	/* The clock may stand before the text, as trace-cmd's reader wants it, or not. */
+	if (source->end - start > 9 && dat_source_get(source, 9, &p) && p[8] == '[' &&
+	    load_u64(p, st->dat.big_endian) < LIMIT_STRING_BYTES) {
+		source->pos = start;
+		r = read_clock(source, buffer);
+		if (r < 0 || source->error)
+			return r;
+	} else {
+		source->pos = start;
+	}
 	buffer->is_text = true;
 	buffer->text_offset = source->pos;
 	buffer->text_size = source->end - source->pos;

@@ -392,7 +392,7 @@ int dat_writer_buffer_text(struct dat_writer *writer, const char *name, const ch
 			err, -ENOTSUP,
 			"%s: the text of a latency tracer beside other buffers needs version 7",
 			writer->path);
-	r = writer->options.version == 6 ? dat_v6_text(writer, text, len)
+	r = writer->options.version == 6 ? dat_v6_text(writer, clock, text, len)
 					 : dat_v7_text(writer, name, clock, text, len);
 	return r < 0 ? fail(writer, r, err) : 0;
 }

@@ -70,7 +70,7 @@ extern const struct dat_body dat_bodies[DAT_NR_BODIES];
 
 int dat_v6_metadata(struct dat_writer *writer, const struct dat_metadata *metadata);
 int dat_v6_first_buffer(struct dat_writer *writer);
-int dat_v6_text(struct dat_writer *writer, const char *text, size_t len);
+int dat_v6_text(struct dat_writer *writer, const char *clock, const char *text, size_t len);
 int dat_v6_finish(struct dat_writer *writer);
 
 /* --- writer_v7.c --- */

@@ -49,13 +49,25 @@ int dat_v6_first_buffer(struct dat_writer *writer)
 	return writer->emit.failed;
 }
 
-/* "flyrecord", where each CPU is, and the clock where the option for it is there. */
+/* The clock, where the option for it is there. */
+static void put_clock(struct dat_writer *writer, struct out *out, const char *name)
+{
+	_cleanup_out_ struct out clock = {0};
+
+	if (!writer->has_clock)
+		return;
+	out_printf(&clock, "[%s]", name);
+	dat_put_u64(out, clock.len, writer->options.big_endian);
+	out_mem(out, clock.buf, clock.len);
+	out->failed |= clock.failed;
+}
+
+/* "flyrecord", where each CPU is, and the clock. */
 static void put_table(struct dat_writer *writer, struct out *out,
 		      const struct dat_written_buffer *buffer, uint32_t nr_cpus)
 {
 	const bool big = writer->options.big_endian;
 	const uint64_t empty = writer->gap_end;
-	_cleanup_out_ struct out clock = {0};
 
 	out_mem(out, "flyrecord", 10);
 	for (uint32_t cpu = 0; cpu < nr_cpus; cpu++) {
@@ -67,12 +79,7 @@ static void put_table(struct dat_writer *writer, struct out *out,
 		dat_put_u64(out, entry.offset, big);
 		dat_put_u64(out, entry.size, big);
 	}
-	if (!writer->has_clock)
-		return;
-	out_printf(&clock, "[%s]", buffer ? buffer->clock : "local");
-	dat_put_u64(out, clock.len, big);
-	out_mem(out, clock.buf, clock.len);
-	out->failed |= clock.failed;
+	put_clock(writer, out, buffer ? buffer->clock : "local");
 }
 
 static uint32_t cpus_of(const struct dat_writer *writer, const struct dat_written_buffer *buffer)
@@ -113,12 +120,13 @@ static void put_options(struct dat_writer *writer, struct out *out)
 	out->failed |= writer->pending.failed;
 }
 
-int dat_v6_text(struct dat_writer *writer, const char *text, size_t len)
+int dat_v6_text(struct dat_writer *writer, const char *clock, const char *text, size_t len)
 {
 	_cleanup_out_ struct out head = {0};
 
 	put_options(writer, &head);
 	out_mem(&head, "latency  ", 10);
+	put_clock(writer, &head, clock); /* trace-cmd's reader expects it here too */
 	if (head.failed)
 		return -ENOMEM;
 	out_clear(&writer->pending);
