@@ -240,9 +240,10 @@ static void put_task(const struct report *report, const struct batch_record *rec
 	}
 	write_task(report, rec, comm, out);
 	len = out->len - start;
-	task->comm = len <= TASK_TEXT ? comm : NULL;
-	if (len > TASK_TEXT)
+	task->comm = NULL;
+	if (!len || len > TASK_TEXT)
 		return;
+	task->comm = comm;
 	task->pid = rec->pid;
 	task->cpu = rec->cpu;
 	task->len = (uint16_t)len;
