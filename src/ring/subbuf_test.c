@@ -77,7 +77,7 @@ static int open_page(struct subbuf_cursor *cursor, const struct page *page)
 
 #define FOR_EACH_LAYOUT(page, ts)                                                                  \
 	for (int layout_ = 0; layout_ < 4; layout_++)                                              \
-		for (struct page page = new_page(layout_ & 1, layout_ & 2 ? 8 : 4, ts),            \
+		for (struct page page = new_page(layout_ & 1, layout_ & 2 ? 8 : 4, (ts)),          \
 				 *once_ = &page;                                                   \
 		     once_; once_ = NULL)
 

@@ -73,12 +73,10 @@ int dat_load_btf(struct dat *dat, struct err *err)
 
 /* --- the text of a latency tracer --- */
 
-static int append(struct dat_state *st, char **text, size_t *cap, size_t *len, const void *data,
-		  size_t more)
+static int append(char **text, size_t *cap, size_t *len, const void *data, size_t more)
 {
 	int r;
 
-	(void)st;
 	if (*len + more > LIMIT_SECTION_BYTES)
 		return -EFBIG;
 	r = array_reserve(text, cap, *len + more + 1, 1);
@@ -111,7 +109,7 @@ static int expand_text(struct dat_state *st, const uint8_t *data, size_t size, c
 			return -ENOMEM;
 		r = dat_codec_expand(&st->codec, data + at, csize, piece, usize);
 		if (r == 0)
-			r = append(st, text, &cap, ret_len, piece, usize);
+			r = append(text, &cap, ret_len, piece, usize);
 		if (r < 0)
 			return r;
 		at += csize;
@@ -153,7 +151,7 @@ int dat_buffer_text(struct dat *dat, size_t index, char **ret_text, size_t *ret_
 		if (!text)
 			text = mem_strdup("");
 	} else {
-		r = append(st, &text, &cap, &len, data, (size_t)n);
+		r = append(&text, &cap, &len, data, (size_t)n);
 		if (r < 0)
 			return load_fail(st, r, "latency tracer's text", err);
 	}

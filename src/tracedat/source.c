@@ -148,11 +148,7 @@ bool dat_source_text(struct dat_source *source, uint64_t len, struct dat_text *r
 		if (!text_from_file(source, (size_t)len, ret_text))
 			return source_fail(source, -ENODATA);
 	} else {
-		/*
-		 * A big text ends its section, and every section has a NUL behind it; where one
-		 * does not, the byte behind it is not needed any more once it has been looked at,
-		 * so a copy is made.
-		 */
+		/* A big text mostly ends its section, and a section has a NUL behind it. */
 		const uint8_t *p = source->data + source->pos;
 
 		if (len < left) {
@@ -171,7 +167,7 @@ bool dat_source_text(struct dat_source *source, uint64_t len, struct dat_text *r
 }
 
 /* {u32 csize, u32 usize, data} at `extent`. */
-static int load_compressed(struct dat_state *st, const struct dat_extent *extent, const char *what,
+static int load_compressed(struct dat_state *st, const struct dat_extent *extent,
 			   uint8_t **ret_data, size_t *ret_len)
 {
 	_cleanup_free_ uint8_t *raw = mem_alloc((size_t)extent->size);
@@ -198,7 +194,6 @@ static int load_compressed(struct dat_state *st, const struct dat_extent *extent
 	r = dat_codec_expand(&st->codec, raw + 8, csize, data, usize);
 	if (r < 0)
 		return r;
-	(void)what;
 	*ret_data = steal(&data);
 	*ret_len = usize;
 	return 0;
@@ -235,7 +230,7 @@ int dat_source_load(struct dat_state *st, const struct dat_extent *extent, const
 	if (cut.size > LIMIT_SECTION_BYTES)
 		r = -EFBIG;
 	else if (cut.compressed)
-		r = load_compressed(st, &cut, what, &data, &len);
+		r = load_compressed(st, &cut, &data, &len);
 	else
 		r = load_plain(st, &cut, &data, &len);
 	if (r == -ENOMEM)
