@@ -584,7 +584,7 @@ static void spread_defaults(struct report_args *args)
 		o->no_handlers = args->input.no_handlers;
 		o->no_date = args->input.no_date;
 		o->raw_ts = args->input.raw_ts;
-		o->boot_is_ns = o->scaled_is_ns = args->report.compat != COMPAT_31;
+		o->trace_cmd_clocks = args->report.compat == COMPAT_31;
 		if (!o->ts2secs_hz)
 			o->ts2secs_hz = args->input.ts2secs_hz;
 	}

@@ -50,7 +50,7 @@ void input_free(struct input *input)
 }
 
 /* The clocks that count nanoseconds and are shown as seconds. */
-static bool clock_is_ns(const char *clock, bool boot_is_ns)
+static bool clock_is_ns(const char *clock, bool with_boot)
 {
 	static const char *const names[] = {"local", "global",	 "uptime", "perf",
 					    "mono",  "mono_raw", "tai",	   "tsc2nsec"};
@@ -58,7 +58,7 @@ static bool clock_is_ns(const char *clock, bool boot_is_ns)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(clock, names[i]))
 			return true;
-	return boot_is_ns && !strcmp(clock, "boot");
+	return with_boot && !strcmp(clock, "boot");
 }
 
 static bool has_clock_option(const struct dat *dat)
@@ -80,7 +80,8 @@ int source_init(struct source *source, struct input *input, size_t buffer, struc
 	source->name = source->is_instance ? buf->name : NULL;
 	source->nr_cpus = buf->nr_cpus;
 	source->clock_known = has_clock_option(dat);
-	source->usecs = clock_is_ns(buf->clock, options->boot_is_ns);
+	source->usecs = options->trace_cmd_clocks ? clock_is_ns(dat->clock, false)
+						  : clock_is_ns(buf->clock, true);
 	if (options->raw_ts) {
 		source->usecs = false;
 	} else {
@@ -91,7 +92,7 @@ int source_init(struct source *source, struct input *input, size_t buffer, struc
 			source->offset += dat->date_offset_ns;
 		if (options->ts2secs_hz) {
 			source->scale = 1e9 / (double)options->ts2secs_hz;
-			source->usecs |= options->scaled_is_ns;
+			source->usecs |= !options->trace_cmd_clocks;
 		} else if (dat->has_tsc2nsec) {
 			source->mult = dat->tsc_mult;
 			source->shift = dat->tsc_shift;

@@ -26,8 +26,11 @@ struct input_options {
 	bool raw_ts;	     /* --raw-ts: no correction of any kind */
 	int64_t ts_offset;   /* --ts-offset, raw units */
 	uint64_t ts2secs_hz; /* --ts2secs; 0: not given */
-	bool scaled_is_ns;   /* --ts2secs: show seconds whatever the clock (trace-cmd 3.1: raw) */
-	bool boot_is_ns;     /* show the boot clock in seconds (trace-cmd 3.1 shows raw numbers) */
+	/*
+	 * trace-cmd 3.1's view of which times are shown as seconds: not those of the boot clock nor
+	 * with --ts2secs, and the top instance's clock decides for all instances.
+	 */
+	bool trace_cmd_clocks;
 };
 
 /* One opened file. */
