@@ -191,7 +191,8 @@ static int lock_parent(const char *output)
 
 int session_store_open(struct session *session, struct err *err)
 {
-	_cleanup_close_ int parent = lock_parent(session->plan->output);
+	/* Held until this returns. */
+	_cleanup_close_ __attribute__((unused)) int parent = lock_parent(session->plan->output);
 	size_t size = strlen(session->plan->output) + sizeof(PARTIAL_SUFFIX);
 	int r;
 
