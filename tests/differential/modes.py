@@ -63,8 +63,14 @@ MORE = {
     "version": ["--version"],
     "ts-check": ["--ts-check"],
     "boundary": ["--boundary"],
+    "two-files": [],
+    "two-files-ns": ["-t", "-l"],
 }
 ALL = {**CORE, **MORE}
+# These are given the next recording, too.
+TWO_FILES = {"two-files", "two-files-ns"}
+# They show no events, but the file's name.
+NAMES_THE_FILE = {"cpus", "first-event", "last-event"}
 
 # ---- what trace-cmd 3.1.6 gets wrong; each is a heading in docs/compat.md ------------------------
 
@@ -79,7 +85,7 @@ def only_ours(mode, ours):
         return "lost-after-extend"
     if mode.startswith("cpu-") or mode.startswith("cpus-"):
         return "cpu-hides-instances" if INSTANCE_LINE.match(ours) else None
-    if mode in ("cpus", "first-event", "last-event"):
+    if mode in NAMES_THE_FILE:
         return "cpus-without-instances" if INSTANCE_CPUS.match(ours) else None
     return None
 
