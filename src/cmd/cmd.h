@@ -101,6 +101,8 @@ bool cmd_wants_help(const struct command *command, int argc, char **argv);
 /* "sonde NAME: text" on stderr, in red on a terminal. */
 void cmd_error(const struct command *command, const char *fmt, ...) _printf_(2, 3);
 void cmd_warn(const struct command *command, const char *fmt, ...) _printf_(2, 3);
+/* The same without colour, for what is no problem but should be known. */
+void cmd_note(const struct command *command, const char *fmt, ...) _printf_(2, 3);
 /* Prints err->text once; returns CMD_FAILED. */
 int cmd_fail(const struct command *command, const struct err *err);
 /* A usage error with a hint at --help; returns CMD_USAGE. */

@@ -63,6 +63,15 @@ void cmd_warn(const struct command *command, const char *fmt, ...)
 	va_end(args);
 }
 
+void cmd_note(const struct command *command, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	message(command, "", fmt, args);
+	va_end(args);
+}
+
 int cmd_fail(const struct command *command, const struct err *err)
 {
 	cmd_error(command, "%s", err->text[0] ? err->text : err_name(err->code));

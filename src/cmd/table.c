@@ -12,6 +12,9 @@
 /* clang-format off */
 #define COMMANDS(row) \
 	row(record) \
+	row(stop) \
+	row(restart) \
+	row(clear) \
 	row(report) \
 	row(options_command) \
 	row(check_events) \
