@@ -10,18 +10,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/closest.h"
 #include "cmd/cmd.h"
-
-/* The candidate nearest to a misspelt word, by edit distance; nothing when none is near. */
-struct closest {
-	const char *word;
-	size_t len;
-	const char *best;
-	size_t best_distance;
-};
-void closest_init(struct closest *closest, const char *word, size_t len);
-void closest_try(struct closest *closest, const char *candidate); /* borrows; NULL is legal */
-const char *closest_found(const struct closest *closest);	  /* or NULL */
 
 /* The command of that name or alias, or NULL. */
 const struct command *command_find(const char *name);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The name that a misspelt one was meant to be: Levenshtein distance with adjacent swaps. */
+/* Levenshtein distance with adjacent swaps. */
+#include "base/closest.h"
+
 #include <string.h>
 
 #include "base/mem.h"
-#include "cmd/help.h"
 
 #define CLOSEST_MAX_LEN 40u
 
