@@ -6,6 +6,77 @@
 #include "cmd/cmd.h"
 #include "report/report.h"
 
+/* Options of several commands that read records; a letter's id is its code. */
+enum report_option {
+	OPT_CPU = 1000,
+	OPT_CPUS,
+	OPT_FIRST_EVENT,
+	OPT_LAST_EVENT,
+	OPT_EVENTS,
+	OPT_EVENT,
+	OPT_CHECK_EVENTS,
+	OPT_KALLSYMS,
+	OPT_PID,
+	OPT_COMM,
+	OPT_TASK,
+	OPT_STAT,
+	OPT_UNAME,
+	OPT_VERSION,
+	OPT_TS_OFFSET,
+	OPT_TS2SECS,
+	OPT_NODATE,
+	OPT_RAW_TS,
+	OPT_ALIGN_TS,
+	OPT_TS_DIFF,
+	OPT_TS_CHECK,
+	OPT_PROFILE,
+	OPT_BY_COMM,
+	OPT_BOUNDARY,
+	OPT_DEBUG,
+	OPT_VERBOSE,
+	OPT_COMPAT,
+	OPT_FROM,
+	OPT_TO,
+	OPT_JSON,
+	OPT_CSV,
+	OPT_FIELDS,
+	OPT_FOLLOW,
+	OPT_COLOR,
+	OPT_NO_PAGER,
+};
+
+/* Rows for the option tables of such commands; they mean the same in all of them. */
+#define REPORT_INPUT_ROWS(input_help)                                                              \
+	{'i', 'i', "input", CMD_ARG_REQUIRED, "FILE", input_help, "Input"},                        \
+		{OPT_CPU, 0, "cpu", CMD_ARG_REQUIRED, "LIST", "only these CPUs: 0,2-4", NULL},     \
+	{                                                                                          \
+		OPT_KALLSYMS, 0, "kallsyms", CMD_ARG_REQUIRED, "FILE",                             \
+			"more symbols, in the form of /proc/kallsyms", NULL                        \
+	}
+#define REPORT_RANGE_ROWS                                                                          \
+	{OPT_FROM,                                                                                 \
+	 0,                                                                                        \
+	 "from",                                                                                   \
+	 CMD_ARG_REQUIRED,                                                                         \
+	 "TIME",                                                                                   \
+	 "only from this time on: seconds as shown, or +TIME since the start; units s, ms, us, "   \
+	 "ns",                                                                                     \
+	 "Selection"},                                                                             \
+		{OPT_TO, 0, "to", CMD_ARG_REQUIRED, "TIME", "only up to this time", NULL},         \
+	{                                                                                          \
+		OPT_TASK, 0, "task", CMD_ARG_REQUIRED, "LIST",                                     \
+			"only these tasks: names, globs or pids", NULL                             \
+	}
+#define REPORT_FILTER_ROWS                                                                         \
+	{'F',	   'F',                                                                            \
+	 "filter", CMD_ARG_REQUIRED,                                                               \
+	 "FILTER", "only events that match EVENTS:EXPRESSION; after -i, of that file only",        \
+	 NULL},                                                                                    \
+	{                                                                                          \
+		'v', 'v', NULL, CMD_ARG_NONE, NULL,                                                \
+			"the -F options that follow hide what they match", NULL                    \
+	}
+
 struct report_file {
 	const char *path;
 	struct input_options options;
@@ -62,10 +133,23 @@ struct report_args {
 	bool quiet, align_ts, follow, no_pager;
 	int verbose;
 	const char *kallsyms, *from, *to;
+	/*
+	 * A command's own options, asked first: 0, -ENOMEM, an exit status after a message, or
+	 * REPORT_NOT_OWN. May be NULL.
+	 */
+	int (*own)(void *arg, int id, const char *text);
+	void *own_arg;
 };
 
-/* 0, or an exit status after a message. */
-int report_args_parse(struct report_args *ret_args, const struct command *command, int argc,
+enum {
+	REPORT_NOT_OWN = -1000
+};
+
+/*
+ * `args` is zeroed but for `own` and `own_arg`. The table of the command need not hold all options.
+ * 0, or an exit status after a message.
+ */
+int report_args_parse(struct report_args *args, const struct command *command, int argc,
 		      char **argv);
 void report_args_done(struct report_args *args);
 

@@ -11,44 +11,6 @@
 #include "cmd/report.h"
 #include "report/handlers.h"
 
-enum {
-	OPT_CPU = 1000,
-	OPT_CPUS,
-	OPT_FIRST_EVENT,
-	OPT_LAST_EVENT,
-	OPT_EVENTS,
-	OPT_EVENT,
-	OPT_CHECK_EVENTS,
-	OPT_KALLSYMS,
-	OPT_PID,
-	OPT_COMM,
-	OPT_TASK,
-	OPT_STAT,
-	OPT_UNAME,
-	OPT_VERSION,
-	OPT_TS_OFFSET,
-	OPT_TS2SECS,
-	OPT_NODATE,
-	OPT_RAW_TS,
-	OPT_ALIGN_TS,
-	OPT_TS_DIFF,
-	OPT_TS_CHECK,
-	OPT_PROFILE,
-	OPT_BY_COMM,
-	OPT_BOUNDARY,
-	OPT_DEBUG,
-	OPT_VERBOSE,
-	OPT_COMPAT,
-	OPT_FROM,
-	OPT_TO,
-	OPT_JSON,
-	OPT_CSV,
-	OPT_FIELDS,
-	OPT_FOLLOW,
-	OPT_COLOR,
-	OPT_NO_PAGER,
-};
-
 #define ROW(id, letter, name, arg, arg_name, help)                                                 \
 	{                                                                                          \
 		id, letter, name, arg, arg_name, help, NULL                                        \
@@ -61,26 +23,16 @@ enum {
 #define ARG  CMD_ARG_REQUIRED
 
 static const struct cmd_option options[] = {
-	GROUP('i', 'i', "input", ARG, "FILE", "read FILE (several are merged by time)", "Input"),
-	ROW(OPT_CPU, 0, "cpu", ARG, "LIST", "only these CPUs: 0,2-4"),
-	ROW(OPT_KALLSYMS, 0, "kallsyms", ARG, "FILE",
-	    "more symbols, in the form of /proc/kallsyms"),
+	REPORT_INPUT_ROWS("read FILE (several are merged by time)"),
 	ROW(OPT_FOLLOW, 0, "follow", NONE, NULL,
 	    "go on while the recording is still being written, and end with it; lines of "
 	    "different CPUs come as their pages do"),
 
-	GROUP(OPT_FROM, 0, "from", ARG, "TIME",
-	      "only from this time on: seconds as shown, or +TIME since the start; units s, ms, "
-	      "us, ns",
-	      "Selection"),
-	ROW(OPT_TO, 0, "to", ARG, "TIME", "only up to this time"),
-	ROW(OPT_TASK, 0, "task", ARG, "LIST", "only these tasks: names, globs or pids"),
+	REPORT_RANGE_ROWS,
 	ROW(OPT_EVENT, 0, "event", ARG, "RE",
 	    "only events whose name or system holds RE, or SYSTEM:EVENT; with --events or --compat "
 	    "3.1: show these formats"),
-	ROW('F', 'F', "filter", ARG, "FILTER",
-	    "only events that match EVENTS:EXPRESSION; after -i, of that file only"),
-	ROW('v', 'v', NULL, NONE, NULL, "the -F options that follow hide what they match"),
+	REPORT_FILTER_ROWS,
 	ROW('T', 'T', "filter-test", NONE, NULL, "print the -F filters as understood, and stop"),
 	ROW(OPT_PID, 0, "pid", ARG, "LIST", "events of, or about, these pids"),
 	ROW(OPT_COMM, 0, "comm", ARG, "LIST", "events of, or about, tasks of these names"),
@@ -534,7 +486,10 @@ static bool *flag_of(struct report_args *args, int id)
 static int apply(struct report_args *args, int id, const char *arg)
 {
 	bool *flag = flag_of(args, id);
+	int r = args->own ? args->own(args->own_arg, id, arg) : REPORT_NOT_OWN;
 
+	if (r != REPORT_NOT_OWN)
+		return r;
 	if (flag) {
 		*flag = true;
 		return 0;
@@ -608,14 +563,13 @@ static int check_together(const struct report_args *args)
 	return 0;
 }
 
-int report_args_parse(struct report_args *ret_args, const struct command *command, int argc,
+int report_args_parse(struct report_args *args, const struct command *command, int argc,
 		      char **argv)
 {
-	struct report_args *args = ret_args;
 	struct cmd_parser parser;
 	int id, r = 0;
 
-	*args = (struct report_args){.command = command};
+	args->command = command;
 	args->report.compat = COMPAT_34;
 	args->report.colour = cmd_stdout_colour();
 	handler_options_init(&args->report.events);
