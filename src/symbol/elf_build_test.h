@@ -35,7 +35,7 @@ static inline void build_bytes(struct build *build, const void *data, size_t len
 {
 	build->data = realloc(build->data, build->len + len + 1);
 	if (!build->data)
-		abort();
+		__builtin_trap();
 	memcpy(build->data + build->len, data, len);
 	build->len += len;
 }
@@ -166,7 +166,7 @@ static inline struct build build_elf(bool is64, bool big, uint16_t machine,
 
 	if (hidden && lzma_easy_buffer_encode(6, LZMA_CHECK_CRC32, NULL, hidden->data, hidden->len,
 					      packed, &packed_len, sizeof(packed)) != LZMA_OK)
-		abort();
+		__builtin_trap();
 	/* The first round only finds out where the section headers come to lie. */
 	for (int round = 0; round < 2; round++) {
 		uint32_t at = 1;
