@@ -8,6 +8,7 @@
 #define SONDE_BASE_ERR_H
 
 #include <stdarg.h>
+#include <stddef.h>
 
 #define _printf_(a, b) __attribute__((format(printf, a, b)))
 #define _must_check_   __attribute__((warn_unused_result))
@@ -25,6 +26,13 @@ int err_set(struct err *err, int code, const char *fmt, ...) _printf_(3, 4);
 
 /* As err_set, and appends ": " and the text of the errno. */
 int err_sys(struct err *err, int code, const char *fmt, ...) _printf_(3, 4);
+
+/*
+ * "MESSAGE\n  TEXT\n  ^": the caret stands below text[at]; a long text is cut around it. For parse
+ * errors.
+ */
+int err_caret(struct err *err, int code, const char *text, size_t at, const char *fmt, ...)
+	_printf_(5, 6);
 
 /* Put "context: " before the text already in `err`; returns `code` unchanged. */
 int err_wrap(struct err *err, int code, const char *fmt, ...) _printf_(3, 4);

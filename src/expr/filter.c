@@ -146,13 +146,13 @@ static int add_name(struct filter_text *text, const struct event_db *db, size_t 
 		return err_set(err, -ENOMEM, "out of memory");
 	r = event_match_new(&match, name, EVENT_MATCH_FILTER, &reason);
 	if (r < 0)
-		return filter_error(err, r, text->source.text, at, "%s", reason.text);
+		return err_caret(err, r, text->source.text, at, "%s", reason.text);
 	for (size_t i = 0; i < nr; i++)
 		if (event_match_test(match, event_db_at(db, i)))
 			selected[found++] = event_db_at(db, i);
 	if (!found)
-		return filter_error(err, -ENOENT, text->source.text, at,
-				    "no event or system is called '%s'", name);
+		return err_caret(err, -ENOENT, text->source.text, at,
+				 "no event or system is called '%s'", name);
 	qsort(selected, found, sizeof(struct event *), compare_ids);
 	for (size_t i = 0; i < found; i++) {
 		r = add_event(text, selected[i], has_expression, err);

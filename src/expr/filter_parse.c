@@ -7,7 +7,6 @@
  * waits for its operator.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -38,48 +37,9 @@ struct level {
 
 static int parse_level(struct parser *parser, struct level *level, struct node **ret_node);
 
-/* The part of `text` around `at` that a message can hold. */
-static void error_window(const char *text, size_t at, const char **ret_text, size_t *ret_len,
-			 size_t *ret_at)
-{
-	enum {
-		WIDTH = 120
-	};
-	size_t len = strlen(text), start = 0;
-
-	if (at > len)
-		at = len;
-	if (len > WIDTH && at > WIDTH / 2)
-		start = MIN(at - WIDTH / 2, len - WIDTH);
-	*ret_text = text + start;
-	*ret_len = MIN(len - start, (size_t)WIDTH);
-	*ret_at = at - start;
-}
-
-int filter_error(struct err *err, int code, const char *text, size_t at, const char *fmt, ...)
-{
-	char message[200], line[121], caret[122];
-	size_t len, column;
-	const char *shown;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vsnprintf(message, sizeof(message), fmt, ap) < 0)
-		message[0] = '\0';
-	va_end(ap);
-	error_window(text, at, &shown, &len, &column);
-	for (size_t i = 0; i < len; i++)
-		line[i] = shown[i] >= ' ' && shown[i] != 0x7f ? shown[i] : ' ';
-	line[len] = '\0';
-	memset(caret, ' ', column);
-	caret[column] = '^';
-	caret[column + 1] = '\0';
-	return err_set(err, code, "%s\n  %s\n  %s", message, line, caret);
-}
-
 #define parse_error(parser, ...)                                                                   \
-	filter_error((parser)->err, -EINVAL, (parser)->source->text,                               \
-		     (size_t)((parser)->token.text - (parser)->source->text), __VA_ARGS__)
+	err_caret((parser)->err, -EINVAL, (parser)->source->text,                                  \
+		  (size_t)((parser)->token.text - (parser)->source->text), __VA_ARGS__)
 
 static struct node *new_node(struct parser *parser, enum node_kind kind, enum token_op op)
 {

@@ -78,10 +78,6 @@ struct filter_source {
 int filter_parse(const struct filter_source *source, const struct event *event, struct arena *arena,
 		 struct matcher **matchers, struct node **ret_node, struct err *err) _must_check_;
 
-/* "MESSAGE\n  TEXT\n  ^": the caret stands below text[at]; a long text is cut around it. */
-int filter_error(struct err *err, int code, const char *text, size_t at, const char *fmt, ...)
-	_printf_(5, 6);
-
 void node_print(const struct node *node, struct out *out);
 
 enum operand_kind {
