@@ -160,6 +160,9 @@ void out_u64_pad(struct out *out, uint64_t v, unsigned int width, char pad); /* 
 void out_hex_pad(struct out *out, uint64_t v, unsigned int width, char pad);
 void out_str_right(struct out *out, const char *text, size_t len, size_t width); /* %*s, not cut */
 void out_str_left(struct out *out, const char *text, size_t len, size_t width);	 /* %-*s */
+/* A JSON string in quotes; bytes that are no UTF-8 become U+FFFD, so that the text is always valid.
+ */
+void out_json(struct out *out, const char *text, size_t len);
 void out_printf(struct out *out, const char *fmt, ...) _printf_(2, 3); /* for rare things only */
 const char *out_cstr(struct out *out); /* adds a NUL behind the text; valid until the next append */
 

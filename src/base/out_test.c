@@ -86,6 +86,16 @@ TEST(printf_grows)
 	CHECK(out_cstr(&out)[5002] == '|');
 }
 
+TEST(json_strings)
+{
+	static const char text[] = "a\"\\\n\t\x7f\xc3\xa9\xff\xc3";
+	struct out out = {0};
+
+	out_json(&out, text, sizeof(text) - 1);
+	CHECK_STR(out_cstr(&out), "\"a\\\"\\\\\\n\\u0009\\u007f\xc3\xa9\\ufffd\\ufffd\"");
+	out_done(&out);
+}
+
 TEST(failed_allocations_are_remembered)
 {
 	_cleanup_(fault_done) struct fault_sweep s = {.what = FAULT_MEM};

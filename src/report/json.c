@@ -6,53 +6,6 @@
 #include "base/mem.h"
 #include "report/batch.h"
 
-/* Length of a valid UTF-8 sequence at p, 0 when there is none. */
-static unsigned int utf8_len(const unsigned char *p, size_t left)
-{
-	unsigned int len = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-
-	if (len == 1)
-		return 1;
-	if (p[0] < 0xc2 || p[0] > 0xf4 || len > left)
-		return 0;
-	for (unsigned int i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return len;
-}
-
-/* A JSON string; bytes that are no UTF-8 become U+FFFD, so that the line is always valid. */
-static void json_string(struct out *out, const char *text, size_t len)
-{
-	const unsigned char *p = (const unsigned char *)text, *end = p + len;
-
-	out_char(out, '"');
-	while (p < end) {
-		unsigned int n;
-
-		if (*p == '"' || *p == '\\') {
-			out_char(out, '\\');
-			out_char(out, (char)*p++);
-		} else if (*p == '\n') {
-			out_lit(out, "\\n");
-			p++;
-		} else if (*p < 0x20 || *p == 0x7f) {
-			out_lit(out, "\\u00");
-			out_hex_pad(out, *p++, 2, '0');
-		} else if ((n = utf8_len(p, (size_t)(end - p)))) {
-			out_mem(out, p, n);
-			p += n;
-		} else {
-			out_lit(out, "\\ufffd");
-			p++;
-		}
-	}
-	out_char(out, '"');
-}
-
 static void put_number(struct out *out, const struct event_field *field, uint64_t value)
 {
 	if (field->flags & EVENT_FIELD_SIGNED)
@@ -118,7 +71,7 @@ static void json_key(struct out *out, const char *key)
 static void json_text_member(struct out *out, const char *key, const char *text)
 {
 	json_key(out, key);
-	json_string(out, text, strlen(text));
+	out_json(out, text, strlen(text));
 }
 
 static void json_fields(const struct batch_record *rec, struct out *out)
@@ -136,9 +89,9 @@ static void json_fields(const struct batch_record *rec, struct out *out)
 		if (!first)
 			out_char(out, ',');
 		first = false;
-		json_string(out, field->name, strlen(field->name));
+		out_json(out, field->name, strlen(field->name));
 		out_char(out, ':');
-		put_value(out, rec, field, json_string);
+		put_value(out, rec, field, out_json);
 	}
 	out_char(out, '}');
 }
@@ -159,7 +112,7 @@ void format_json(const struct report *report, const struct batch_record *rec, in
 	out_clear(scratch);
 	format_latency_flags(input, rec->data, rec->len, scratch);
 	json_key(out, "flags");
-	json_string(out, scratch->buf, scratch->len);
+	out_json(out, scratch->buf, scratch->len);
 	if (report->nr_inputs > 1)
 		json_text_member(out, "file", input->input->base_name);
 	if (source->is_instance)
@@ -177,7 +130,7 @@ void format_json(const struct report *report, const struct batch_record *rec, in
 	json_fields(rec, out);
 	event_text(report, rec, scratch);
 	json_key(out, "text");
-	json_string(out, scratch->buf, scratch->len);
+	out_json(out, scratch->buf, scratch->len);
 	out_lit(out, "}\n");
 }
 
