@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kernel/journal.h"
 #include "kernel/tracefs.h"
 
 static char root[64];
@@ -108,6 +109,25 @@ static inline void fake_make(void)
 	put("instances/keep/x", "");
 }
 
+/* The directory of the journals. */
+static inline const char *fake_state(void)
+{
+	static char path[80];
+
+	snprintf(path, sizeof(path), "%s/state", root);
+	return path;
+}
+
+static inline struct kernel_journal *fake_journal(void)
+{
+	struct kernel_journal *journal;
+	struct err err;
+
+	if (kernel_journal_open(&journal, fake_state(), NULL, &err) < 0)
+		__builtin_trap();
+	return journal;
+}
+
 static inline struct tracefs *fake(void)
 {
 	struct tracefs *fs = NULL;
@@ -116,6 +136,7 @@ static inline struct tracefs *fake(void)
 	fake_make();
 	if (tracefs_open(&fs, root, &err) < 0)
 		__builtin_trap();
+	fs->state = fake_state();
 	return fs;
 }
 

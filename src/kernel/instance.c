@@ -13,109 +13,17 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "kernel/borrow.h"
 
-#define VALUE_BYTES   (4u << 20)
-#define OWN_PREFIX    "sonde-"
-#define RMDIR_TRIES   50
-#define RMDIR_WAIT_US 20000
-
-struct kernel_undo {
-	char *file, *text;
-	bool append;
-};
-
-/* --- what is given back --- */
-
-static int undo_push(struct kernel_instance *inst, const char *file, const char *text, bool append)
-{
-	struct kernel_undo undo = {.append = append};
-	int r = array_reserve(&inst->undo, &inst->cap_undo, inst->nr_undo + 1, sizeof(undo));
-
-	if (r < 0)
-		return r;
-	undo.file = mem_strdup(file);
-	undo.text = mem_strdup(text);
-	if (!undo.file || !undo.text) {
-		mem_free(undo.file);
-		mem_free(undo.text);
-		return -ENOMEM;
-	}
-	inst->undo[inst->nr_undo++] = undo;
-	return 0;
-}
-
-/* What must be written to get back the state that reading `file` showed as `old`. Cut in place. */
-static const char *undo_value(const char *file, char *old)
-{
-	const char *name = strrchr(file, '/');
-	char *open, *close;
-
-	name = name ? name + 1 : file;
-	if (!strcmp(name, "trace_clock")) {
-		open = strchr(old, '[');
-		close = open ? strchr(open, ']') : NULL;
-		if (!close)
-			return "local";
-		*close = '\0';
-		return open + 1;
-	}
-	if (!strcmp(name, "filter"))
-		return !strncmp(old, "none", 4) || strstr(old, "parse_error:") ? "0" : old;
-	if (!strcmp(name, "enable"))
-		return old[0] == '1' ? "1" : "0";
-	if (!strcmp(name, "buffer_size_kb")) {
-		old[strspn(old, "0123456789")] = '\0';
-		return old;
-	}
-	if (!strncmp(old, "no pid", 6))
-		return "";
-	return old;
-}
-
-static int save(struct kernel_instance *inst, const char *file, const char *what, struct err *err)
-{
-	_cleanup_free_ char *old = NULL;
-	int r = tracefs_read(inst->path, file, what, VALUE_BYTES, &old, NULL, err);
-
-	if (r < 0)
-		return r;
-	r = undo_push(inst, file, undo_value(file, old), false);
-	return r < 0 ? err_sys(err, r, "cannot %s", what) : 0;
-}
+#define VALUE_BYTES (4u << 20)
+#define OWN_PREFIX  "sonde-"
 
 int kernel_instance_write(struct kernel_instance *inst, const char *file, const char *text,
 			  const char *what, struct err *err)
 {
-	int r = inst->created ? 0 : save(inst, file, what, err);
-
-	return r < 0 ? r : tracefs_write(inst->path, file, text, what, err);
-}
-
-static int undo_all(struct kernel_instance *inst, struct err *err)
-{
-	struct err first = {0}, other;
-
-	while (inst->nr_undo) {
-		struct kernel_undo *undo = &inst->undo[--inst->nr_undo];
-		struct err *to = first.code ? &other : &first;
-		const char *what = "put the old setting back";
-		int r;
-
-		if (undo->append)
-			r = tracefs_append(inst->path, undo->file, undo->text, what, to);
-		else
-			r = tracefs_write(inst->path, undo->file, undo->text, what, to);
-		if (r < 0 && !first.code)
-			first.code = r;
-		mem_free(undo->file);
-		mem_free(undo->text);
-	}
-	mem_free(inst->undo);
-	inst->undo = NULL;
-	inst->cap_undo = 0;
-	if (first.code && err)
-		*err = first;
-	return first.code;
+	if (inst->created)
+		return tracefs_write(inst->path, file, text, what, err);
+	return kernel_borrow_write(inst->journal, inst->path, file, text, what, err);
 }
 
 /* --- life --- */
@@ -163,23 +71,59 @@ static int locate(struct kernel_instance *inst, const char *name)
 	return inst->path ? 0 : -ENOMEM;
 }
 
+/* Locked as long as we live: how others see that it is in use. */
+static int lock_directory(struct kernel_instance *inst)
+{
+	do {
+		inst->lock_fd = io_open(inst->path, O_RDONLY | O_DIRECTORY, 0);
+	} while (inst->lock_fd == -EINTR);
+	return inst->lock_fd < 0 ? inst->lock_fd : io_lock(inst->lock_fd, LOCK_EX | LOCK_NB);
+}
+
 /* Make the directory; 1 when it was there before. */
 static int make(struct kernel_instance *inst, struct err *err)
 {
-	int r;
+	struct stat st;
+	int r = io_stat(inst->path, &st);
 
+	if (r == 0)
+		return 1;
+	r = kernel_journal_push(inst->journal, KERNEL_UNDO_RMDIR, inst->path, NULL, "", err);
+	if (r < 0)
+		return r;
 	do {
 		r = io_mkdir(inst->path, 0750);
 	} while (r == -EINTR);
-	if (r == -EEXIST)
+	if (r == -EEXIST) {
+		kernel_journal_forget(inst->journal, inst->mark);
 		return 1;
-	if (r < 0)
+	}
+	if (r < 0) {
+		kernel_journal_forget(inst->journal, inst->mark);
 		return tracefs_explain(err, r, "make a tracing instance", inst->path);
+	}
 	inst->created = true;
 	inst->on = true;
-	inst->lock_fd = io_open(inst->path, O_RDONLY | O_DIRECTORY, 0);
-	if (inst->lock_fd >= 0)
-		flock(inst->lock_fd, LOCK_EX | LOCK_NB);
+	/* A file system that cannot lock takes nothing from us but this protection. */
+	if (lock_directory(inst) < 0)
+		return 0;
+	return 0;
+}
+
+/* An instance that was there: nobody else of us may be using it, nor may 'sonde start'. */
+static int take(struct kernel_instance *inst, struct err *err)
+{
+	const char *name = inst->name[0] ? inst->name : "the top instance";
+
+	if (lock_directory(inst) == -EWOULDBLOCK)
+		return err_set(err, -EBUSY,
+			       "another sonde is tracing with %s right now; wait for it, or give "
+			       "another instance with -B NAME",
+			       name);
+	if (!kernel_journal_is_kept(inst->journal) &&
+	    kernel_journal_kept_uses(inst->fs->state, inst->path))
+		return err_set(err, -EBUSY,
+			       "'sonde start' is tracing with %s; 'sonde reset' ends that", name);
 	return 0;
 }
 
@@ -211,6 +155,17 @@ static int prepare(struct kernel_instance *inst, struct err *err)
 	return r;
 }
 
+static void begin(struct kernel_instance *inst, const struct tracefs *fs,
+		  struct kernel_journal *journal)
+{
+	*inst = (struct kernel_instance){
+		.fs = fs,
+		.lock_fd = -1,
+		.journal = journal,
+		.mark = kernel_journal_mark(journal),
+	};
+}
+
 static void give_up(struct kernel_instance *inst)
 {
 	struct err ignored;
@@ -218,13 +173,14 @@ static void give_up(struct kernel_instance *inst)
 	kernel_instance_close(inst, &ignored);
 }
 
-int kernel_instance_create(struct kernel_instance *inst, const struct tracefs *fs, struct err *err)
+int kernel_instance_create(struct kernel_instance *inst, const struct tracefs *fs,
+			   struct kernel_journal *journal, struct err *err)
 {
 	for (unsigned int attempt = 0;; attempt++) {
 		char name[64];
 		int r;
 
-		*inst = (struct kernel_instance){.fs = fs, .lock_fd = -1};
+		begin(inst, fs, journal);
 		if (attempt)
 			snprintf(name, sizeof(name), OWN_PREFIX "%d-%u", (int)getpid(), attempt);
 		else
@@ -254,61 +210,34 @@ static bool name_is_legal(const char *name)
 }
 
 int kernel_instance_open(struct kernel_instance *inst, const struct tracefs *fs, const char *name,
-			 struct err *err)
+			 struct kernel_journal *journal, struct err *err)
 {
 	int r;
 
-	*inst = (struct kernel_instance){.fs = fs, .lock_fd = -1};
+	begin(inst, fs, journal);
 	if (!name_is_legal(name))
 		return err_set(err, -EINVAL, "'%.100s' cannot be the name of an instance", name);
 	r = locate(inst, name);
 	if (r < 0)
 		err_sys(err, r, "cannot open the instance '%s'", name);
-	else if (name[0])
-		r = make(inst, err);
-	if (r >= 0)
+	else
+		r = name[0] ? make(inst, err) : 1;
+	if (r == 1)
+		r = take(inst, err);
+	if (r == 0)
 		r = prepare(inst, err);
 	if (r < 0)
 		give_up(inst);
 	return r;
 }
 
-/*
- * A reader that is just closing keeps the directory busy for a moment; anything else is tried once
- * more, since nobody else will remove it.
- */
-static int remove_directory(const char *path)
+int kernel_instance_close(struct kernel_instance *inst, struct err *err)
 {
 	int r;
 
-	for (unsigned int i = 0;; i++) {
-		r = io_rmdir(path);
-		if (r == -EINTR || (r < 0 && i == 0))
-			continue;
-		if (r != -EBUSY || i >= RMDIR_TRIES)
-			return r;
-		usleep(RMDIR_WAIT_US);
-	}
-}
-
-int kernel_instance_close(struct kernel_instance *inst, struct err *err)
-{
-	int r = 0;
-
 	if (!inst->fs)
 		return 0;
-	if (inst->created) {
-		r = remove_directory(inst->path);
-		if (r < 0)
-			tracefs_explain(err, r, "remove our tracing instance", inst->path);
-		for (size_t i = 0; i < inst->nr_undo; i++) {
-			mem_free(inst->undo[i].file);
-			mem_free(inst->undo[i].text);
-		}
-		mem_free(inst->undo);
-	} else {
-		r = undo_all(inst, err);
-	}
+	r = kernel_journal_undo(inst->journal, inst->mark, err);
 	io_close(inst->lock_fd);
 	mem_free(inst->name);
 	mem_free(inst->path);
@@ -365,9 +294,10 @@ static int set_on(struct kernel_instance *inst, bool on, struct err *err)
 	const char *what = on ? "start tracing" : "stop tracing";
 	int r = 0;
 
-	/* Saved once, when it is first stopped. */
-	if (!inst->created && !inst->nr_undo)
-		r = save(inst, "tracing_on", what, err);
+	/* Noted once, when it is first stopped. */
+	if (!inst->created && !inst->switch_noted)
+		r = kernel_borrow(inst->journal, inst->path, "tracing_on", what, err);
+	inst->switch_noted = true;
 	if (r == 0)
 		r = tracefs_write(inst->path, "tracing_on", on ? "1" : "0", what, err);
 	if (r == 0)
@@ -547,9 +477,11 @@ int kernel_instance_option(struct kernel_instance *inst, const char *option, str
 		return err_set(err, -EINVAL, "this kernel has no option '%.60s'; it has: %.300s",
 			       option, text);
 	}
-	r = inst->created ? 0 : undo_push(inst, "trace_options", negated, false);
+	r = inst->created ? 0
+			  : kernel_journal_push(inst->journal, KERNEL_UNDO_WRITE, inst->path,
+						"trace_options", negated, err);
 	if (r < 0)
-		return err_sys(err, r, "cannot %s", what);
+		return r;
 	return tracefs_write(inst->path, "trace_options", option, what, err);
 }
 

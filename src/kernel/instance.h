@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tracing instances: a buffer set of our own, so that nobody else's tracing is disturbed. An
- * instance that was there before (or the top one) is borrowed: every file is read before it is
- * changed, and closing writes the old values back, last one first.
+ * instance that was there before (or the top one) is borrowed: what every file says goes into
+ * the session's journal before it is changed, and closing writes the old values back, last one
+ * first. An instance that is borrowed is locked, as one session at a time can give it back.
  *
  * Our own instance is called sonde-PID and its directory is kept locked (flock) as long as its
  * owner lives, which is how a later run tells a left-over from one in use.
@@ -17,30 +18,33 @@
 
 #include "base/err.h"
 #include "kernel/events.h"
+#include "kernel/journal.h"
 #include "kernel/tracefs.h"
-
-struct kernel_undo;
 
 struct kernel_instance {
 	const struct tracefs *fs;
 	char *name; /* "" is the top one */
 	char *path;
 	int lock_fd;
-	bool created;	    /* by us, to be removed */
-	bool on;	    /* tracing_on is 1 */
-	uint32_t page_size; /* bytes of a sub-buffer */
-	uint8_t long_size;  /* of the kernel */
-	struct kernel_undo *undo;
-	size_t nr_undo, cap_undo;
+	bool created;			/* by us, to be removed */
+	bool on;			/* tracing_on is 1 */
+	uint32_t page_size;		/* bytes of a sub-buffer */
+	uint8_t long_size;		/* of the kernel */
+	bool switch_noted;		/* tracing_on is in the journal */
+	struct kernel_journal *journal; /* borrowed, of the session */
+	size_t mark;			/* where this instance begins in it */
 };
 
 /* A new instance of our own, stopped. */
-int kernel_instance_create(struct kernel_instance *inst, const struct tracefs *fs, struct err *err)
-	_must_check_;
+int kernel_instance_create(struct kernel_instance *inst, const struct tracefs *fs,
+			   struct kernel_journal *journal, struct err *err) _must_check_;
 /* The instance of that name, created when it does not exist; "" is the top one. Stopped. */
 int kernel_instance_open(struct kernel_instance *inst, const struct tracefs *fs, const char *name,
-			 struct err *err) _must_check_;
-/* Restores or removes. Everything is tried; the first failure is returned. */
+			 struct kernel_journal *journal, struct err *err) _must_check_;
+/*
+ * Undoes what the journal has had since the instance was made or opened, so instances of one
+ * session are closed in reverse order. Everything is tried; the first failure is returned.
+ */
 int kernel_instance_close(struct kernel_instance *inst, struct err *err);
 
 /* Remove instances left by killed recorders; calls note(ctx, name) for each. Never fails. */

@@ -98,6 +98,7 @@ TEST(why_a_pattern_names_nothing)
 TEST(borrowed_instance_is_restored)
 {
 	struct tracefs *fs = fake();
+	struct kernel_journal *journal = fake_journal();
 	struct kernel_instance inst;
 	struct kernel_events events;
 	pid_t pids[] = {1, 22};
@@ -107,7 +108,7 @@ TEST(borrowed_instance_is_restored)
 	int r;
 
 	put_instance("instances/keep/");
-	r = kernel_instance_open(&inst, fs, "keep", &err);
+	r = kernel_instance_open(&inst, fs, "keep", journal, &err);
 	if (r < 0)
 		printf("# %s\n", err.text);
 	CHECK_EQ(r, 0);
@@ -137,22 +138,24 @@ TEST(borrowed_instance_is_restored)
 	CHECK_STR(get("instances/keep/events/sched/sched_switch/filter"), "0");
 	CHECK_STR(get("instances/keep/events/sched/sched_waking/filter"), "pid > 4\n");
 	CHECK_STR(get("instances/keep/trace_clock"), "local");
-	CHECK_STR(get("instances/keep/buffer_size_kb"), "7");
+	CHECK_STR(get("instances/keep/buffer_size_kb"), "1408");
 	CHECK_STR(get("instances/keep/current_tracer"), "nop\n");
 	CHECK_STR(get("instances/keep/trace_options"), "nostacktrace");
 	CHECK_STR(get("instances/keep/set_event_pid"), "17\n");
 	kernel_events_done(&events);
+	CHECK_EQ(kernel_journal_close(journal, &err), 0);
 	fake_done(fs);
 }
 
 TEST(what_the_kernel_does_not_have)
 {
 	struct tracefs *fs = fake();
+	struct kernel_journal *journal = fake_journal();
 	struct kernel_instance inst;
 	struct err err = {0};
 
 	put_instance("instances/keep/");
-	CHECK_EQ(kernel_instance_open(&inst, fs, "keep", &err), 0);
+	CHECK_EQ(kernel_instance_open(&inst, fs, "keep", journal, &err), 0);
 	CHECK_EQ(kernel_instance_tracer(&inst, "function_graph", &err), -ENOENT);
 	CHECK_STR(err.text, "this kernel has no tracer 'function_graph' (it needs "
 			    "CONFIG_FUNCTION_GRAPH_TRACER); it has: function nop");
@@ -164,8 +167,9 @@ TEST(what_the_kernel_does_not_have)
 	CHECK_EQ(kernel_instance_subbuf(&inst, 8, &err), -ENOENT);
 	CHECK(strstr(err.text, "buffer_subbuf_size_kb (it needs a kernel of 6.8 or newer)"));
 	CHECK_EQ(kernel_instance_close(&inst, &err), 0);
-	CHECK_EQ(kernel_instance_open(&inst, fs, "a/b", &err), -EINVAL);
-	CHECK_EQ(kernel_instance_open(&inst, fs, "..", &err), -EINVAL);
+	CHECK_EQ(kernel_instance_open(&inst, fs, "a/b", journal, &err), -EINVAL);
+	CHECK_EQ(kernel_instance_open(&inst, fs, "..", journal, &err), -EINVAL);
+	CHECK_EQ(kernel_journal_close(journal, &err), 0);
 	fake_done(fs);
 }
 
@@ -189,6 +193,7 @@ static int fail_nth(enum io_op op, const char *path, size_t *len)
 TEST(filter_error_shows_the_caret)
 {
 	struct tracefs *fs = fake();
+	struct kernel_journal *journal = fake_journal();
 	struct kernel_instance inst;
 	struct kernel_events events;
 	struct err err = {0};
@@ -197,7 +202,7 @@ TEST(filter_error_shows_the_caret)
 	int r;
 
 	put_instance("instances/keep/");
-	CHECK_EQ(kernel_instance_open(&inst, fs, "keep", &err), 0);
+	CHECK_EQ(kernel_instance_open(&inst, fs, "keep", journal, &err), 0);
 	CHECK_EQ(kernel_events_load(&events, fs, &err), 0);
 	CHECK_EQ(kernel_events_match(&events, "sched_switch", hits), 1);
 	failing_op = IO_WRITE;
@@ -218,18 +223,20 @@ TEST(filter_error_shows_the_caret)
 			    "not found\n  pid == 1 && foo == 1\n              ^");
 	CHECK_EQ(kernel_instance_close(&inst, &err), 0);
 	kernel_events_done(&events);
+	CHECK_EQ(kernel_journal_close(journal, &err), 0);
 	fake_done(fs);
 }
 
 TEST(stats_are_parsed)
 {
 	struct tracefs *fs = fake();
+	struct kernel_journal *journal = fake_journal();
 	struct kernel_instance inst;
 	struct kernel_cpu_stats stats;
 	struct err err;
 
 	put_instance("instances/keep/");
-	CHECK_EQ(kernel_instance_open(&inst, fs, "keep", &err), 0);
+	CHECK_EQ(kernel_instance_open(&inst, fs, "keep", journal, &err), 0);
 	CHECK_EQ(kernel_instance_stats(&inst, 0, &stats, NULL, &err), 0);
 	CHECK_EQ(stats.overrun, 5);
 	CHECK_EQ(stats.commit_overrun, 1);
@@ -237,6 +244,7 @@ TEST(stats_are_parsed)
 	CHECK_EQ(stats.read, 100);
 	CHECK_EQ(kernel_instance_stats(&inst, 2, &stats, NULL, &err), -ENOENT);
 	CHECK_EQ(kernel_instance_close(&inst, &err), 0);
+	CHECK_EQ(kernel_journal_close(journal, &err), 0);
 	fake_done(fs);
 }
 
@@ -245,6 +253,7 @@ TEST(stats_are_parsed)
 TEST(filter_error_of_the_event_itself)
 {
 	struct tracefs *fs = fake();
+	struct kernel_journal *journal = fake_journal();
 	struct kernel_instance inst;
 	struct kernel_events events;
 	struct err err = {0};
@@ -253,7 +262,7 @@ TEST(filter_error_of_the_event_itself)
 	int r;
 
 	put_instance("instances/keep/");
-	CHECK_EQ(kernel_instance_open(&inst, fs, "keep", &err), 0);
+	CHECK_EQ(kernel_instance_open(&inst, fs, "keep", journal, &err), 0);
 	CHECK_EQ(kernel_events_load(&events, fs, &err), 0);
 	CHECK_EQ(kernel_events_match(&events, "sched", hits), 2);
 	answer_file = "instances/keep/events/sched/sched_switch/filter";
@@ -279,6 +288,7 @@ TEST(filter_error_of_the_event_itself)
 		  "comm ~ \"**sh\" && b ~ '!**x' || c ~ \"*a*\" || d == \"*e\"");
 	CHECK_EQ(kernel_instance_close(&inst, &err), 0);
 	kernel_events_done(&events);
+	CHECK_EQ(kernel_journal_close(journal, &err), 0);
 	fake_done(fs);
 }
 

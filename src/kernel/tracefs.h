@@ -16,6 +16,7 @@
 struct tracefs {
 	char *path;	      /* without a final slash */
 	const char *kallsyms; /* "/proc/kallsyms"; a test has its own */
+	const char *state;    /* of the journals; NULL: kernel_state_dir */
 	bool was_mounted;     /* false: this call mounted it */
 	unsigned int cpus;    /* one more than the highest CPU that has a buffer */
 };

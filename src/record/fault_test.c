@@ -92,6 +92,7 @@ static int record_once(struct err *err)
 		.instances = instances,
 		.nr_instances = 1,
 		.tracefs = root,
+		.state = fake_state(),
 		.kallsyms = symbols_path,
 		.output = out_path,
 		.version = 7,

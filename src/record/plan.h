@@ -42,6 +42,7 @@ struct record_plan {
 	struct record_instance **instances; /* the own one first; owned */
 	size_t nr_instances;
 	const char *tracefs;  /* NULL: where it is */
+	const char *state;    /* directory of the journals; NULL: where they are */
 	const char *kallsyms; /* NULL: the kernel's own */
 	const char *output;
 	int version;

@@ -244,8 +244,11 @@ static int set_up(struct session *session, struct err *err)
 	if (!session->fs->was_mounted)
 		session_say(session, RECORD_SAY_WARNING, "mounted tracefs on %s",
 			    session->fs->path);
+	session->fs->state = session->plan->state;
 	kernel_instance_remove_stale(session->fs, note_stale, session);
-	r = session_setup(session, err);
+	r = kernel_journal_open(&session->journal, session->plan->state, NULL, err);
+	if (r == 0)
+		r = session_setup(session, err);
 	if (r == 0) {
 		const struct session_instance *inst = session->instances;
 
@@ -334,6 +337,9 @@ static int record(struct session *session, struct wait *wait, struct record_resu
 	drain_free(session->drain);
 	session->drain = NULL;
 	closed = session_close_instances(session, r < 0 ? &other : err);
+	if (kernel_journal_close(session->journal, &other) < 0 && closed == 0)
+		closed = r < 0 ? r : err_set(err, other.code, "%s", other.text);
+	session->journal = NULL;
 	return r < 0 ? r : closed;
 }
 

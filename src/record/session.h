@@ -22,6 +22,7 @@ struct session {
 	record_say_fn say;
 	void *ctx;
 	struct tracefs *fs;
+	struct kernel_journal *journal;
 	struct kernel_events events;
 	bool *stored; /* by event: its format goes into the file */
 	struct session_instance *instances;

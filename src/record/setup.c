@@ -109,14 +109,14 @@ static int open_top(struct session *session, struct session_instance *inst, stru
 			       "program is tracing with '%.32s'; wait for it, or end it with "
 			       "echo nop > %s/current_tracer",
 			       inst->plan->tracer, tracer, session->fs->path);
-	return kernel_instance_open(&inst->kernel, session->fs, "", err);
+	return kernel_instance_open(&inst->kernel, session->fs, "", session->journal, err);
 }
 
 static int open_own(struct session *session, struct session_instance *inst, struct err *err)
 {
 	const char *tracer = inst->plan->tracer;
 	struct kernel_instance top = {.fs = session->fs, .path = session->fs->path};
-	int r = kernel_instance_create(&inst->kernel, session->fs, err);
+	int r = kernel_instance_create(&inst->kernel, session->fs, session->journal, err);
 
 	if (r < 0 || !tracer || kernel_instance_has_tracer(&inst->kernel, tracer) ||
 	    !kernel_instance_has_tracer(&top, tracer))
@@ -131,7 +131,8 @@ static int setup_instance(struct session *session, struct session_instance *inst
 	int r;
 
 	if (plan->name)
-		r = kernel_instance_open(&inst->kernel, session->fs, plan->name, err);
+		r = kernel_instance_open(&inst->kernel, session->fs, plan->name, session->journal,
+					 err);
 	else
 		r = open_own(session, inst, err);
 	inst->open = r == 0;
