@@ -6,6 +6,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/help.h"
+#include "cmd/recover.h"
 
 static int run_command(const struct command *command, int argc, char **argv)
 {
@@ -13,6 +14,8 @@ static int run_command(const struct command *command, int argc, char **argv)
 		cmd_help(command);
 		return cmd_finish(command, CMD_OK);
 	}
+	if (command->needs & CMD_NEEDS_TRACEFS || !strcmp(command->group, "look"))
+		cmd_recover(command);
 	return cmd_finish(command, command->run(command, argc, argv));
 }
 

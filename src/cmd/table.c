@@ -12,6 +12,7 @@
 /* clang-format off */
 #define COMMANDS(row) \
 	row(record) \
+	row(restore) \
 	row(stop) \
 	row(restart) \
 	row(clear) \

@@ -45,25 +45,31 @@ static int make_state_dir(const char *path, struct err *err)
 	return 0;
 }
 
-int kernel_state_dir(char **ret_path, struct err *err)
+/* Where it is, without making it. NULL without memory. */
+static char *state_path(void)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	_cleanup_free_ char *path = NULL;
 	char of_user[64];
+
+	if (geteuid() == 0)
+		return mem_strdup(STATE_DIR);
+	if (runtime && runtime[0] == '/' && access(runtime, W_OK) == 0)
+		return tracefs_join(runtime, "sonde");
+	snprintf(of_user, sizeof(of_user), "/tmp/sonde-%u", geteuid());
+	return mem_strdup(of_user);
+}
+
+int kernel_state_dir(char **ret_path, struct err *err)
+{
+	_cleanup_free_ char *path = state_path();
 	int r;
 
-	if (geteuid() == 0) {
-		/* A small initramfs may have no /run yet. */
-		r = io_mkdir("/run", 0755);
-		path = r == -ENOMEM ? NULL : mem_strdup(STATE_DIR);
-	} else if (runtime && runtime[0] == '/' && access(runtime, W_OK) == 0) {
-		path = tracefs_join(runtime, "sonde");
-	} else {
-		snprintf(of_user, sizeof(of_user), "/tmp/sonde-%u", geteuid());
-		path = mem_strdup(of_user);
-	}
 	if (!path)
 		return err_sys(err, -ENOMEM, "cannot open the journal");
+	/* A small initramfs may have no /run yet; what matters is whether the next one works. */
+	r = geteuid() == 0 ? io_mkdir("/run", 0755) : 0;
+	if (r < 0 && r != -EEXIST)
+		return err_sys(err, r, "cannot make /run");
 	r = make_state_dir(path, err);
 	if (r == 0)
 		*ret_path = steal(&path);
@@ -380,6 +386,21 @@ static bool is_of_session(const char *name)
 
 	return name[0] >= '1' && name[0] <= '9' && len > suffix &&
 	       !strcmp(name + len - suffix, SUFFIX);
+}
+
+bool kernel_journal_any(const char *state)
+{
+	_cleanup_free_ char *path = state ? mem_strdup(state) : state_path();
+	struct dirent *entry;
+	bool any = false;
+	DIR *dir;
+
+	if (!path || io_opendir(path, &dir) < 0)
+		return false;
+	while (!any && (entry = readdir(dir)))
+		any = is_of_session(entry->d_name);
+	closedir(dir);
+	return any;
 }
 
 int kernel_journal_recover(const char *state, bool undo,

@@ -63,6 +63,9 @@ int kernel_journal_close(struct kernel_journal *journal, struct err *err);
 /* Close without undoing: the kept session goes on, `sonde reset` will end it. NULL is legal. */
 void kernel_journal_release(struct kernel_journal *journal);
 
+/* Whether the state directory holds any session's journal; makes nothing, says nothing. */
+bool kernel_journal_any(const char *state);
+
 bool kernel_journal_is_kept(const struct kernel_journal *journal);
 /* Whether the kept session has changed something in `dir` (its instances/ do not count). */
 bool kernel_journal_kept_uses(const char *state, const char *dir);

@@ -91,6 +91,7 @@ TEST(killed_session_is_given_back)
 	}
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 	CHECK_STR(get("trace_clock"), "global");
+	CHECK(kernel_journal_any(fake_state()));
 	CHECK_EQ(recover(false), 1);
 	CHECK_STR(noted, "3 entries, 0 ");
 	CHECK_STR(get("trace_clock"), "global");
@@ -98,6 +99,7 @@ TEST(killed_session_is_given_back)
 	check_restored();
 	CHECK_EQ(recover(true), 0);
 	CHECK_EQ(state_files(), 0);
+	CHECK(!kernel_journal_any(fake_state()));
 	fake_done(fs);
 }
 
