@@ -23,6 +23,7 @@
 	row(dump) \
 	row(split) \
 	row(convert) \
+	row(mem) \
 	row(help_command) \
 	row(completion)
 /* clang-format on */

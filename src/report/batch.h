@@ -119,6 +119,9 @@ int batch_fill(struct report *report, struct batch *batch, uint32_t max, struct 
 void batch_clear(struct batch *batch);
 void batch_done(struct batch *batch);
 
+/* Losses of all CPUs into report->losses. -ENOMEM. */
+int report_collect_losses(struct report *report) _must_check_;
+
 /* Append the text of all its records to batch->text. Thread-safe for different batches. */
 void batch_format(const struct report *report, struct batch *batch);
 

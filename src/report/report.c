@@ -184,7 +184,7 @@ size_t report_losses(const struct report *report, const struct report_cpu_loss *
 	return report->nr_losses;
 }
 
-static int collect_losses(struct report *report)
+int report_collect_losses(struct report *report)
 {
 	report->nr_losses = 0;
 	for (size_t i = 0; i < report->nr_sources; i++) {
@@ -363,7 +363,7 @@ int report_run(struct report *report, int fd, struct err *err)
 	else
 		r = run_pipeline(&pipe, fd, err);
 	pipeline_stop(&pipe);
-	if (r >= 0 && collect_losses(report) < 0)
+	if (r >= 0 && report_collect_losses(report) < 0)
 		r = err_set(err, -ENOMEM, "out of memory");
 	return r;
 }

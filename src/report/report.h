@@ -102,6 +102,26 @@ void report_set_name_width(struct report *report, size_t width);
  */
 int report_run(struct report *report, int fd, struct err *err) _must_check_;
 
+/* A selected record, as report_scan hands it on. Borrowed until `each` returns. */
+struct report_item {
+	const struct source *source;
+	const struct event *event; /* NULL: unknown id */
+	const struct source_record *rec;
+	int32_t pid;
+	/*
+	 * Events lost on its CPU since the item before from there: 0, a number,
+	 * SUBBUF_LOST_UNKNOWN. (rec->lost is less where records between were not selected.)
+	 */
+	int64_t lost;
+};
+
+/*
+ * In place of report_run: hand every selected record to `each`, in order, in this thread; nothing
+ * is formatted. `each` fails with -ENOMEM only.
+ */
+int report_scan(struct report *report, int (*each)(void *arg, const struct report_item *item),
+		void *arg, struct err *err) _must_check_;
+
 uint64_t report_shown(const struct report *report); /* records written */
 /* Losses seen, only entries with a loss; borrowed until report_free. */
 size_t report_losses(const struct report *report, const struct report_cpu_loss **ret_losses);

@@ -458,6 +458,54 @@ int batch_fill(struct report *report, struct batch *batch, uint32_t max, struct 
 	return 0;
 }
 
+/* The record at the head of `source`: what the reader learns of it, and the caller's work. */
+static int scan_record(struct report *report, size_t source_index, const struct source_record *rec,
+		       int (*each)(void *arg, const struct report_item *item), void *arg)
+{
+	struct report_input *input = &report->inputs[report->source_input[source_index]];
+	struct report_cpu *cpu = &report->cpus[source_index][rec->cpu];
+	struct record_ids ids = identify(input, rec->data, rec->len);
+	const char *comm = NULL;
+	int64_t lost = add_lost(rec->lost, cpu->hidden_lost);
+	int r = 0;
+
+	if (rec->lost)
+		count_loss(cpu, rec->lost);
+	if (report->tasks.nr_comms || input->filter)
+		comm = comm_of(report, input, cpu, ids.pid);
+	if (!shown(report, input, cpu, rec, &ids, comm)) {
+		cpu->hidden_lost = lost;
+		return 0;
+	}
+	cpu->hidden_lost = 0;
+	report->shown++;
+	if (ids.event &&
+	    (ids.event->kind == EVENT_SCHED_SWITCH || ids.event->kind == EVENT_SCHED_WAKEUP))
+		r = learn_comms(report, input, ids.event, rec->data, rec->len);
+	return r < 0 ? r
+		     : each(arg, &(struct report_item){&report->sources[source_index], ids.event,
+						       rec, ids.pid, lost});
+}
+
+int report_scan(struct report *report, int (*each)(void *arg, const struct report_item *item),
+		void *arg, struct err *err)
+{
+	const struct source_record *rec;
+	size_t source = 0;
+	int r = 0;
+
+	while (r >= 0 && (rec = earliest(report, &source))) {
+		if (report->options.has_to && rec->ts > report->options.to)
+			break;
+		if (!outside(report, rec))
+			r = scan_record(report, source, rec, each, arg);
+		source_pop(&report->sources[source]);
+	}
+	if (r >= 0)
+		r = report_collect_losses(report);
+	return r < 0 ? err_set(err, r, "out of memory") : 0;
+}
+
 void batch_clear(struct batch *batch)
 {
 	for (size_t i = 0; i < batch->nr_chunks; i++)

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/summary.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "cmd/pager.h"
+
+enum {
+	FLUSH_BYTES = 1 << 20
+};
+
+static int each_item(void *arg, const struct report_item *item)
+{
+	struct summary *summary = arg;
+	void *table = summary->tables[item->source - summary->session.sources];
+
+	return table ? summary->kind->item(table, item) : 0;
+}
+
+static size_t nr_tables(const struct summary *summary)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < summary->session.nr_sources; i++)
+		nr += summary->tables[i] != NULL;
+	return nr;
+}
+
+static int make_tables(struct summary *summary, struct err *err)
+{
+	struct report_session *s = &summary->session;
+	int r = 0;
+
+	summary->tables = mem_calloc(s->nr_sources + 1, sizeof(*summary->tables));
+	if (!summary->tables)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < s->nr_sources && r >= 0; i++)
+		r = summary->kind->make(summary, &s->sources[i], &summary->tables[i], err);
+	if (r >= 0 && !nr_tables(summary))
+		return err_set(err, -ENODATA, "%s: no %s were recorded",
+			       s->nr_inputs ? s->inputs[0]->path : "", summary->kind->wants);
+	summary->with_buffer = nr_tables(summary) > 1;
+	return r;
+}
+
+const char *summary_buffer_name(const struct summary *summary, const struct source *source,
+				char *text, size_t size)
+{
+	const char *file = source->input->base_name;
+	const char *instance =
+		source->is_instance ? source->input->dat->buffers[source->buffer].name : "";
+
+	if (summary->session.nr_inputs > 1)
+		snprintf(text, size, "%s%s%s", file, *instance ? ": " : "", instance);
+	else
+		snprintf(text, size, "%s", *instance ? instance : "top");
+	return text;
+}
+
+static int write_out(struct out *out, struct err *err)
+{
+	int r;
+
+	if (out->failed)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = out->len ? io_write_full(STDOUT_FILENO, out->buf, out->len) : 0;
+	out_clear(out);
+	return r < 0 ? err_sys(err, r, "cannot write to standard output") : 0;
+}
+
+static int print_table(struct summary *summary, size_t index, struct out *out, struct err *err)
+{
+	char name[300];
+	const char *buffer = NULL;
+
+	if (summary->with_buffer)
+		buffer = summary_buffer_name(summary, &summary->session.sources[index], name,
+					     sizeof(name));
+	if (buffer && summary->session.args.report.format == REPORT_TEXT)
+		out_printf(out, "%s:\n", buffer);
+	if (summary->session.args.report.format == REPORT_TEXT)
+		summary->kind->heading(summary, out);
+	if (summary->kind->print(summary, summary->tables[index], buffer, out) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (buffer && summary->session.args.report.format == REPORT_TEXT)
+		out_char(out, '\n');
+	return out->len >= FLUSH_BYTES ? write_out(out, err) : 0;
+}
+
+static int print_tables(struct summary *summary, struct err *err)
+{
+	_cleanup_out_ struct out out = {0};
+	int r = 0;
+
+	if (summary->session.args.report.format != REPORT_TEXT)
+		summary->kind->heading(summary, &out);
+	for (size_t i = 0; i < summary->session.nr_sources && r >= 0; i++)
+		if (summary->tables[i])
+			r = print_table(summary, i, &out, err);
+	return r < 0 ? r : write_out(&out, err);
+}
+
+static int read_and_print(struct summary *summary)
+{
+	struct report_session *s = &summary->session;
+	struct err err = {0};
+	int r, status = report_session_range(s);
+
+	if (status != CMD_OK)
+		return status;
+	r = make_tables(summary, &err);
+	if (r >= 0)
+		r = report_session_start(s, &err);
+	if (r >= 0)
+		r = report_session_report(s, &err);
+	if (r >= 0)
+		r = report_scan(s->report, each_item, summary, &err);
+	if (r < 0)
+		return cmd_fail(s->args.command, &err);
+	if (!s->args.no_pager)
+		pager_start();
+	r = print_tables(summary, &err);
+	pager_finish();
+	if (r < 0 && r != -EPIPE)
+		return cmd_fail(s->args.command, &err);
+	if (!s->args.quiet)
+		report_session_losses(s);
+	return report_session_damage(s);
+}
+
+int summary_run(const struct command *command, int argc, char **argv,
+		const struct summary_kind *kind, int (*own_option)(void *own, int id, const char *),
+		void *own)
+{
+	struct summary summary = {.kind = kind, .own = own};
+	struct report_session *s = &summary.session;
+	struct err err = {0};
+	int status;
+
+	s->args.own = own_option;
+	s->args.own_arg = own;
+	status = report_args_parse(&s->args, command, argc, argv);
+	if (status == CMD_OK && report_session_open(s, &err) < 0)
+		status = cmd_fail(command, &err);
+	if (status == CMD_OK)
+		status = read_and_print(&summary);
+	for (size_t i = 0; summary.tables && i < s->nr_sources; i++)
+		if (summary.tables[i])
+			kind->free(summary.tables[i]);
+	mem_free(summary.tables);
+	report_session_done(s);
+	return status;
+}

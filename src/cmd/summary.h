@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Commands that read all records of a file and print a table at the end: hist, mem, profile. Each
+ * gives the making, feeding and printing of one buffer's table; the files, the selection, losses
+ * and damage are the same for all.
+ */
+#ifndef SONDE_CMD_SUMMARY_H
+#define SONDE_CMD_SUMMARY_H
+
+#include "base/out.h"
+#include "cmd/report_session.h"
+
+struct summary;
+
+struct summary_kind {
+	/* A table for one buffer. NULL in *ret_table: this buffer has nothing for it. */
+	int (*make)(struct summary *summary, const struct source *source, void **ret_table,
+		    struct err *err);
+	/* One record; -ENOMEM. */
+	int (*item)(void *table, const struct report_item *item);
+	void (*heading)(const struct summary *summary, struct out *out);
+	/* `buffer`: which file or instance, when there are several; else NULL. -ENOMEM. */
+	int (*print)(const struct summary *summary, void *table, const char *buffer,
+		     struct out *out);
+	void (*free)(void *table);
+	const char *wants; /* for the message when no buffer has a table: "kmem:kmalloc events" */
+};
+
+struct summary {
+	struct report_session session;
+	const struct summary_kind *kind;
+	void *own;     /* the command's options */
+	void **tables; /* by source */
+	bool with_buffer;
+};
+
+/* Rows of the options that all of them have, but for -F (REPORT_FILTER_ROWS). */
+#define SUMMARY_OUTPUT_ROWS                                                                        \
+	{OPT_JSON, 0, "json", CMD_ARG_NONE, NULL, "one JSON object a line", "Output"},             \
+		{OPT_CSV, 0, "csv", CMD_ARG_NONE, NULL, "comma-separated values", NULL},           \
+	{                                                                                          \
+		OPT_NO_PAGER, 0, "no-pager", CMD_ARG_NONE, NULL, "no pager on a terminal", NULL    \
+	}
+
+/*
+ * From the arguments to the exit status. `own_option` handles the command's own options with `own`
+ * (struct report_args.own); NULL: it has none.
+ */
+int summary_run(const struct command *command, int argc, char **argv,
+		const struct summary_kind *kind, int (*own_option)(void *own, int id, const char *),
+		void *own);
+
+/* "FILE: instance NAME", of what there is to tell apart; into `text`. */
+const char *summary_buffer_name(const struct summary *summary, const struct source *source,
+				char *text, size_t size);
+
+#endif
