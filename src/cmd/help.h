@@ -32,6 +32,10 @@ extern const struct command_group command_groups[]; /* ended by a NULL key */
  */
 void help_wrap(FILE *to, const char *text, int indent, int width);
 
+/* The events that have a built-in handler, and what report -O takes; on stdout. */
+void cmd_print_handlers(void);
+void cmd_print_handler_options(void);
+
 /* The manual page of a command in man(7) form. */
 void man_page(const struct command *command, FILE *to);
 

@@ -7,18 +7,21 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/help.h"
 #include "report/handlers.h"
 
-static int run_options(const struct command *command, int argc, char **argv)
+void cmd_print_handlers(void)
 {
-	struct cmd_parser parser;
+	const char *system, *event;
+
+	for (size_t i = 0; event_handler_name(i, &system, &event); i++)
+		printf("  %s:%s (built in)\n", system, event);
+}
+
+void cmd_print_handler_options(void)
+{
 	const char *last = NULL;
 
-	cmd_parser_init(&parser, command, argc, argv);
-	if (cmd_next(&parser) < 0)
-		return CMD_USAGE;
-	if (parser.first < argc)
-		return cmd_usage(command, "takes no operand: '%.80s'", argv[parser.first]);
 	for (const struct handler_option *o = report_handler_options; o->name; o++) {
 		if (last)
 			puts(strcmp(last, o->plugin) ? "============" : "------------");
@@ -28,6 +31,18 @@ static int run_options(const struct command *command, int argc, char **argv)
 		printf("     set:\t%d\n", o->initial);
 		last = o->plugin;
 	}
+}
+
+static int run_options(const struct command *command, int argc, char **argv)
+{
+	struct cmd_parser parser;
+
+	cmd_parser_init(&parser, command, argc, argv);
+	if (cmd_next(&parser) < 0)
+		return CMD_USAGE;
+	if (parser.first < argc)
+		return cmd_usage(command, "takes no operand: '%.80s'", argv[parser.first]);
+	cmd_print_handler_options();
 	return CMD_OK;
 }
 

@@ -16,7 +16,12 @@
 	row(stop) \
 	row(restart) \
 	row(clear) \
+	row(snapshot) \
 	row(report) \
+	row(list) \
+	row(stat) \
+	row(show) \
+	row(stack) \
 	row(options_command) \
 	row(check_events) \
 	row(info) \

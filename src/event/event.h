@@ -196,4 +196,7 @@ struct event_context {
 void event_print(const struct event *event, const void *data, uint32_t len, unsigned int flags,
 		 const struct event_context *context, struct out *out);
 
+/* The i-th event that has a built-in handler, from 0; false when there are no more. */
+bool event_handler_name(size_t i, const char **ret_system, const char **ret_event);
+
 #endif

@@ -5,16 +5,30 @@
 
 #include "base/mem.h"
 
+static const struct handler *const tables[] = {handlers_ftrace, handlers_graph, handlers_events,
+					       handlers_kvm};
+
 const struct handler *handler_find(const char *system, const char *event)
 {
-	static const struct handler *const tables[] = {handlers_ftrace, handlers_graph,
-						       handlers_events, handlers_kvm};
-
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
 		for (const struct handler *handler = tables[i]; handler->system; handler++)
 			if (!strcmp(handler->event, event) && !strcmp(handler->system, system))
 				return handler;
 	return NULL;
+}
+
+bool event_handler_name(size_t i, const char **ret_system, const char **ret_event)
+{
+	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
+		for (const struct handler *handler = tables[t]; handler->system; handler++) {
+			if (i--)
+				continue;
+			*ret_system = handler->system;
+			*ret_event = handler->event;
+			return true;
+		}
+	}
+	return false;
 }
 
 void handler_complain(const struct rec *rec, unsigned int i, struct out *out)

@@ -3,12 +3,15 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
+
+#define CONTROL_BYTES (64u << 20)
 
 static void target_done(struct kernel_target *target)
 {
@@ -156,4 +159,159 @@ int kernel_control_switch(const struct kernel_target *target, bool on, struct er
 int kernel_control_clear(const struct kernel_target *target, struct err *err)
 {
 	return tracefs_write(target->path, "trace", "", "empty the buffer", err);
+}
+
+/* --- files --- */
+
+static const struct {
+	const char *file, *what;
+	bool top_only; /* in every kernel */
+} controls[KERNEL_NR_CONTROLS] = {
+	[KERNEL_TRACING_ON] = {"tracing_on", "see whether tracing is on", false},
+	[KERNEL_TRACER] = {"current_tracer", "see the current tracer", false},
+	[KERNEL_TRACERS] = {"available_tracers", "list the tracers", false},
+	[KERNEL_CLOCK] = {"trace_clock", "read the trace clock", false},
+	[KERNEL_OPTIONS] = {"trace_options", "list the trace options", false},
+	[KERNEL_CPUMASK] = {"tracing_cpumask", "see which CPUs are traced", false},
+	[KERNEL_BUFFER_SIZE] = {"buffer_size_kb", "read the buffer size", false},
+	[KERNEL_BUFFER_TOTAL_SIZE] = {"buffer_total_size_kb", "read the buffer size", false},
+	[KERNEL_SUBBUF_SIZE] = {"buffer_subbuf_size_kb", "read the size of sub-buffers", false},
+	[KERNEL_BUFFER_PERCENT] = {"buffer_percent", "read when readers are woken", false},
+	[KERNEL_FUNCTIONS] = {"available_filter_functions", "list the functions", true},
+	[KERNEL_FUNCTION_FILTER] = {"set_ftrace_filter", "read the function filter", false},
+	[KERNEL_FUNCTION_NOTRACE] = {"set_ftrace_notrace", "read which functions are left out",
+				     false},
+	[KERNEL_FUNCTION_PIDS] = {"set_ftrace_pid", "read the pids of the function tracer", false},
+	[KERNEL_FUNCTION_NOTRACE_PIDS] = {"set_ftrace_notrace_pid",
+					  "read the pids that the function tracer leaves out",
+					  false},
+	[KERNEL_GRAPH_FUNCTION] = {"set_graph_function", "read the graph filter", true},
+	[KERNEL_GRAPH_NOTRACE] = {"set_graph_notrace", "read what graphs leave out", true},
+	[KERNEL_GRAPH_DEPTH] = {"max_graph_depth", "read the depth of graphs", true},
+	[KERNEL_THRESHOLD] = {"tracing_thresh", "read the threshold", true},
+	[KERNEL_MAX_LATENCY] = {"tracing_max_latency", "read the longest latency", false},
+	[KERNEL_EVENT_PIDS] = {"set_event_pid", "read the pids of events", false},
+	[KERNEL_EVENT_NOTRACE_PIDS] = {"set_event_notrace_pid",
+				       "read the pids whose events are left out", false},
+	[KERNEL_KPROBES] = {"kprobe_events", "list the kprobes", true},
+	[KERNEL_UPROBES] = {"uprobe_events", "list the uprobes", true},
+	[KERNEL_SYNTHETIC_EVENTS] = {"synthetic_events", "list the synthetic events", true},
+	[KERNEL_DYNAMIC_EVENTS] = {"dynamic_events", "list the dynamic events", true},
+	[KERNEL_ERROR_LOG] = {"error_log", "read the error log", false},
+};
+
+char *kernel_control_path(const struct kernel_target *target, enum kernel_control control)
+{
+	return tracefs_join(target->path, controls[control].file);
+}
+
+bool kernel_control_exists(const struct kernel_target *target, enum kernel_control control)
+{
+	return tracefs_exists(target->path, controls[control].file);
+}
+
+int kernel_control_read(const struct kernel_target *target, enum kernel_control control,
+			char **ret_text, struct err *err)
+{
+	const char *file = controls[control].file, *what = controls[control].what;
+
+	if (target->name[0] && controls[control].top_only && !tracefs_exists(target->path, file))
+		return err_set(err, -ENOENT,
+			       "cannot %s of the instance '%.100s': the kernel has one %s for all "
+			       "instances (-t shows it)",
+			       what, target->name, file);
+	return tracefs_read(target->path, file, what, CONTROL_BYTES, ret_text, NULL, err);
+}
+
+static const struct {
+	const char *file, *what;
+} event_files[] = {
+	[KERNEL_EVENT_ENABLE] = {"enable", "see whether an event is enabled"},
+	[KERNEL_EVENT_FORMAT] = {"format", "read an event's format"},
+	[KERNEL_EVENT_FILTER] = {"filter", "read an event's filter"},
+	[KERNEL_EVENT_TRIGGER] = {"trigger", "read an event's triggers"},
+	[KERNEL_EVENT_HIST] = {"hist", "read an event's histograms"},
+};
+
+/* "events/SYSTEM/NAME/FILE", cut only for names that no kernel has. */
+static const char *event_file(const struct kernel_event *event, enum kernel_event_file file,
+			      char *text, size_t size)
+{
+	snprintf(text, size, "events/%s/%s/%s", event->system, event->name, event_files[file].file);
+	return text;
+}
+
+char *kernel_event_path(const struct kernel_target *target, const struct kernel_event *event,
+			enum kernel_event_file file)
+{
+	char text[2 * LIMIT_STRING_BYTES + 32];
+
+	return tracefs_join(target->path, event_file(event, file, text, sizeof(text)));
+}
+
+int kernel_event_read(const struct kernel_target *target, const struct kernel_event *event,
+		      enum kernel_event_file file, char **ret_text, struct err *err)
+{
+	char text[2 * LIMIT_STRING_BYTES + 32];
+
+	return tracefs_read(target->path, event_file(event, file, text, sizeof(text)),
+			    event_files[file].what, CONTROL_BYTES, ret_text, NULL, err);
+}
+
+int kernel_system_enabled(const struct kernel_target *target, const char *system, char *ret_state,
+			  struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	char file[LIMIT_STRING_BYTES + 32];
+	int r;
+
+	snprintf(file, sizeof(file), "events/%s/enable", system);
+	r = tracefs_read(target->path, file, "see which events are enabled", CONTROL_BYTES, &text,
+			 NULL, err);
+	if (r == 0)
+		*ret_state = text[0];
+	return r;
+}
+
+/* --- text of buffers --- */
+
+static const struct {
+	const char *file, *what;
+} buffers[] = {
+	[KERNEL_BUFFER_TRACE] = {"trace", "read the buffer"},
+	[KERNEL_BUFFER_PIPE] = {"trace_pipe", "read the buffer as it fills"},
+	[KERNEL_BUFFER_SNAPSHOT] = {"snapshot", "read the snapshot"},
+};
+
+char *kernel_buffer_path(const struct kernel_target *target, enum kernel_buffer buffer, int cpu)
+{
+	char file[64];
+
+	if (cpu == KERNEL_ALL_CPUS)
+		return tracefs_join(target->path, buffers[buffer].file);
+	snprintf(file, sizeof(file), "per_cpu/cpu%d/%s", cpu, buffers[buffer].file);
+	return tracefs_join(target->path, file);
+}
+
+int kernel_buffer_open(const struct kernel_target *target, enum kernel_buffer buffer, int cpu,
+		       int *ret_fd, struct err *err)
+{
+	_cleanup_free_ char *path = kernel_buffer_path(target, buffer, cpu);
+	char dir[64];
+	int fd;
+
+	if (!path)
+		return err_sys(err, -ENOMEM, "cannot %s", buffers[buffer].what);
+	do {
+		fd = io_open(path, O_RDONLY, 0);
+	} while (fd == -EINTR);
+	if (fd >= 0) {
+		*ret_fd = fd;
+		return 0;
+	}
+	snprintf(dir, sizeof(dir), "per_cpu/cpu%d", cpu);
+	if (fd == -ENOENT && cpu != KERNEL_ALL_CPUS && !tracefs_exists(target->path, dir))
+		return err_set(err, fd, "cannot %s: there is no CPU %d (no %s/%s)",
+			       buffers[buffer].what, cpu, target->path, dir);
+	return tracefs_explain(err, fd, buffers[buffer].what, path);
 }

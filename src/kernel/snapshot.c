@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/snapshot.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+
+#define COPY_BYTES 65536u
+
+const char *kernel_snapshot_dir = "/run/sonde/snapshot";
+
+bool kernel_snapshot_native(const struct kernel_target *target)
+{
+	return tracefs_exists(target->path, "snapshot");
+}
+
+/* --- where copies are --- */
+
+/* "DIR/top" or "DIR/instances/NAME", so that no name can be mistaken for the top one. */
+static char *copy_dir(const struct kernel_target *target)
+{
+	_cleanup_free_ char *instances = NULL;
+
+	if (!target->name[0])
+		return tracefs_join(kernel_snapshot_dir, "top");
+	instances = tracefs_join(kernel_snapshot_dir, "instances");
+	return instances ? tracefs_join(instances, target->name) : NULL;
+}
+
+static char *copy_path(const struct kernel_target *target, int cpu)
+{
+	_cleanup_free_ char *dir = copy_dir(target);
+	char file[32] = "trace";
+
+	if (cpu != KERNEL_ALL_CPUS)
+		snprintf(file, sizeof(file), "cpu%d", cpu);
+	return dir ? tracefs_join(dir, file) : NULL;
+}
+
+char *kernel_snapshot_path(const struct kernel_target *target, int cpu)
+{
+	return kernel_snapshot_native(target)
+		       ? kernel_buffer_path(target, KERNEL_BUFFER_SNAPSHOT, cpu)
+		       : copy_path(target, cpu);
+}
+
+/* Make a directory and those above it. Cuts and mends `path`. */
+static int make_dirs(char *path)
+{
+	int r;
+
+	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		r = io_mkdir(path, 0700);
+		*slash = '/';
+		if (r < 0 && r != -EEXIST)
+			return r;
+	}
+	r = io_mkdir(path, 0700);
+	return r == -EEXIST ? 0 : r;
+}
+
+/* --- taking copies --- */
+
+static int copy_text(int from, int to)
+{
+	_cleanup_free_ char *buf = mem_alloc(COPY_BYTES);
+	ssize_t n;
+	int r;
+
+	if (!buf)
+		return -ENOMEM;
+	for (;;) {
+		n = io_read(from, buf, COPY_BYTES);
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			return (int)n;
+		r = io_write_full(to, buf, (size_t)n);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* Written beside its final name, so that a copy is whole or the one before. */
+static int copy_buffer(const struct kernel_target *target, int cpu, struct err *err)
+{
+	_cleanup_free_ char *path = copy_path(target, cpu), *temp = NULL;
+	_cleanup_close_ int from = -1;
+	size_t len;
+	int to, r, closed;
+
+	len = path ? strlen(path) : 0;
+	temp = path ? mem_alloc(len + 5) : NULL;
+	if (!temp)
+		return err_sys(err, -ENOMEM, "cannot take a snapshot");
+	memcpy(temp, path, len);
+	memcpy(temp + len, ".new", 5);
+	r = kernel_buffer_open(target, KERNEL_BUFFER_TRACE, cpu, &from, err);
+	if (r < 0)
+		return r;
+	to = io_open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+	r = to < 0 ? to : copy_text(from, to);
+	closed = io_close(to);
+	if (r == 0 && to >= 0)
+		r = closed;
+	if (r == 0)
+		r = io_rename(temp, path);
+	if (r == 0)
+		return 0;
+	if (to >= 0 && io_unlink(temp) < 0)
+		return err_sys(err, r, "cannot take a snapshot: %s (and %s is left)", path, temp);
+	return err_sys(err, r, "cannot take a snapshot: %s", path);
+}
+
+static int copy_buffers(const struct tracefs *fs, const struct kernel_target *target, int cpu,
+			struct err *err)
+{
+	int r = 0;
+
+	if (cpu != KERNEL_ALL_CPUS)
+		return copy_buffer(target, cpu, err);
+	r = copy_buffer(target, KERNEL_ALL_CPUS, err);
+	for (unsigned int i = 0; i < fs->cpus && r == 0; i++) {
+		char dir[64];
+
+		snprintf(dir, sizeof(dir), "per_cpu/cpu%u", i);
+		if (tracefs_exists(target->path, dir))
+			r = copy_buffer(target, (int)i, err);
+	}
+	return r;
+}
+
+/* Stop, copy, and go on whatever happened in between. */
+static int stop_and_copy(const struct tracefs *fs, const struct kernel_target *target, int cpu,
+			 struct err *err)
+{
+	_cleanup_free_ char *on = NULL;
+	struct err start_err = {0};
+	int r, started = 0;
+
+	r = kernel_control_read(target, KERNEL_TRACING_ON, &on, err);
+	if (r == 0 && on[0] != '0')
+		r = kernel_control_switch(target, false, err);
+	if (r < 0)
+		return r;
+	r = copy_buffers(fs, target, cpu, err);
+	if (on[0] != '0')
+		started = kernel_control_switch(target, true, &start_err);
+	if (r == 0 && started < 0) {
+		if (err)
+			*err = start_err;
+		return started;
+	}
+	return r;
+}
+
+static int take_copy(const struct tracefs *fs, const struct kernel_target *target, int cpu,
+		     struct err *err)
+{
+	_cleanup_free_ char *dir = copy_dir(target);
+	sigset_t block, old;
+	int r = dir ? make_dirs(dir) : -ENOMEM;
+
+	if (r < 0)
+		return err_sys(err, r, "cannot take a snapshot: %s",
+			       dir ? dir : kernel_snapshot_dir);
+	/* A Ctrl-C must not come between the stop and the start. */
+	sigemptyset(&block);
+	sigaddset(&block, SIGINT);
+	sigaddset(&block, SIGTERM);
+	sigaddset(&block, SIGHUP);
+	sigaddset(&block, SIGQUIT);
+	pthread_sigmask(SIG_BLOCK, &block, &old);
+	r = stop_and_copy(fs, target, cpu, err);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return r;
+}
+
+/* --- the kernel's --- */
+
+static const char *native_file(int cpu, char *text, size_t size)
+{
+	if (cpu == KERNEL_ALL_CPUS)
+		return "snapshot";
+	snprintf(text, size, "per_cpu/cpu%d/snapshot", cpu);
+	return text;
+}
+
+static int write_native(const struct kernel_target *target, int cpu, const char *value,
+			const char *what, struct err *err)
+{
+	char file[64];
+
+	return tracefs_append(target->path, native_file(cpu, file, sizeof(file)), value, what, err);
+}
+
+static int take_native(const struct kernel_target *target, int cpu, struct err *err)
+{
+	int r = write_native(target, cpu, "1", "take a snapshot", err);
+
+	if (r == -EINVAL && cpu != KERNEL_ALL_CPUS)
+		return err_set(err, r,
+			       "cannot take a snapshot of one CPU: this kernel has no "
+			       "CONFIG_RING_BUFFER_ALLOW_SWAP; take one of all (sonde snapshot -s) "
+			       "and look at one CPU of it (sonde snapshot -c %d)",
+			       cpu);
+	if (r == -EBUSY)
+		return err_set(err, r,
+			       "cannot take a snapshot: the tracer in use takes them itself, or "
+			       "another program holds the buffer (reads its trace_pipe or maps "
+			       "it)");
+	return r;
+}
+
+int kernel_snapshot_take(const struct tracefs *fs, const struct kernel_target *target, int cpu,
+			 struct err *err)
+{
+	return kernel_snapshot_native(target) ? take_native(target, cpu, err)
+					      : take_copy(fs, target, cpu, err);
+}
+
+/* --- reset, free, read --- */
+
+static int empty_copy(const char *path)
+{
+	int fd = io_open(path, O_WRONLY | O_TRUNC | O_NOFOLLOW, 0);
+
+	if (fd == -ENOENT)
+		return 0;
+	return fd < 0 ? fd : io_close(fd);
+}
+
+/* Do it to every copy of the instance. */
+static int each_copy(const char *dir_path, int (*act)(const char *path))
+{
+	struct dirent *entry;
+	DIR *dir;
+	int r = io_opendir(dir_path, &dir), first = 0;
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	while ((entry = readdir(dir))) {
+		_cleanup_free_ char *path = NULL;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		path = tracefs_join(dir_path, entry->d_name);
+		r = path ? act(path) : -ENOMEM;
+		first = first ? first : r;
+	}
+	closedir(dir);
+	return first;
+}
+
+int kernel_snapshot_reset(const struct kernel_target *target, int cpu, struct err *err)
+{
+	_cleanup_free_ char *path = NULL;
+	int r;
+
+	if (kernel_snapshot_native(target))
+		return write_native(target, cpu, "2", "reset the snapshot", err);
+	path = cpu == KERNEL_ALL_CPUS ? copy_dir(target) : copy_path(target, cpu);
+	if (!path)
+		return err_sys(err, -ENOMEM, "cannot reset the snapshot");
+	r = cpu == KERNEL_ALL_CPUS ? each_copy(path, empty_copy) : empty_copy(path);
+	return r < 0 ? err_sys(err, r, "cannot reset the snapshot: %s", path) : 0;
+}
+
+int kernel_snapshot_free(const struct kernel_target *target, struct err *err)
+{
+	_cleanup_free_ char *dir = NULL;
+	int r;
+
+	if (kernel_snapshot_native(target))
+		return write_native(target, KERNEL_ALL_CPUS, "0", "free the snapshot", err);
+	dir = copy_dir(target);
+	if (!dir)
+		return err_sys(err, -ENOMEM, "cannot free the snapshot");
+	r = each_copy(dir, io_unlink);
+	if (r == 0)
+		r = io_rmdir(dir);
+	return r < 0 && r != -ENOENT ? err_sys(err, r, "cannot free the snapshot: %s", dir) : 0;
+}
+
+int kernel_snapshot_open(const struct kernel_target *target, int cpu, int *ret_fd, struct err *err)
+{
+	_cleanup_free_ char *path = NULL;
+	int fd;
+
+	if (kernel_snapshot_native(target))
+		return kernel_buffer_open(target, KERNEL_BUFFER_SNAPSHOT, cpu, ret_fd, err);
+	path = copy_path(target, cpu);
+	if (!path)
+		return err_sys(err, -ENOMEM, "cannot read the snapshot");
+	fd = io_open(path, O_RDONLY | O_NOFOLLOW, 0);
+	if (fd == -ENOENT)
+		return -ENODATA;
+	if (fd < 0)
+		return err_sys(err, fd, "cannot read the snapshot: %s", path);
+	*ret_fd = fd;
+	return 0;
+}
