@@ -139,7 +139,8 @@ static int show_buffer(struct show *show, const struct kernel_target *target)
 	struct err err = {0};
 
 	if (show->snapshot)
-		return cmd_snapshot_print(show->target.command, target, show->cpu, show->path);
+		return cmd_snapshot_print(show->target.command, show->target.fs, target, show->cpu,
+					  show->path);
 	if (kernel_buffer_open(target, buffer, show->cpu, &fd, &err) < 0)
 		return cmd_fail(show->target.command, &err);
 	print_path(show, kernel_buffer_path(target, buffer, show->cpu));

@@ -61,13 +61,13 @@ static void print_freed(const char *path)
 	       path);
 }
 
-int cmd_snapshot_print(const struct command *command, const struct kernel_target *target, int cpu,
-		       bool path)
+int cmd_snapshot_print(const struct command *command, const struct tracefs *fs,
+		       const struct kernel_target *target, int cpu, bool path)
 {
-	_cleanup_free_ char *file = kernel_snapshot_path(target, cpu);
+	_cleanup_free_ char *file = kernel_snapshot_path(fs, target, cpu);
 	_cleanup_close_ int fd = -1;
 	struct err err = {0};
-	int r = kernel_snapshot_open(target, cpu, &fd, &err);
+	int r = kernel_snapshot_open(fs, target, cpu, &fd, &err);
 
 	if (r < 0 && r != -ENODATA)
 		return cmd_fail(command, &err);
@@ -93,7 +93,7 @@ static int take(struct snapshot *snapshot, const struct kernel_target *target)
 		return cmd_fail(command, &err);
 	if (kernel_snapshot_native(target))
 		return CMD_OK;
-	path = kernel_snapshot_path(target, snapshot->cpu);
+	path = kernel_snapshot_path(snapshot->target.fs, target, snapshot->cpu);
 	cmd_note(command,
 		 "this kernel takes no snapshots itself (CONFIG_TRACER_SNAPSHOT): tracing was "
 		 "stopped for a moment, and the buffer's text is now in %s",
@@ -108,13 +108,14 @@ static int one(struct snapshot *snapshot, const struct kernel_target *target)
 	int r = 0;
 
 	if (snapshot->reset)
-		r = kernel_snapshot_reset(target, snapshot->cpu, &err);
+		r = kernel_snapshot_reset(snapshot->target.fs, target, snapshot->cpu, &err);
 	else if (snapshot->free)
-		r = kernel_snapshot_free(target, &err);
+		r = kernel_snapshot_free(snapshot->target.fs, target, &err);
 	else if (snapshot->take)
 		return take(snapshot, target);
 	else
-		return cmd_snapshot_print(command, target, snapshot->cpu, false);
+		return cmd_snapshot_print(command, snapshot->target.fs, target, snapshot->cpu,
+					  false);
 	return r < 0 ? cmd_fail(command, &err) : CMD_OK;
 }
 

@@ -10,10 +10,10 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "kernel/borrow.h"
+#include "kernel/journal.h"
 
 #define COPY_BYTES 65536u
-
-const char *kernel_snapshot_dir = "/run/sonde/snapshot";
 
 bool kernel_snapshot_native(const struct kernel_target *target)
 {
@@ -22,32 +22,44 @@ bool kernel_snapshot_native(const struct kernel_target *target)
 
 /* --- where copies are --- */
 
-/* "DIR/top" or "DIR/instances/NAME", so that no name can be mistaken for the top one. */
-static char *copy_dir(const struct kernel_target *target)
+/* "snapshot/top" or "snapshot/instances/NAME", so that no name can be mistaken for the top one. */
+static int copy_dir(const struct tracefs *fs, const struct kernel_target *target, char **ret_dir,
+		    struct err *err)
 {
-	_cleanup_free_ char *instances = NULL;
+	_cleanup_free_ char *found = NULL, *dir = NULL, *instances = NULL;
+	int r = fs->state ? 0 : kernel_state_dir(&found, err);
 
-	if (!target->name[0])
-		return tracefs_join(kernel_snapshot_dir, "top");
-	instances = tracefs_join(kernel_snapshot_dir, "instances");
-	return instances ? tracefs_join(instances, target->name) : NULL;
+	if (r < 0)
+		return r;
+	dir = tracefs_join(fs->state ? fs->state : found,
+			   target->name[0] ? "snapshot/instances" : "snapshot");
+	*ret_dir = dir ? tracefs_join(dir, target->name[0] ? target->name : "top") : NULL;
+	return *ret_dir ? 0 : err_sys(err, -ENOMEM, "cannot look for snapshots");
 }
 
-static char *copy_path(const struct kernel_target *target, int cpu)
+static int copy_path(const struct tracefs *fs, const struct kernel_target *target, int cpu,
+		     char **ret_path, struct err *err)
 {
-	_cleanup_free_ char *dir = copy_dir(target);
+	_cleanup_free_ char *dir = NULL;
 	char file[32] = "trace";
+	int r = copy_dir(fs, target, &dir, err);
 
+	if (r < 0)
+		return r;
 	if (cpu != KERNEL_ALL_CPUS)
 		snprintf(file, sizeof(file), "cpu%d", cpu);
-	return dir ? tracefs_join(dir, file) : NULL;
+	*ret_path = tracefs_join(dir, file);
+	return *ret_path ? 0 : err_sys(err, -ENOMEM, "cannot look for snapshots");
 }
 
-char *kernel_snapshot_path(const struct kernel_target *target, int cpu)
+char *kernel_snapshot_path(const struct tracefs *fs, const struct kernel_target *target, int cpu)
 {
-	return kernel_snapshot_native(target)
-		       ? kernel_buffer_path(target, KERNEL_BUFFER_SNAPSHOT, cpu)
-		       : copy_path(target, cpu);
+	struct err ignored;
+	char *path = NULL;
+
+	if (kernel_snapshot_native(target))
+		return kernel_buffer_path(target, KERNEL_BUFFER_SNAPSHOT, cpu);
+	return copy_path(fs, target, cpu, &path, &ignored) < 0 ? NULL : path;
 }
 
 /* Make a directory and those above it. Cuts and mends `path`. */
@@ -89,19 +101,21 @@ static int copy_text(int from, int to)
 }
 
 /* Written beside its final name, so that a copy is whole or the one before. */
-static int copy_buffer(const struct kernel_target *target, int cpu, struct err *err)
+static int copy_buffer(const struct kernel_target *target, int cpu, const char *dir,
+		       struct err *err)
 {
-	_cleanup_free_ char *path = copy_path(target, cpu), *temp = NULL;
+	_cleanup_free_ char *path = NULL, *temp = NULL;
 	_cleanup_close_ int from = -1;
-	size_t len;
+	char file[32] = "trace", temp_file[40];
 	int to, r, closed;
 
-	len = path ? strlen(path) : 0;
-	temp = path ? mem_alloc(len + 5) : NULL;
-	if (!temp)
+	if (cpu != KERNEL_ALL_CPUS)
+		snprintf(file, sizeof(file), "cpu%d", cpu);
+	snprintf(temp_file, sizeof(temp_file), "%s.new", file);
+	path = tracefs_join(dir, file);
+	temp = tracefs_join(dir, temp_file);
+	if (!path || !temp)
 		return err_sys(err, -ENOMEM, "cannot take a snapshot");
-	memcpy(temp, path, len);
-	memcpy(temp + len, ".new", 5);
 	r = kernel_buffer_open(target, KERNEL_BUFFER_TRACE, cpu, &from, err);
 	if (r < 0)
 		return r;
@@ -120,43 +134,42 @@ static int copy_buffer(const struct kernel_target *target, int cpu, struct err *
 }
 
 static int copy_buffers(const struct tracefs *fs, const struct kernel_target *target, int cpu,
-			struct err *err)
+			const char *dir, struct err *err)
 {
-	int r = 0;
+	int r;
 
 	if (cpu != KERNEL_ALL_CPUS)
-		return copy_buffer(target, cpu, err);
-	r = copy_buffer(target, KERNEL_ALL_CPUS, err);
+		return copy_buffer(target, cpu, dir, err);
+	r = copy_buffer(target, KERNEL_ALL_CPUS, dir, err);
 	for (unsigned int i = 0; i < fs->cpus && r == 0; i++) {
-		char dir[64];
+		char per_cpu[64];
 
-		snprintf(dir, sizeof(dir), "per_cpu/cpu%u", i);
-		if (tracefs_exists(target->path, dir))
-			r = copy_buffer(target, (int)i, err);
+		snprintf(per_cpu, sizeof(per_cpu), "per_cpu/cpu%u", i);
+		if (tracefs_exists(target->path, per_cpu))
+			r = copy_buffer(target, (int)i, dir, err);
 	}
 	return r;
 }
 
-/* Stop, copy, and go on whatever happened in between. */
+/* Tracing goes on whatever happens: the journal starts it again, after kill -9 too. */
 static int stop_and_copy(const struct tracefs *fs, const struct kernel_target *target, int cpu,
-			 struct err *err)
+			 const char *dir, struct err *err)
 {
-	_cleanup_free_ char *on = NULL;
-	struct err start_err = {0};
-	int r, started = 0;
+	struct kernel_journal *journal = NULL;
+	struct err close_err = {0};
+	int r, closed;
 
-	r = kernel_control_read(target, KERNEL_TRACING_ON, &on, err);
-	if (r == 0 && on[0] != '0')
-		r = kernel_control_switch(target, false, err);
+	r = kernel_journal_open(&journal, fs->state, NULL, err);
 	if (r < 0)
 		return r;
-	r = copy_buffers(fs, target, cpu, err);
-	if (on[0] != '0')
-		started = kernel_control_switch(target, true, &start_err);
-	if (r == 0 && started < 0) {
+	r = kernel_borrow_write(journal, target->path, "tracing_on", "0", "stop tracing", err);
+	if (r == 0)
+		r = copy_buffers(fs, target, cpu, dir, err);
+	closed = kernel_journal_close(journal, &close_err);
+	if (r == 0 && closed < 0) {
 		if (err)
-			*err = start_err;
-		return started;
+			*err = close_err;
+		return closed;
 	}
 	return r;
 }
@@ -164,13 +177,20 @@ static int stop_and_copy(const struct tracefs *fs, const struct kernel_target *t
 static int take_copy(const struct tracefs *fs, const struct kernel_target *target, int cpu,
 		     struct err *err)
 {
-	_cleanup_free_ char *dir = copy_dir(target);
+	_cleanup_free_ char *dir = NULL, *on = NULL;
 	sigset_t block, old;
-	int r = dir ? make_dirs(dir) : -ENOMEM;
+	int r = copy_dir(fs, target, &dir, err);
 
 	if (r < 0)
-		return err_sys(err, r, "cannot take a snapshot: %s",
-			       dir ? dir : kernel_snapshot_dir);
+		return r;
+	r = make_dirs(dir);
+	if (r < 0)
+		return err_sys(err, r, "cannot take a snapshot: %s", dir);
+	r = kernel_control_read(target, KERNEL_TRACING_ON, &on, err);
+	if (r < 0)
+		return r;
+	if (on[0] == '0')
+		return copy_buffers(fs, target, cpu, dir, err);
 	/* A Ctrl-C must not come between the stop and the start. */
 	sigemptyset(&block);
 	sigaddset(&block, SIGINT);
@@ -178,7 +198,7 @@ static int take_copy(const struct tracefs *fs, const struct kernel_target *targe
 	sigaddset(&block, SIGHUP);
 	sigaddset(&block, SIGQUIT);
 	pthread_sigmask(SIG_BLOCK, &block, &old);
-	r = stop_and_copy(fs, target, cpu, err);
+	r = stop_and_copy(fs, target, cpu, dir, err);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return r;
 }
@@ -259,46 +279,52 @@ static int each_copy(const char *dir_path, int (*act)(const char *path))
 	return first;
 }
 
-int kernel_snapshot_reset(const struct kernel_target *target, int cpu, struct err *err)
+int kernel_snapshot_reset(const struct tracefs *fs, const struct kernel_target *target, int cpu,
+			  struct err *err)
 {
 	_cleanup_free_ char *path = NULL;
 	int r;
 
 	if (kernel_snapshot_native(target))
 		return write_native(target, cpu, "2", "reset the snapshot", err);
-	path = cpu == KERNEL_ALL_CPUS ? copy_dir(target) : copy_path(target, cpu);
-	if (!path)
-		return err_sys(err, -ENOMEM, "cannot reset the snapshot");
+	if (cpu == KERNEL_ALL_CPUS)
+		r = copy_dir(fs, target, &path, err);
+	else
+		r = copy_path(fs, target, cpu, &path, err);
+	if (r < 0)
+		return r;
 	r = cpu == KERNEL_ALL_CPUS ? each_copy(path, empty_copy) : empty_copy(path);
 	return r < 0 ? err_sys(err, r, "cannot reset the snapshot: %s", path) : 0;
 }
 
-int kernel_snapshot_free(const struct kernel_target *target, struct err *err)
+int kernel_snapshot_free(const struct tracefs *fs, const struct kernel_target *target,
+			 struct err *err)
 {
 	_cleanup_free_ char *dir = NULL;
 	int r;
 
 	if (kernel_snapshot_native(target))
 		return write_native(target, KERNEL_ALL_CPUS, "0", "free the snapshot", err);
-	dir = copy_dir(target);
-	if (!dir)
-		return err_sys(err, -ENOMEM, "cannot free the snapshot");
+	r = copy_dir(fs, target, &dir, err);
+	if (r < 0)
+		return r;
 	r = each_copy(dir, io_unlink);
 	if (r == 0)
 		r = io_rmdir(dir);
 	return r < 0 && r != -ENOENT ? err_sys(err, r, "cannot free the snapshot: %s", dir) : 0;
 }
 
-int kernel_snapshot_open(const struct kernel_target *target, int cpu, int *ret_fd, struct err *err)
+int kernel_snapshot_open(const struct tracefs *fs, const struct kernel_target *target, int cpu,
+			 int *ret_fd, struct err *err)
 {
 	_cleanup_free_ char *path = NULL;
-	int fd;
+	int fd, r;
 
 	if (kernel_snapshot_native(target))
 		return kernel_buffer_open(target, KERNEL_BUFFER_SNAPSHOT, cpu, ret_fd, err);
-	path = copy_path(target, cpu);
-	if (!path)
-		return err_sys(err, -ENOMEM, "cannot read the snapshot");
+	r = copy_path(fs, target, cpu, &path, err);
+	if (r < 0)
+		return r;
 	fd = io_open(path, O_RDONLY | O_NOFOLLOW, 0);
 	if (fd == -ENOENT)
 		return -ENODATA;

@@ -2,8 +2,8 @@
 /*
  * Snapshots: a buffer's content set aside. The kernel swaps in a second buffer
  * (CONFIG_TRACER_SNAPSHOT). Where it has no such file, the text of the buffer and of each CPU is
- * copied to files below kernel_snapshot_dir while tracing is stopped for a moment; the buffer
- * itself keeps its content then.
+ * copied to files below snapshot/ in the state directory (kernel/journal.h) while tracing is
+ * stopped for a moment; the buffer itself keeps its content then.
  */
 #ifndef SONDE_KERNEL_SNAPSHOT_H
 #define SONDE_KERNEL_SNAPSHOT_H
@@ -11,9 +11,6 @@
 #include <stdbool.h>
 
 #include "kernel/control.h"
-
-/* "/run/sonde/snapshot", memory that a boot empties; a test has its own. */
-extern const char *kernel_snapshot_dir;
 
 /* Whether the kernel takes them itself. */
 bool kernel_snapshot_native(const struct kernel_target *target);
@@ -24,14 +21,16 @@ bool kernel_snapshot_native(const struct kernel_target *target);
  */
 int kernel_snapshot_take(const struct tracefs *fs, const struct kernel_target *target, int cpu,
 			 struct err *err) _must_check_;
-int kernel_snapshot_reset(const struct kernel_target *target, int cpu, struct err *err)
-	_must_check_;
-int kernel_snapshot_free(const struct kernel_target *target, struct err *err) _must_check_;
+int kernel_snapshot_reset(const struct tracefs *fs, const struct kernel_target *target, int cpu,
+			  struct err *err) _must_check_;
+int kernel_snapshot_free(const struct tracefs *fs, const struct kernel_target *target,
+			 struct err *err) _must_check_;
 
 /* Open its text; -ENODATA, without err, when a copy would be there but none has been taken. */
-int kernel_snapshot_open(const struct kernel_target *target, int cpu, int *ret_fd, struct err *err)
-	_must_check_;
+int kernel_snapshot_open(const struct tracefs *fs, const struct kernel_target *target, int cpu,
+			 int *ret_fd, struct err *err) _must_check_;
 /* The file that holds it; new string, NULL when memory is short. */
-char *kernel_snapshot_path(const struct kernel_target *target, int cpu) _must_check_;
+char *kernel_snapshot_path(const struct tracefs *fs, const struct kernel_target *target, int cpu)
+	_must_check_;
 
 #endif
