@@ -25,7 +25,8 @@ enum {
 /* clang-format off */
 #define RECORD_OPTIONS_WHAT \
 	{'e', 'e', "event", CMD_ARG_REQUIRED, "EVENT", \
-	 "record these events: SYSTEM:EVENT, SYSTEM, EVENT, a glob of them, or all", "What"}, \
+	 "record these events: SYSTEM:EVENT, SYSTEM, EVENT, a glob of them, or all; or a probe to be " \
+	 "made for the run: 'p:NAME PLACE ARGS'", "What"}, \
 	{'f', 'f', "filter", CMD_ARG_REQUIRED, "FILTER", \
 	 "kernel filter for the last -e; several are joined with &&", NULL}, \
 	{'R', 'R', "trigger", CMD_ARG_REQUIRED, "TRIGGER", \

@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/out.h"
+#include "kernel/errlog.h"
 #include "kernel/instance.h"
 
 #define TEXT_BYTES (4u << 20)
@@ -84,38 +85,6 @@ int kernel_instance_enable(struct kernel_instance *inst, const struct kernel_eve
 }
 
 /*
- * The newest entry of error_log: "[ time] LOCATION: error: MESSAGE\n  Command: TEXT\n   ^\n". Cut
- * in place; false when there is none.
- */
-static bool last_error(char *log, char **ret_message, char **ret_command, int *ret_caret)
-{
-	char *entry = NULL, *command, *end, *caret;
-
-	for (char *p = strchr(log, '['); p; p = strstr(p, "\n[")) {
-		p += *p == '\n';
-		entry = p++;
-	}
-	entry = entry ? strstr(entry, "error: ") : NULL;
-	command = entry ? strstr(entry, "\n  Command: ") : NULL;
-	if (!command)
-		return false;
-	*command = '\0';
-	/* "event filter parse error: error: Field not found": the last one is the message. */
-	for (char *next; (next = strstr(entry, "error: "));)
-		entry = next + 7;
-	command += 12;
-	end = strchr(command, '\n');
-	caret = end ? strchr(end, '^') : NULL;
-	if (!caret)
-		return false;
-	*end = '\0';
-	*ret_message = entry;
-	*ret_command = command;
-	*ret_caret = (int)(caret - end - 1) - 11;
-	return true;
-}
-
-/*
  * An event's filter file after a refused filter: "TEXT\n%*s^\nparse_error: MESSAGE\n". Cut in
  * place; false when it is not of that form.
  */
@@ -155,7 +124,7 @@ static int filter_refused(struct kernel_instance *inst, int code, const char *fi
 		command = text;
 	else if (tracefs_read(inst->path, "error_log", "read errors", TEXT_BYTES, &log, NULL,
 			      &other) < 0 ||
-		 !last_error(log, &message, &command, &caret))
+		 !kernel_errlog_find(log, NULL, &message, &command, &caret))
 		return err_set(err, -EINVAL,
 			       "the kernel does not accept the filter '%.200s' for %s", filter,
 			       where);

@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/out.h"
+#include "kernel/dynamic.h"
 #include "kernel/journal_file.h"
 #include "kernel/tracefs.h"
 
@@ -274,6 +275,9 @@ static int undo_one(const struct journal_entry *entry, struct err *err)
 		r = lines ? undo_lines(dir, slash + 1, lines, err)
 			  : err_sys(err, -ENOMEM, "cannot " UNDO_WHAT);
 		break;
+	case KERNEL_UNDO_PROBE:
+		r = kernel_dynamic_remove(dir, slash + 1, entry->text, err);
+		break;
 	default:
 		r = tracefs_append(dir, slash + 1, entry->text, UNDO_WHAT, err);
 	}
@@ -476,4 +480,42 @@ bool kernel_journal_kept_uses(const char *state, const char *dir)
 	}
 	journal_close_file(&journal);
 	return uses;
+}
+
+/* Whether the journal `name` in `dir` has a probe to remove in that way. */
+static bool holds(const char *dir, const char *name, const char *text)
+{
+	struct kernel_journal journal = {.fd = -1, .path = tracefs_join(dir, name)};
+	struct err ignored;
+	bool found = false;
+
+	if (journal.path)
+		journal.fd = io_open(journal.path, O_RDONLY | O_NOFOLLOW, 0);
+	if (journal.fd >= 0 && journal_file_load(&journal, &ignored) == 0) {
+		for (size_t i = 0; i < journal.nr && !found; i++)
+			found = journal.entries[i].kind == KERNEL_UNDO_PROBE &&
+				!strcmp(journal.entries[i].text, text);
+	}
+	journal_close_file(&journal);
+	return found;
+}
+
+long kernel_journal_holder(const char *state, const char *text)
+{
+	_cleanup_free_ char *path = NULL;
+	struct dirent *entry;
+	struct err ignored;
+	long holder = 0;
+	DIR *dir;
+
+	if (find_state(state, &path, &ignored) < 0 || io_opendir(path, &dir) < 0)
+		return 0;
+	while (!holder && (entry = readdir(dir))) {
+		bool kept = !strcmp(entry->d_name, KERNEL_JOURNAL_START SUFFIX);
+
+		if ((kept || is_of_session(entry->d_name)) && holds(path, entry->d_name, text))
+			holder = kept ? -1 : strtol(entry->d_name, NULL, 10);
+	}
+	closedir(dir);
+	return holder;
 }

@@ -70,6 +70,11 @@ bool kernel_journal_is_kept(const struct kernel_journal *journal);
 /* Whether the kept session has changed something in `dir` (its instances/ do not count). */
 bool kernel_journal_kept_uses(const char *state, const char *dir);
 bool kernel_journal_kept_exists(const char *state);
+/*
+ * Whose session has `text` to undo, which names a probe of it: its process id, -1 the kept session,
+ * 0 nobody's (that we may know of).
+ */
+long kernel_journal_holder(const char *state, const char *text);
 
 /* One journal whose session was killed. */
 struct kernel_left_over {

@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "base/io.h"
 #include "base/mem.h"
-#include "record/session.h"
+#include "record/probes.h"
 
 #define COMMS_EVERY_MS 1000
 
@@ -308,6 +308,21 @@ static int trace(struct session *session, struct wait *wait, struct err *err)
 	return r < 0 ? r : stopped;
 }
 
+/* A probe that somebody else records too stays for now, which spoils nothing. */
+static int give_back(struct session *session, struct err *err)
+{
+	struct err reason;
+	int closed = session_close_instances(session, err);
+	int left = kernel_journal_close(session->journal, &reason);
+
+	session->journal = NULL;
+	if (left == -EBUSY && session->nr_probes)
+		session_say(session, RECORD_SAY_WARNING, "%s", reason.text);
+	else if (left < 0 && closed == 0)
+		return err_set(err, left, "%s", reason.text);
+	return closed;
+}
+
 static int record(struct session *session, struct wait *wait, struct record_result *result,
 		  struct err *err)
 {
@@ -336,10 +351,7 @@ static int record(struct session *session, struct wait *wait, struct record_resu
 	/* Give the instances back before the work of sealing; the raw files keep them busy. */
 	drain_free(session->drain);
 	session->drain = NULL;
-	closed = session_close_instances(session, r < 0 ? &other : err);
-	if (kernel_journal_close(session->journal, &other) < 0 && closed == 0)
-		closed = r < 0 ? r : err_set(err, other.code, "%s", other.text);
-	session->journal = NULL;
+	closed = give_back(session, r < 0 ? &other : err);
 	return r < 0 ? r : closed;
 }
 
@@ -355,6 +367,7 @@ static void session_done(struct session *session)
 	mem_free(session->partial_path);
 	kernel_metadata_done(&session->metadata);
 	kernel_events_done(&session->events);
+	session_probes_free(session);
 	comms_done(&session->comms);
 	names_free(session->names);
 	tracefs_close(session->fs);

@@ -23,6 +23,8 @@ struct session {
 	void *ctx;
 	struct tracefs *fs;
 	struct kernel_journal *journal;
+	struct session_probe *probes; /* probes.c */
+	size_t nr_probes, cap_probes;
 	struct kernel_events events;
 	bool *stored; /* by event: its format goes into the file */
 	struct session_instance *instances;

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "record/session.h"
+#include "record/probes.h"
 
 #define DEFAULT_BUFFER_KB 1408 /* the kernel's own default */
 
@@ -27,13 +27,16 @@ static int apply_rule(struct session *session, struct session_instance *inst,
 {
 	const struct kernel_events *events = &session->events;
 	_cleanup_free_ bool *hits = mem_calloc(events->nr, sizeof(*hits));
+	const char *pattern = session_rule_events(session, rule);
 	size_t without = 0;
 	int r = 0;
 
 	if (!hits)
 		return err_sys(err, -ENOMEM, "cannot choose events");
-	if (!kernel_events_match(events, rule->events, hits)) {
-		r = kernel_events_explain(events, rule->events, err);
+	if (!pattern)
+		return 0;
+	if (!kernel_events_match(events, pattern, hits)) {
+		r = kernel_events_explain(events, pattern, err);
 		if (!session->plan->ignore_unknown) {
 			session->unknown_events = rule->events;
 			return r;
@@ -153,8 +156,10 @@ static bool is_idle(const struct record_instance *plan)
 int session_setup(struct session *session, struct err *err)
 {
 	const struct record_plan *plan = session->plan;
-	int r = kernel_events_load(&session->events, session->fs, err);
+	int r = session_probes_create(session, err);
 
+	if (r == 0)
+		r = kernel_events_load(&session->events, session->fs, err);
 	if (r < 0)
 		return r;
 	session->stored = mem_calloc(session->events.nr, sizeof(*session->stored));

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/dynamic.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/closest.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/out.h"
+#include "kernel/errlog.h"
+
+#define TEXT_BYTES     (16u << 20)
+#define DYNAMIC_EVENTS "dynamic_events"
+#define REMOVE_TRIES   50
+#define REMOVE_WAIT_US 20000
+
+/* How a kernel shows that it has a kind of probe, and what to say when it has not. */
+static const struct {
+	const char *name, *file, *readme, *missing;
+} kinds[] = {
+	[PROBE_KERNEL] = {"kprobes", "kprobe_events", NULL,
+			  "CONFIG_KPROBE_EVENTS; tracepoints (-e) and uprobes do without"},
+	[PROBE_USER] = {"uprobes", "uprobe_events", NULL, "CONFIG_UPROBE_EVENTS"},
+	[PROBE_EVENT] = {"eprobes", DYNAMIC_EVENTS, "e[:[<group>/]",
+			 "5.15 or newer, CONFIG_EPROBE_EVENTS"},
+	[PROBE_FUNCTION] =
+		{"fprobes", DYNAMIC_EVENTS, "f[:[<group>/]",
+		 "6.5 or newer, CONFIG_FPROBE_EVENTS; kprobes do the same: p SYM, r SYM"},
+	[PROBE_TRACEPOINT] = {"tracepoint probes", DYNAMIC_EVENTS, "t[:[<group>/]",
+			      "6.5 or newer, CONFIG_FPROBE_EVENTS; an eprobe (e SYSTEM.EVENT) "
+			      "reads an event's fields"},
+};
+
+bool kernel_has_module(const char *name)
+{
+	_cleanup_out_ struct out path = {0};
+	struct stat st;
+
+	if (!*name || strchr(name, '/') || *name == '.')
+		return false;
+	out_printf(&path, "/sys/module/%s", name);
+	return !path.failed && io_stat(out_cstr(&path), &st) == 0;
+}
+
+/* Kernels before 5.0 have a file for each kind. */
+static const char *definitions_file(const struct tracefs *fs, enum probe_kind kind)
+{
+	return tracefs_exists(fs->path, DYNAMIC_EVENTS) ? DYNAMIC_EVENTS : kinds[kind].file;
+}
+
+static int check_kind(const struct tracefs *fs, enum probe_kind kind, struct err *err)
+{
+	_cleanup_free_ char *readme = NULL;
+	struct err ignored;
+	bool has = tracefs_exists(fs->path, kinds[kind].file);
+
+	if (has && kinds[kind].readme &&
+	    tracefs_read(fs->path, "README", "see what probes there are", TEXT_BYTES, &readme, NULL,
+			 &ignored) == 0)
+		has = strstr(readme, kinds[kind].readme);
+	return has ? 0
+		   : err_set(err, -EOPNOTSUPP, "this kernel has no %s (needs %s)", kinds[kind].name,
+			     kinds[kind].missing);
+}
+
+int kernel_dynamic_lock(const struct tracefs *fs, enum probe_kind kind, int *ret_fd,
+			struct err *err)
+{
+	const char *what = "define a probe", *file = definitions_file(fs, kind);
+	_cleanup_free_ char *path = tracefs_join(fs->path, file);
+	int fd, r = check_kind(fs, kind, err);
+
+	if (r < 0)
+		return r;
+	if (!path)
+		return err_sys(err, -ENOMEM, "cannot %s", what);
+	do {
+		fd = io_open(path, O_RDONLY, 0);
+	} while (fd == -EINTR);
+	if (fd < 0)
+		return tracefs_explain(err, fd, what, path);
+	do {
+		r = io_lock(fd, LOCK_EX);
+	} while (r == -EINTR);
+	if (r < 0) {
+		io_close(fd);
+		return err_sys(err, r, "cannot lock %s to %s", path, what);
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+bool kernel_dynamic_exists(const struct tracefs *fs, const char *group, const char *event)
+{
+	_cleanup_out_ struct out path = {0};
+
+	out_printf(&path, "events/%s/%s", group, event);
+	return path.failed || tracefs_exists(fs->path, out_cstr(&path));
+}
+
+/* The line of `text` that defines it ("p:GROUP/EVENT ..."), cut in place, or NULL. */
+static char *definition_of(char *text, const char *group, const char *event)
+{
+	size_t group_len = strlen(group), event_len = strlen(event);
+	char *save;
+
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		const char *name = strchr(line, ':');
+
+		if (name && !strncmp(name + 1, group, group_len) && name[1 + group_len] == '/' &&
+		    !strncmp(name + 2 + group_len, event, event_len) &&
+		    (!name[2 + group_len + event_len] || name[2 + group_len + event_len] == ' '))
+			return line;
+	}
+	return NULL;
+}
+
+int kernel_dynamic_taken(const struct tracefs *fs, const char *group, const char *event,
+			 struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_out_ struct out line = {0};
+	char *definition = NULL, holder[64];
+	struct err ignored;
+	long pid;
+
+	if (tracefs_read(fs->path, definitions_file(fs, PROBE_KERNEL), "list the probes",
+			 TEXT_BYTES, &text, NULL, &ignored) == 0)
+		definition = definition_of(text, group, event);
+	if (!definition)
+		return err_set(err, -EEXIST,
+			       "%s/%s is an event of the kernel; give the probe another name",
+			       group, event);
+	out_printf(&line, "-:%s/%s", group, event);
+	pid = kernel_journal_holder(fs->state, out_cstr(&line));
+	if (pid < 0)
+		snprintf(holder, sizeof(holder), "sonde start; sonde reset ends it");
+	else
+		snprintf(holder, sizeof(holder), "the sonde with process id %ld", pid);
+	if (pid)
+		return err_set(err, -EEXIST,
+			       "the probe %s/%s exists already, defined by %s: '%.150s'; give this "
+			       "one another name",
+			       group, event, holder, definition);
+	return err_set(err, -EEXIST,
+		       "the probe %s/%s exists already: '%.200s', made by another program; give "
+		       "this one another name, or remove it: echo '-:%s/%s' >> %s/%s",
+		       group, event, definition, group, event, fs->path,
+		       definitions_file(fs, PROBE_KERNEL));
+}
+
+/* --- making --- */
+
+/* A symbol of the kernel that is spelt nearly so, in `text` (kallsyms, cut in place), or NULL. */
+static const char *near_symbol(char *text, const char *place)
+{
+	size_t len = strcspn(place, "+% ");
+	struct closest closest;
+	char *save;
+
+	closest_init(&closest, place, len);
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *name = strchr(line, ' ');
+
+		name = name ? strchr(name + 1, ' ') : NULL;
+		if (!name)
+			continue;
+		name[1 + strcspn(name + 1, "\t ")] = '\0';
+		if (!strncmp(name + 1, place, len) && !name[1 + len])
+			return NULL;
+		closest_try(&closest, name + 1);
+	}
+	return closest_found(&closest);
+}
+
+static void suggest(const struct tracefs *fs, enum probe_kind kind, const char *text,
+		    struct err *err)
+{
+	_cleanup_free_ char *symbols = NULL;
+	const char *place = strchr(text, ' '), *near;
+	struct err reason = *err;
+
+	if ((kind != PROBE_KERNEL && kind != PROBE_FUNCTION) || !place ||
+	    (place[1] >= '0' && place[1] <= '9') ||
+	    io_read_file(fs->kallsyms, LIMIT_SECTION_BYTES, &symbols, NULL) < 0)
+		return;
+	near = near_symbol(symbols, place + 1);
+	if (near)
+		err_set(err, reason.code, "%s\ndid you mean '%.80s'?", reason.text, near);
+}
+
+/* Why the kernel does not take a definition. */
+static int refused(const struct tracefs *fs, int code, enum probe_kind kind, const char *text,
+		   struct err *err)
+{
+	_cleanup_free_ char *log = NULL;
+	char *message, *command;
+	struct err ignored;
+	int caret;
+
+	if (code == -EPERM || code == -EACCES || code == -ENOMEM || code == -EIO || code == -ENODEV)
+		return code;
+	if (tracefs_read(fs->path, "error_log", "read errors", TEXT_BYTES, &log, NULL, &ignored) <
+		    0 ||
+	    !kernel_errlog_find(log, text, &message, &command, &caret))
+		return err_set(err, code,
+			       "the kernel does not accept the probe '%.200s' and gives no reason "
+			       "(%s); one without %s would answer so (needs %s)",
+			       text, err_name(code), kinds[kind].name, kinds[kind].missing);
+	err_caret(err, code, command, (size_t)MAX(caret, 0),
+		  "the kernel does not accept the probe: %.100s", message);
+	if (strstr(message, "symbol") || strstr(message, "address"))
+		suggest(fs, kind, text, err);
+	return code;
+}
+
+int kernel_dynamic_create(const struct tracefs *fs, struct kernel_journal *journal,
+			  enum probe_kind kind, const char *group, const char *event,
+			  const char *text, bool more, struct err *err)
+{
+	const char *file = definitions_file(fs, kind);
+	size_t mark = kernel_journal_mark(journal);
+	_cleanup_out_ struct out undo = {0};
+	int r = 0;
+
+	out_printf(&undo, "-:%s/%s", group, event);
+	if (undo.failed)
+		return err_sys(err, -ENOMEM, "cannot define a probe");
+	if (!more)
+		r = kernel_journal_push(journal, KERNEL_UNDO_PROBE, fs->path, file, out_cstr(&undo),
+					err);
+	if (r < 0)
+		return r;
+	r = tracefs_append(fs->path, file, text, "define a probe", err);
+	if (r == 0)
+		return 0;
+	if (!kernel_dynamic_exists(fs, group, event))
+		kernel_journal_forget(journal, mark);
+	return refused(fs, r, kind, text, err);
+}
+
+/* --- removing --- */
+
+/* Whether an event is enabled in the instance at `dir`. */
+static bool is_enabled(const char *dir, const char *name)
+{
+	_cleanup_out_ struct out file = {0};
+	_cleanup_free_ char *text = NULL;
+	struct err ignored;
+
+	out_printf(&file, "events/%s/enable", name);
+	return !file.failed &&
+	       tracefs_read(dir, out_cstr(&file), "see who uses a probe", 4096, &text, NULL,
+			    &ignored) == 0 &&
+	       text[0] != '0';
+}
+
+/* The instances in which it is enabled, separated by commas. */
+static void list_users(const char *dir, const char *name, struct out *out)
+{
+	_cleanup_free_ char *instances = tracefs_join(dir, "instances");
+	struct dirent *entry;
+	DIR *list;
+
+	if (is_enabled(dir, name))
+		out_str(out, "the top instance");
+	if (!instances || io_opendir(instances, &list) < 0)
+		return;
+	while ((entry = readdir(list))) {
+		_cleanup_free_ char *path = tracefs_join(instances, entry->d_name);
+
+		if (entry->d_name[0] != '.' && path && is_enabled(path, name))
+			out_printf(out, "%s%s", out->len ? ", " : "", entry->d_name);
+	}
+	closedir(list);
+}
+
+static int still_used(const char *dir, const char *file, const char *text, struct err *err)
+{
+	_cleanup_out_ struct out users = {0};
+
+	list_users(dir, text + 2, &users);
+	return err_set(err, -EBUSY,
+		       "the probe %s stays for now: it is enabled %s%.150s; when that has ended, "
+		       "sonde restore removes it (or: echo '%s' >> %s/%s)",
+		       text + 2, users.len ? "in " : "by perf or another program",
+		       users.len ? out_cstr(&users) : "", text, dir, file);
+}
+
+int kernel_dynamic_remove(const char *dir, const char *file, const char *text, struct err *err)
+{
+	for (unsigned int i = 0;; i++) {
+		int r = tracefs_append(dir, file, text, "remove a probe", err);
+
+		if (r == -ENOENT || r == -ENODEV)
+			return 0;
+		if (r != -EBUSY)
+			return r;
+		if (i >= REMOVE_TRIES)
+			return still_used(dir, file, text, err);
+		usleep(REMOVE_WAIT_US);
+	}
+}
