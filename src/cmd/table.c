@@ -23,6 +23,7 @@
 	row(show) \
 	row(stack) \
 	row(options_command) \
+	row(doctor) \
 	row(check_events) \
 	row(info) \
 	row(dump) \

@@ -320,23 +320,6 @@ int kernel_instance_clear(struct kernel_instance *inst, struct err *err)
 	return tracefs_write(inst->path, "trace", "", "empty the buffer", err);
 }
 
-/* Whether `word` is in a list of words; brackets around one are ignored. */
-static bool has_word(const char *text, const char *word)
-{
-	size_t len = strlen(word);
-
-	while (*text) {
-		size_t n;
-
-		text += strspn(text, " \t\n[]");
-		n = strcspn(text, " \t\n[]");
-		if (n && n == len && !memcmp(text, word, n))
-			return true;
-		text += n;
-	}
-	return false;
-}
-
 bool kernel_instance_has_tracer(const struct kernel_instance *inst, const char *tracer)
 {
 	_cleanup_free_ char *text = NULL;
@@ -345,7 +328,7 @@ bool kernel_instance_has_tracer(const struct kernel_instance *inst, const char *
 	if (tracefs_read(inst->path, "available_tracers", "list the tracers", VALUE_BYTES, &text,
 			 NULL, &ignored) < 0)
 		return false;
-	return has_word(text, tracer);
+	return tracefs_list_has(text, tracer);
 }
 
 static const struct {
@@ -465,13 +448,13 @@ int kernel_instance_option(struct kernel_instance *inst, const char *option, str
 	r = tracefs_read(inst->path, "trace_options", what, VALUE_BYTES, &text, NULL, err);
 	if (r < 0)
 		return r;
-	if (has_word(text, option))
+	if (tracefs_list_has(text, option))
 		return 0;
 	negated = mem_alloc(strlen(option) + 3);
 	if (!negated)
 		return err_sys(err, -ENOMEM, "cannot %s", what);
 	sprintf(negated, "%s%s", off ? "" : "no", off ? option + 2 : option);
-	if (!has_word(text, negated)) {
+	if (!tracefs_list_has(text, negated)) {
 		for (char *c = text; *c; c++)
 			*c = *c == '\n' ? ' ' : *c;
 		return err_set(err, -EINVAL, "this kernel has no option '%.60s'; it has: %.300s",
@@ -511,7 +494,7 @@ int kernel_instance_clock(struct kernel_instance *inst, const char *clock, struc
 	if (!strcmp(current, clock))
 		return 0;
 	text[strcspn(text, "\n")] = '\0';
-	if (!has_word(text, clock))
+	if (!tracefs_list_has(text, clock))
 		return err_set(err, -EINVAL,
 			       "this kernel has no trace clock '%.60s'; it has: %.300s", clock,
 			       text);

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -96,6 +97,22 @@ int tracefs_append(const char *dir, const char *file, const char *text, const ch
 	return write_path(dir, file, O_APPEND, text, what, err);
 }
 
+bool tracefs_list_has(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	while (*text) {
+		size_t n;
+
+		text += strspn(text, " \t\n[]");
+		n = strcspn(text, " \t\n[]");
+		if (n && n == len && !memcmp(text, word, n))
+			return true;
+		text += n;
+	}
+	return false;
+}
+
 static bool is_tracefs(const char *path)
 {
 	return tracefs_exists(path, "available_events") || tracefs_exists(path, "trace_clock");
@@ -151,24 +168,16 @@ static int not_found(struct err *err)
 		       TRACEFS_USUAL, TRACEFS_USUAL);
 }
 
-static int find(struct tracefs *fs, struct err *err)
+/* Mount it; `privately`: only this process sees that, and it ends with it. */
+static int mount_it(bool privately, struct err *err)
 {
-	int r;
+	int r = 0;
 
-	fs->was_mounted = true;
-	if (is_tracefs(TRACEFS_USUAL))
-		fs->path = mem_strdup(TRACEFS_USUAL);
-	else
-		fs->path = find_in_mounts();
-	if (fs->path)
-		return 0;
-	if (is_tracefs(TRACEFS_DEBUGFS)) {
-		fs->path = mem_strdup(TRACEFS_DEBUGFS);
-		return fs->path ? 0 : -ENOMEM;
-	}
-	if (geteuid() != 0)
-		return not_found(err);
-	r = mount("nodev", TRACEFS_USUAL, "tracefs", 0, NULL) < 0 ? -errno : 0;
+	if (privately &&
+	    (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
+		r = -errno;
+	if (r == 0 && mount("nodev", TRACEFS_USUAL, "tracefs", 0, NULL) < 0)
+		r = -errno;
 	if (r < 0 && r != -EPERM)
 		return not_found(err);
 	if (r < 0)
@@ -183,6 +192,30 @@ static int find(struct tracefs *fs, struct err *err)
 			       "tracefs on %s is empty: the kernel hides it (lockdown: "
 			       "confidentiality) or tracing is built out",
 			       TRACEFS_USUAL);
+	return 0;
+}
+
+static int find(struct tracefs *fs, bool privately, struct err *err)
+{
+	int r;
+
+	fs->was_mounted = true;
+	if (is_tracefs(TRACEFS_USUAL))
+		fs->path = mem_strdup(TRACEFS_USUAL);
+	else
+		fs->path = find_in_mounts();
+	if (fs->path)
+		return 0;
+	/* Looking there makes the kernel mount it, so not for one who wants to leave no trace. */
+	if (!privately && is_tracefs(TRACEFS_DEBUGFS)) {
+		fs->path = mem_strdup(TRACEFS_DEBUGFS);
+		return fs->path ? 0 : -ENOMEM;
+	}
+	if (geteuid() != 0)
+		return not_found(err);
+	r = mount_it(privately, err);
+	if (r < 0)
+		return r;
 	fs->was_mounted = false;
 	fs->path = mem_strdup(TRACEFS_USUAL);
 	return fs->path ? 0 : -ENOMEM;
@@ -212,7 +245,7 @@ static int count_cpus(struct tracefs *fs, struct err *err)
 	return 0;
 }
 
-int tracefs_open(struct tracefs **ret_fs, const char *path, struct err *err)
+static int open_at(struct tracefs **ret_fs, const char *path, bool privately, struct err *err)
 {
 	struct tracefs *fs = mem_zalloc(sizeof(*fs));
 	int r;
@@ -225,7 +258,7 @@ int tracefs_open(struct tracefs **ret_fs, const char *path, struct err *err)
 		fs->path = mem_strdup(path);
 		r = fs->path ? 0 : err_sys(err, -ENOMEM, "cannot open tracefs");
 	} else {
-		r = find(fs, err);
+		r = find(fs, privately, err);
 		if (r == -ENOMEM)
 			err_sys(err, r, "cannot open tracefs");
 	}
@@ -237,6 +270,16 @@ int tracefs_open(struct tracefs **ret_fs, const char *path, struct err *err)
 	}
 	*ret_fs = fs;
 	return 0;
+}
+
+int tracefs_open(struct tracefs **ret_fs, const char *path, struct err *err)
+{
+	return open_at(ret_fs, path, false, err);
+}
+
+int tracefs_open_privately(struct tracefs **ret_fs, const char *path, struct err *err)
+{
+	return open_at(ret_fs, path, true, err);
 }
 
 void tracefs_close(struct tracefs *fs)

@@ -27,6 +27,11 @@ struct tracefs {
  */
 int tracefs_open(struct tracefs **ret_fs, const char *path, struct err *err) _must_check_;
 void tracefs_close(struct tracefs *fs); /* NULL is legal */
+/*
+ * The same for one who only looks: a tracefs that is mounted nowhere gets mounted in a mount
+ * namespace of this process's own, so nothing is left when it ends.
+ */
+int tracefs_open_privately(struct tracefs **ret_fs, const char *path, struct err *err) _must_check_;
 
 /*
  * Read or write a file given by directory and name below it. `what` says what is being tried, for
@@ -40,6 +45,9 @@ int tracefs_write(const char *dir, const char *file, const char *text, const cha
 int tracefs_append(const char *dir, const char *file, const char *text, const char *what,
 		   struct err *err) _must_check_;
 bool tracefs_exists(const char *dir, const char *file);
+/* Whether `word` is in the text of a list of words; brackets around the current one do not count.
+ */
+bool tracefs_list_has(const char *text, const char *word);
 
 /* Fill err with "cannot WHAT: PATH: reason; remedy" and return code. */
 int tracefs_explain(struct err *err, int code, const char *what, const char *path);

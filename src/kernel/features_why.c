@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* Why a feature is not there: the kernel's configuration, its age, or this process's rights. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/out.h"
+#include "kernel/features_internal.h"
+
+#define CAP_SYS_ADMIN_BIT 21
+#define LOCKDOWN_FILE	  "/sys/kernel/security/lockdown"
+
+/* A part of another feature, as a hist modifier is: its options say nothing about it. */
+static bool has_own_options(const struct feature_info *info)
+{
+	return info->config[0] && (info->file || info->tracer || !info->since);
+}
+
+static enum feature_cause blame_config(const struct feature_info *info, const char *option,
+				       enum kconfig_value value, const char *where,
+				       char *ret_reason, size_t size)
+{
+	if (value == KCONFIG_UNKNOWN) {
+		snprintf(ret_reason, size, "probably built without %s%s%s", option,
+			 info->since ? ", which came with Linux " : "",
+			 info->since ? info->since : "");
+		return FEATURE_CAUSE_PROBABLY;
+	}
+	if (value == KCONFIG_OFF)
+		snprintf(ret_reason, size, "built without %s (%s)", option, where);
+	else
+		snprintf(ret_reason, size, "%s is not in the kernel's configuration (%s)%s%s",
+			 option, where, info->since ? "; it came with Linux " : "",
+			 info->since ? info->since : "");
+	return FEATURE_CAUSE_CONFIG;
+}
+
+enum feature_cause feature_blame(const struct feature_info *info, const struct kconfig *config,
+				 const char **ret_culprit, char *ret_reason, size_t size)
+{
+	size_t last = 0;
+
+	while (last < ARRAY_SIZE(info->config) && info->config[last])
+		last++;
+	for (size_t i = 0; i < last; i++) {
+		enum kconfig_value value = kconfig_get(config, info->config[i]);
+
+		if (value == KCONFIG_ON || value == KCONFIG_MODULE)
+			continue;
+		/* Nothing is known: the innermost option is the likeliest. */
+		*ret_culprit = info->config[value == KCONFIG_UNKNOWN ? last - 1 : i];
+		return blame_config(info, *ret_culprit, value, config->path, ret_reason, size);
+	}
+	if (has_own_options(info)) {
+		*ret_culprit = NULL;
+		snprintf(ret_reason, size,
+			 "%s is on, yet the kernel does not offer it (a boot parameter, or see "
+			 "dmesg)",
+			 info->config[last - 1]);
+		return FEATURE_CAUSE_OTHER;
+	}
+	*ret_culprit = info->since;
+	snprintf(ret_reason, size, "not in this kernel%s%s",
+		 info->since ? "; it came with Linux " : "", info->since ? info->since : "");
+	return info->since ? FEATURE_CAUSE_VERSION : FEATURE_CAUSE_OTHER;
+}
+
+void feature_why_missing(const struct feature_info *info, char *ret_text, size_t size)
+{
+	_cleanup_(kconfig_done) struct kconfig config = {0};
+	const char *culprit;
+
+	if (kconfig_load(&config, "") < 0)
+		config = (struct kconfig){0};
+	feature_blame(info, &config, &culprit, ret_text, size);
+}
+
+/* Whether a feature can be had, as far as a look at names tells. */
+static bool seems_there(const struct feature_info *info, const struct tracefs *fs)
+{
+	_cleanup_free_ char *tracers = NULL;
+	struct err ignored;
+
+	if (!info->tracer)
+		return !info->file || tracefs_exists(fs->path, info->file);
+	return tracefs_read(fs->path, "available_tracers", "list the tracers", 65536, &tracers,
+			    NULL, &ignored) == 0 &&
+	       tracefs_list_has(tracers, info->tracer);
+}
+
+const char *feature_instead(const struct feature_info *info, const struct tracefs *fs)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(info->instead) && info->instead[i].text; i++) {
+		enum feature_id needs = info->instead[i].needs;
+
+		if (needs == FEATURE_NONE || seems_there(feature_info(needs), fs))
+			return info->instead[i].text;
+	}
+	return NULL;
+}
+
+static void read_lockdown(struct process_rights *rights, const char *root)
+{
+	_cleanup_out_ struct out path = {0};
+	_cleanup_free_ char *text = NULL;
+	char *open, *close;
+
+	out_printf(&path, "%s%s", root, LOCKDOWN_FILE);
+	if (path.failed || io_read_file(out_cstr(&path), 4096, &text, NULL) < 0)
+		return;
+	open = strchr(text, '[');
+	close = open ? strchr(open, ']') : NULL;
+	if (!close)
+		return;
+	*close = '\0';
+	snprintf(rights->lockdown, sizeof(rights->lockdown), "%s", open + 1);
+}
+
+void process_rights_read(struct process_rights *ret_rights, const char *root)
+{
+	_cleanup_out_ struct out path = {0};
+	_cleanup_free_ char *text = NULL;
+	unsigned long long caps = 0;
+	const char *line;
+
+	if (!root)
+		root = "";
+	/* Where nothing can be read, the rights are not to be blamed. */
+	*ret_rights = (struct process_rights){.sys_admin = true};
+	read_lockdown(ret_rights, root);
+	out_printf(&path, "%s/proc/self/status", root);
+	if (path.failed || io_read_file(out_cstr(&path), 65536, &text, NULL) < 0)
+		return;
+	line = strstr(text, "\nUid:");
+	if (line && sscanf(line, "\nUid: %*u %u", &ret_rights->euid) != 1)
+		ret_rights->euid = 0;
+	line = strstr(text, "\nCapEff:");
+	if (line && sscanf(line, "\nCapEff: %llx", &caps) == 1)
+		ret_rights->sys_admin = caps >> CAP_SYS_ADMIN_BIT & 1;
+}
+
+enum refusal process_refusal(const struct process_rights *rights)
+{
+	if (rights->euid != 0)
+		return REFUSED_USER;
+	if (!rights->sys_admin)
+		return REFUSED_CAPS;
+	if (rights->lockdown[0] && strcmp(rights->lockdown, "none") != 0)
+		return REFUSED_LOCKED;
+	return REFUSED_POLICY;
+}
