@@ -7,7 +7,7 @@
 #include "tracedat/dat.h"
 
 static const struct cmd_option record_options[] = {
-	RECORD_OPTIONS_WHAT RECORD_OPTIONS_WHOM RECORD_OPTIONS_HOW RECORD_OPTIONS_OUTPUT{0},
+	RECORD_OPTIONS_WHAT RECORD_OPTIONS_FUNCTIONS RECORD_OPTIONS_WHOM RECORD_OPTIONS_HOW RECORD_OPTIONS_OUTPUT{0},
 };
 
 static const struct record_cpu *find_cpu(const struct record_result *result, const char *instance,

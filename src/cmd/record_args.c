@@ -14,7 +14,7 @@
 #define DEFAULT_INTERVAL_MS 1000
 #define BUFFER_KB_MAX	    (1ull << 32)
 
-static struct record_instance *current(struct record_args *args)
+struct record_instance *record_args_instance(struct record_args *args)
 {
 	return args->plan.instances[args->plan.nr_instances - 1];
 }
@@ -63,7 +63,7 @@ static bool set_instance(struct record_args *args, const char *name)
 	return add_instance(args, name);
 }
 
-static bool list_add(struct record_args *args, struct record_list *list, const char *item)
+bool record_args_list(struct record_args *args, struct record_list *list, const char *item)
 {
 	if (list->nr >= RECORD_LIST_MAX) {
 		cmd_usage(args->command, "more than %d options of one kind", RECORD_LIST_MAX);
@@ -75,7 +75,7 @@ static bool list_add(struct record_args *args, struct record_list *list, const c
 
 static bool add_rule(struct record_args *args, const char *events)
 {
-	struct record_instance *inst = current(args);
+	struct record_instance *inst = record_args_instance(args);
 
 	if (inst->nr_rules >= RECORD_LIST_MAX) {
 		cmd_usage(args->command, "-e: more than %d", RECORD_LIST_MAX);
@@ -94,7 +94,7 @@ static bool add_rule(struct record_args *args, const char *events)
 
 static struct record_rule *last_rule(struct record_args *args, const char *option)
 {
-	struct record_instance *inst = current(args);
+	struct record_instance *inst = record_args_instance(args);
 
 	if (inst->nr_rules)
 		return &inst->rules[inst->nr_rules - 1];
@@ -122,7 +122,7 @@ static bool add_trigger(struct record_args *args, const char *trigger)
 {
 	struct record_rule *rule = last_rule(args, "-R");
 
-	return rule && list_add(args, &rule->triggers, trigger);
+	return rule && record_args_list(args, &rule->triggers, trigger);
 }
 
 static bool add_pids(struct record_args *args, const char *text)
@@ -186,10 +186,10 @@ static bool set_number(struct record_args *args, int id, const char *text)
 	switch (id) {
 	case 'b':
 		return cmd_parse_u64(command, "-b", text, 1, BUFFER_KB_MAX,
-				     &current(args)->buffer_kb);
+				     &record_args_instance(args)->buffer_kb);
 	case OPT_SUBBUF:
 		return cmd_parse_u64(command, "--subbuf-size", text, 1, LIMIT_SUBBUF_BYTES >> 10,
-				     &current(args)->subbuf_kb);
+				     &record_args_instance(args)->subbuf_kb);
 	case 's':
 		if (!cmd_parse_u64(command, "-s", text, 1, 3600ull * 1000000, &value))
 			return false;
@@ -222,17 +222,19 @@ static int instance_option(struct record_args *args, int id, const char *arg)
 		args->disable = true;
 		return 1;
 	case 'p':
-		current(args)->tracer = arg;
+		record_args_instance(args)->tracer = arg;
 		return 1;
 	case 'O':
-		return list_add(args, &current(args)->options, arg) ? 1 : -1;
+		return record_args_list(args, &record_args_instance(args)->options, arg) ? 1 : -1;
 	case 'T':
-		return list_add(args, &current(args)->options, "stacktrace") ? 1 : -1;
+		return record_args_list(args, &record_args_instance(args)->options, "stacktrace")
+			       ? 1
+			       : -1;
 	case 'C':
-		current(args)->clock = arg;
+		record_args_instance(args)->clock = arg;
 		return 1;
 	case 'M':
-		current(args)->cpumask = arg;
+		record_args_instance(args)->cpumask = arg;
 		return 1;
 	case 'B':
 		return set_instance(args, arg) ? 1 : -1;
@@ -301,7 +303,7 @@ static bool check_plan(struct record_args *args)
 	else if (plan->date && plan->has_ts_offset)
 		cmd_usage(args->command, "--date and --ts-offset exclude each other");
 	else
-		return true;
+		return record_args_check_functions(args);
 	return false;
 }
 
@@ -331,6 +333,8 @@ bool record_args_parse(struct record_args *args, int argc, char **argv)
 	while ((id = cmd_next(&parser)) > 0) {
 		int done = instance_option(args, id, parser.arg);
 
+		if (done == 0)
+			done = record_args_functions(args, id, parser.arg);
 		if (done < 0 || (done == 0 && !common_option(args, id, parser.arg)))
 			return false;
 	}

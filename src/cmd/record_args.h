@@ -19,6 +19,10 @@ enum {
 	OPT_TS_OFFSET,
 	OPT_NO_FILTER,
 	OPT_STDERR,
+	OPT_MODULE,
+	OPT_MAX_GRAPH_DEPTH,
+	OPT_FUNC_STACK,
+	OPT_CMDLINES_SIZE,
 };
 
 /* Rows for the option table of a command that takes them; record_args_parse knows them all. */
@@ -41,6 +45,23 @@ enum {
 	{'i', 'i', NULL, CMD_ARG_NONE, NULL, "pass over events that this kernel does not have", \
 	 NULL},
 
+#define RECORD_OPTIONS_FUNCTIONS \
+	{'l', 'l', "functions", CMD_ARG_REQUIRED, "FUNCTION", \
+	 "trace only these functions: a glob, or a regular expression when it starts with ^ or " \
+	 "ends with $; with ':' a function command (FUNCTION:traceoff:1)", "Which functions"}, \
+	{'n', 'n', "no-functions", CMD_ARG_REQUIRED, "FUNCTION", \
+	 "do not trace these; with function_graph nor what they call", NULL}, \
+	{'g', 'g', "graph-function", CMD_ARG_REQUIRED, "FUNCTION", \
+	 "with function_graph: only these and what they call", NULL}, \
+	{OPT_MODULE, 0, "module", CMD_ARG_REQUIRED, "MODULE", \
+	 "only functions of this module, for the -l, -n and -g of the same instance", NULL}, \
+	{OPT_MAX_GRAPH_DEPTH, 0, "max-graph-depth", CMD_ARG_REQUIRED, "N", \
+	 "with function_graph: how deep calls are followed, 1: only what -g names", NULL}, \
+	{OPT_FUNC_STACK, 0, "func-stack", CMD_ARG_NONE, NULL, \
+	 "record a stack trace at every function of -l", NULL}, \
+	{'d', 'd', NULL, CMD_ARG_NONE, NULL, \
+	 "with a latency tracer: do not trace functions with it", NULL},
+
 #define RECORD_OPTIONS_WHOM \
 	{'F', 'F', NULL, CMD_ARG_NONE, NULL, "only the command's own process", "Whom"}, \
 	{'P', 'P', "pid", CMD_ARG_REQUIRED, "PID[,PID]", \
@@ -59,7 +80,9 @@ enum {
 	{'s', 's', NULL, CMD_ARG_REQUIRED, "US", \
 	 "fetch what has been traced at least this often (default 1000000)", NULL}, \
 	{'r', 'r', NULL, CMD_ARG_REQUIRED, "PRIORITY", "run the reading threads with SCHED_FIFO", \
-	 NULL},
+	 NULL}, \
+	{OPT_CMDLINES_SIZE, 0, "cmdlines-size", CMD_ARG_REQUIRED, "NAMES", \
+	 "how many names of tasks the kernel keeps meanwhile", NULL},
 
 #define RECORD_OPTIONS_OUTPUT \
 	{'o', 'o', "output", CMD_ARG_REQUIRED, "FILE", "write this file (default trace.dat)", \
@@ -89,6 +112,17 @@ void record_args_init(struct record_args *args, const struct command *command);
  */
 bool record_args_parse(struct record_args *args, int argc, char **argv) _must_check_;
 void record_args_done(struct record_args *args);
+/*
+ * For the parser's own parts: the instance that options are for now, one more item of a list
+ * (false after a message), and the options of record_functions.c (1: done, 0: not one of them, -1
+ * after a message).
+ */
+struct record_instance *record_args_instance(struct record_args *args);
+bool record_args_list(struct record_args *args, struct record_list *list, const char *item)
+	_must_check_;
+int record_args_functions(struct record_args *args, int id, const char *arg) _must_check_;
+/* What the choice of functions needs of the other options; false after a message. */
+bool record_args_check_functions(const struct record_args *args) _must_check_;
 /* A record_say_fn whose ctx is the args. */
 void record_args_say(void *ctx, enum record_say what, const char *text);
 /* "Did you mean", on stderr, for a pattern that named no event. */

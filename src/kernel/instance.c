@@ -26,6 +26,22 @@ int kernel_instance_write(struct kernel_instance *inst, const char *file, const 
 	return kernel_borrow_write(inst->journal, inst->path, file, text, what, err);
 }
 
+int kernel_instance_add(struct kernel_instance *inst, const char *file, const char *text,
+			const char *undo, const char *what, struct err *err)
+{
+	size_t mark = kernel_journal_mark(inst->journal);
+	int r = inst->created ? 0
+			      : kernel_journal_push(inst->journal, KERNEL_UNDO_APPEND, inst->path,
+						    file, undo, err);
+
+	if (r < 0)
+		return r;
+	r = tracefs_append(inst->path, file, text, what, err);
+	if (r < 0)
+		kernel_journal_forget(inst->journal, mark);
+	return r;
+}
+
 /* --- life --- */
 
 /* The value of `size:` or the end (offset + size) of a field in header_page. */
@@ -229,6 +245,18 @@ int kernel_instance_open(struct kernel_instance *inst, const struct tracefs *fs,
 	if (r < 0)
 		give_up(inst);
 	return r;
+}
+
+int kernel_instance_globals(struct kernel_instance *inst, const struct tracefs *fs,
+			    struct kernel_journal *journal, struct err *err)
+{
+	int r;
+
+	begin(inst, fs, journal);
+	r = locate(inst, "");
+	if (r < 0)
+		give_up(inst);
+	return r < 0 ? err_sys(err, r, "cannot borrow the settings of the machine") : 0;
 }
 
 int kernel_instance_close(struct kernel_instance *inst, struct err *err)

@@ -42,6 +42,13 @@ int kernel_instance_create(struct kernel_instance *inst, const struct tracefs *f
 int kernel_instance_open(struct kernel_instance *inst, const struct tracefs *fs, const char *name,
 			 struct kernel_journal *journal, struct err *err) _must_check_;
 /*
+ * The top instance, for the files that are one for the whole machine (set_graph_function,
+ * max_graph_depth, saved_cmdlines_size): borrowed, but nothing of it is stopped or emptied, and
+ * others may be using it.
+ */
+int kernel_instance_globals(struct kernel_instance *inst, const struct tracefs *fs,
+			    struct kernel_journal *journal, struct err *err) _must_check_;
+/*
  * Undoes what the journal has had since the instance was made or opened, so instances of one
  * session are closed in reverse order. Everything is tried; the first failure is returned.
  */
@@ -54,6 +61,10 @@ void kernel_instance_remove_stale(const struct tracefs *fs,
 /* Write a file of the instance, remembering what it said when the instance is borrowed. */
 int kernel_instance_write(struct kernel_instance *inst, const char *file, const char *text,
 			  const char *what, struct err *err) _must_check_;
+
+/* Add a line to a list; `undo` is the line that takes it out again, for a borrowed instance. */
+int kernel_instance_add(struct kernel_instance *inst, const char *file, const char *text,
+			const char *undo, const char *what, struct err *err) _must_check_;
 
 int kernel_instance_start(struct kernel_instance *inst, struct err *err) _must_check_;
 int kernel_instance_stop(struct kernel_instance *inst, struct err *err) _must_check_;

@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "kernel/functions.h"
 
 #define TRACEFS_USUAL	"/sys/kernel/tracing"
 #define TRACEFS_DEBUGFS "/sys/kernel/debug/tracing"
@@ -53,6 +54,29 @@ int tracefs_read(const char *dir, const char *file, const char *what, size_t lim
 	return r < 0 ? tracefs_explain(err, r, what, path) : 0;
 }
 
+/* Of a list of functions the kernel takes one word a write. */
+static int write_words(int fd, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t n = io_write(fd, text, len);
+
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? (int)n : -EIO;
+		text += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static bool is_word_list(const char *path)
+{
+	const char *name = strrchr(path, '/');
+
+	return name && kernel_functions_is_list(name + 1);
+}
+
 /* The kernel acts on each write by itself, so a value that went in by halves is an error. */
 static int write_value(const char *path, int flags, const char *text)
 {
@@ -65,6 +89,8 @@ static int write_value(const char *path, int flags, const char *text)
 	} while (fd == -EINTR);
 	if (fd < 0)
 		return fd;
+	if (is_word_list(path))
+		return write_words(fd, text, len);
 	do {
 		n = io_write(fd, text, len);
 	} while (n == -EINTR);

@@ -35,7 +35,14 @@ struct record_instance {
 	const char *clock;   /* NULL: as the kernel has it */
 	const char *cpumask; /* hexadecimal, NULL: all */
 	struct record_list options;
-	uint64_t buffer_kb, subbuf_kb; /* 0: as the kernel has it */
+	struct record_list functions;	      /* -l: a glob, a regular expression */
+	struct record_list function_commands; /* -l FUNCTION:COMMAND */
+	struct record_list no_functions;      /* -n */
+	struct record_list graph_functions;   /* -g */
+	const char *module;		      /* whose functions are meant, NULL: all */
+	bool func_stack;		      /* a stack trace at every function of -l */
+	bool no_function_trace;		      /* -d */
+	uint64_t buffer_kb, subbuf_kb;	      /* 0: as the kernel has it */
 };
 
 struct record_plan {
@@ -50,6 +57,9 @@ struct record_plan {
 	unsigned int interval_ms; /* data waits at most so long in the kernel */
 	int rt_priority;	  /* of the drain threads, 0: none */
 	bool all_formats, ignore_unknown, own_too, date;
+	bool has_max_graph_depth;
+	uint64_t max_graph_depth; /* 0: no limit */
+	uint64_t cmdlines_size;	  /* names of tasks that the kernel keeps, 0: as it does */
 	bool has_ts_offset;
 	int64_t ts_offset;
 	bool command_only;	     /* -F */

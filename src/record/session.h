@@ -29,6 +29,8 @@ struct session {
 	bool *stored; /* by event: its format goes into the file */
 	struct session_instance *instances;
 	size_t nr_instances;
+	struct kernel_instance globals; /* what is one for the machine */
+	bool globals_open;
 	struct kernel_metadata metadata;
 	struct record_command command;
 	struct record_signals signals;
@@ -52,6 +54,13 @@ _printf_(3, 4) void session_say(struct session *session, enum record_say what, c
 int session_setup(struct session *session, struct err *err) _must_check_;
 /* Keep the recorder's own threads out of the trace, choose the pids of -F and -P. */
 int session_setup_pids(struct session *session, struct err *err) _must_check_;
+/* The functions that a tracer of functions sees, before the tracer is set. setup_functions.c */
+int session_setup_functions(struct session *session, struct session_instance *inst, struct err *err)
+	_must_check_;
+/* What needs the tracer to be set: options that are its own. */
+int session_setup_tracer_options(struct session_instance *inst, struct err *err) _must_check_;
+/* What is one for the whole machine: borrowed, given back with the instances. */
+int session_setup_globals(struct session *session, struct err *err) _must_check_;
 /* Closes all instances; the first failure. */
 int session_close_instances(struct session *session, struct err *err);
 

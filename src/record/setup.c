@@ -89,8 +89,12 @@ static int apply_settings(struct session *session, struct session_instance *inst
 	if (r == 0 && plan->cpumask)
 		r = kernel_instance_write(kernel, "tracing_cpumask", plan->cpumask,
 					  "choose CPUs (-M takes a hexadecimal mask)", err);
+	if (r == 0)
+		r = session_setup_functions(session, inst, err);
 	if (r == 0 && plan->tracer)
 		r = kernel_instance_tracer(kernel, plan->tracer, err);
+	if (r == 0)
+		r = session_setup_tracer_options(inst, err);
 	for (size_t i = 0; i < plan->options.nr && r == 0; i++)
 		r = kernel_instance_option(kernel, plan->options.items[i], err);
 	return r;
@@ -168,6 +172,7 @@ int session_setup(struct session *session, struct err *err)
 		return err_sys(err, -ENOMEM, "cannot set up the recording");
 	memset(session->stored, plan->all_formats, session->events.nr);
 	session->nr_instances = plan->nr_instances;
+	r = session_setup_globals(session, err);
 	for (size_t i = 0; i < plan->nr_instances && r == 0; i++) {
 		struct session_instance *inst = &session->instances[i];
 
@@ -265,17 +270,22 @@ int session_setup_pids(struct session *session, struct err *err)
 int session_close_instances(struct session *session, struct err *err)
 {
 	struct err reason;
-	int first = 0;
+	int first = 0, r;
 
 	for (size_t i = session->nr_instances; i-- > 0;) {
 		struct session_instance *inst = &session->instances[i];
-		int r = inst->open ? kernel_instance_close(&inst->kernel, &reason) : 0;
-
+		r = inst->open ? kernel_instance_close(&inst->kernel, &reason) : 0;
 		inst->open = false;
 		if (r < 0 && first == 0) {
 			first = r;
 			*err = reason;
 		}
+	}
+	r = session->globals_open ? kernel_instance_close(&session->globals, &reason) : 0;
+	session->globals_open = false;
+	if (r < 0 && first == 0) {
+		first = r;
+		*err = reason;
 	}
 	return first;
 }
