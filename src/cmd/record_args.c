@@ -41,6 +41,8 @@ static bool set_instance(struct record_args *args, const char *name)
 {
 	struct record_plan *plan = &args->plan;
 
+	if (args->disable && args->mode == RECORD_MODE_SET)
+		return record_args_list(args, &args->removed, name);
 	args->disable = false;
 	if (!*name || strlen(name) > 255 || strchr(name, '/')) {
 		cmd_usage(args->command, "-B: '%.80s' cannot be the name of an instance", name);
@@ -267,6 +269,13 @@ static bool common_option(struct record_args *args, int id, const char *arg)
 		return args->to_stderr = true;
 	case OPT_NO_FILTER:
 		return plan->own_too = true;
+	case 'K':
+		plan->keep_before = true;
+		return plan->keep_after = true;
+	case 'k':
+		return plan->keep_after = true;
+	case OPT_FORK:
+		return plan->do_not_wait = true;
 	case OPT_DATE:
 		return plan->date = true;
 	case OPT_TS_OFFSET:
@@ -288,13 +297,13 @@ static bool check_plan(struct record_args *args)
 		bool traces = inst->nr_rules || inst->tracer;
 
 		any |= traces;
-		if (i && !traces) {
+		if (i && !traces && args->mode != RECORD_MODE_SET) {
 			cmd_usage(args->command, "-B %.80s: nothing to record in it (-e, -p)",
 				  inst->name);
 			return false;
 		}
 	}
-	if (!any)
+	if (!any && args->mode != RECORD_MODE_SET)
 		cmd_usage(args->command, "nothing to record: give events (-e) or a tracer (-p)");
 	else if (plan->command_only && !plan->command)
 		cmd_usage(args->command, "-F needs a command");
@@ -327,12 +336,19 @@ bool record_args_parse(struct record_args *args, int argc, char **argv)
 	struct cmd_parser parser;
 	int id;
 
+	if (args->mode == RECORD_MODE_START || args->mode == RECORD_MODE_SET)
+		args->plan.keep_after = true;
+	if (args->mode == RECORD_MODE_SET)
+		args->plan.keep_before = args->plan.only_set = true;
 	cmd_parser_init(&parser, args->command, argc, argv);
 	if (!add_instance(args, NULL))
 		return false;
 	while ((id = cmd_next(&parser)) > 0) {
-		int done = instance_option(args, id, parser.arg);
+		int done;
 
+		if (record_args_refused(args, id))
+			return false;
+		done = instance_option(args, id, parser.arg);
 		if (done == 0)
 			done = record_args_functions(args, id, parser.arg);
 		if (done < 0 || (done == 0 && !common_option(args, id, parser.arg)))

@@ -23,6 +23,28 @@ enum {
 	OPT_MAX_GRAPH_DEPTH,
 	OPT_FUNC_STACK,
 	OPT_CMDLINES_SIZE,
+	OPT_FORK,
+	OPT_PROC_MAP,
+	OPT_DAEMONIZE,
+	/* Options that are refused, with what to do instead. */
+	OPT_PROXY,
+	OPT_NAME,
+	OPT_TSYNC_INTERVAL,
+	OPT_PROFILE,
+	OPT_BY_COMM,
+	OPT_VERBOSE,
+	OPT_DEBUG,
+	OPT_NOSPLICE,
+	OPT_NOFIFOS,
+	OPT_NOTIMEOUT,
+	OPT_POLL,
+};
+
+enum record_mode {
+	RECORD_MODE_RECORD,
+	RECORD_MODE_START,
+	RECORD_MODE_SET,
+	RECORD_MODE_STREAM,
 };
 
 /* Rows for the option table of a command that takes them; record_args_parse knows them all. */
@@ -40,8 +62,6 @@ enum {
 	{'O', 'O', "option", CMD_ARG_REQUIRED, "OPTION", \
 	 "set a trace option; with 'no' in front switch it off", NULL}, \
 	{'T', 'T', NULL, CMD_ARG_NONE, NULL, "record a stack trace at every event", NULL}, \
-	{'a', 'a', NULL, CMD_ARG_NONE, NULL, \
-	 "store the formats of all events, not only of those recorded", NULL}, \
 	{'i', 'i', NULL, CMD_ARG_NONE, NULL, "pass over events that this kernel does not have", \
 	 NULL},
 
@@ -60,14 +80,18 @@ enum {
 	{OPT_FUNC_STACK, 0, "func-stack", CMD_ARG_NONE, NULL, \
 	 "record a stack trace at every function of -l", NULL}, \
 	{'d', 'd', NULL, CMD_ARG_NONE, NULL, \
-	 "with a latency tracer: do not trace functions with it", NULL},
+	 "with a latency tracer: do not trace functions with it", NULL}, \
+	{'D', 'D', NULL, CMD_ARG_NONE, NULL, \
+	 "as -d, and function tracing off for the whole machine meanwhile", NULL},
 
 #define RECORD_OPTIONS_WHOM \
 	{'F', 'F', NULL, CMD_ARG_NONE, NULL, "only the command's own process", "Whom"}, \
 	{'P', 'P', "pid", CMD_ARG_REQUIRED, "PID[,PID]", \
 	 "only these processes; without a command the recording ends when they have ended", NULL}, \
 	{'c', 'c', NULL, CMD_ARG_NONE, NULL, "with -F or -P: their children too", NULL}, \
-	{'M', 'M', "cpumask", CMD_ARG_REQUIRED, "MASK", "only CPUs of this hexadecimal mask", NULL}, \
+	{'M', 'M', "cpumask", CMD_ARG_REQUIRED, "MASK", "only CPUs of this hexadecimal mask", NULL},
+
+#define RECORD_OPTIONS_OWN \
 	{OPT_NO_FILTER, 0, "no-filter", CMD_ARG_NONE, NULL, "record sonde's own threads too", NULL},
 
 #define RECORD_OPTIONS_HOW \
@@ -77,12 +101,21 @@ enum {
 	{OPT_SUBBUF, 0, "subbuf-size", CMD_ARG_REQUIRED, "KB", "size of a sub-buffer", NULL}, \
 	{'C', 'C', "clock", CMD_ARG_REQUIRED, "CLOCK", \
 	 "trace clock: local, global, mono, boot, ...", NULL}, \
+	{OPT_CMDLINES_SIZE, 0, "cmdlines-size", CMD_ARG_REQUIRED, "NAMES", \
+	 "how many names of tasks the kernel keeps meanwhile", NULL},
+
+#define RECORD_OPTIONS_KEEP \
+	{'k', 'k', NULL, CMD_ARG_NONE, NULL, \
+	 "leave everything set up at the end, stopped; without -B in the instance 'sonde', until " \
+	 "sonde reset", NULL}, \
+	{'K', 'K', NULL, CMD_ARG_NONE, NULL, \
+	 "as -k, and what is set in an instance before is not switched off", NULL},
+
+#define RECORD_OPTIONS_READ \
 	{'s', 's', NULL, CMD_ARG_REQUIRED, "US", \
 	 "fetch what has been traced at least this often (default 1000000)", NULL}, \
 	{'r', 'r', NULL, CMD_ARG_REQUIRED, "PRIORITY", "run the reading threads with SCHED_FIFO", \
-	 NULL}, \
-	{OPT_CMDLINES_SIZE, 0, "cmdlines-size", CMD_ARG_REQUIRED, "NAMES", \
-	 "how many names of tasks the kernel keeps meanwhile", NULL},
+	 NULL},
 
 #define RECORD_OPTIONS_OUTPUT \
 	{'o', 'o', "output", CMD_ARG_REQUIRED, "FILE", "write this file (default trace.dat)", \
@@ -91,18 +124,63 @@ enum {
 	 "trace.dat version (default 7)", NULL}, \
 	{OPT_COMPRESSION, 0, "compression", CMD_ARG_REQUIRED, "NAME", \
 	 "any (default: zstd), zstd, zlib or none", NULL}, \
+	{'a', 'a', NULL, CMD_ARG_NONE, NULL, \
+	 "store the formats of all events, not only of those recorded", NULL}, \
 	{OPT_DATE, 0, "date", CMD_ARG_NONE, NULL, \
 	 "store the date, so that report shows times of day", NULL}, \
 	{OPT_TS_OFFSET, 0, "ts-offset", CMD_ARG_REQUIRED, "NS", \
 	 "store an offset that report adds to every time", NULL}, \
-	{'q', 'q', "quiet", CMD_ARG_NONE, NULL, "no messages but errors", NULL}, \
 	{OPT_STDERR, 0, "stderr", CMD_ARG_NONE, NULL, "all messages to standard error", NULL},
+
+#define RECORD_OPTIONS_QUIET \
+	{'q', 'q', "quiet", CMD_ARG_NONE, NULL, "no messages but errors", NULL},
+
+/* What trace-cmd has and sonde does in another way: understood, and refused with the way. */
+#define RECORD_OPTIONS_ELSEWHERE \
+	{'N', 'N', NULL, CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
+	{'t', 't', NULL, CMD_ARG_NONE, NULL, NULL, NULL}, \
+	{'V', 'V', NULL, CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
+	{'A', 'A', NULL, CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
+	{'H', 'H', NULL, CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
+	{'S', 'S', NULL, CMD_ARG_NONE, NULL, NULL, NULL}, \
+	{'G', 'G', NULL, CMD_ARG_NONE, NULL, NULL, NULL}, \
+	{OPT_PROXY, 0, "proxy", CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
+	{OPT_NAME, 0, "name", CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
+	{OPT_TSYNC_INTERVAL, 0, "tsync-interval", CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
+	{OPT_PROFILE, 0, "profile", CMD_ARG_NONE, NULL, NULL, NULL}, \
+	{OPT_BY_COMM, 0, "by-comm", CMD_ARG_NONE, NULL, NULL, NULL}, \
+	{OPT_VERBOSE, 0, "verbose", CMD_ARG_OPTIONAL, NULL, NULL, NULL}, \
+	{OPT_DEBUG, 0, "debug", CMD_ARG_NONE, NULL, NULL, NULL}, \
+	{OPT_NOSPLICE, 0, "nosplice", CMD_ARG_NONE, NULL, NULL, NULL}, \
+	{OPT_NOFIFOS, 0, "nofifos", CMD_ARG_NONE, NULL, NULL, NULL}, \
+	{OPT_NOTIMEOUT, 0, "notimeout", CMD_ARG_NONE, NULL, NULL, NULL},
+
+/* Options about a file, for commands that write none; refused. */
+#define RECORD_OPTIONS_NO_FILE \
+	{'o', 'o', "output", CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
+	{'m', 'm', NULL, CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
+	{OPT_FILE_VERSION, 0, "file-version", CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
+	{OPT_COMPRESSION, 0, "compression", CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
+	{OPT_PROC_MAP, 0, "proc-map", CMD_ARG_NONE, NULL, NULL, NULL}, \
+	{OPT_DAEMONIZE, 0, "daemonize", CMD_ARG_NONE, NULL, NULL, NULL},
+
+/* The same for commands that do not read the buffers either. */
+#define RECORD_OPTIONS_NO_READER \
+	{'a', 'a', NULL, CMD_ARG_NONE, NULL, NULL, NULL}, \
+	{'s', 's', NULL, CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
+	{'r', 'r', NULL, CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
+	{OPT_POLL, 0, "poll", CMD_ARG_NONE, NULL, NULL, NULL}, \
+	{OPT_DATE, 0, "date", CMD_ARG_NONE, NULL, NULL, NULL}, \
+	{OPT_TS_OFFSET, 0, "ts-offset", CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
+	{OPT_NO_FILTER, 0, "no-filter", CMD_ARG_NONE, NULL, NULL, NULL},
 /* clang-format on */
 
 struct record_args {
 	const struct command *command;
+	enum record_mode mode; /* of the command; record_args_init says RECORD */
 	struct record_plan plan;
 	bool disable, quiet, to_stderr;
+	struct record_list removed; /* set -v -B: instances to remove */
 };
 
 void record_args_init(struct record_args *args, const struct command *command);
@@ -123,6 +201,8 @@ bool record_args_list(struct record_args *args, struct record_list *list, const 
 int record_args_functions(struct record_args *args, int id, const char *arg) _must_check_;
 /* What the choice of functions needs of the other options; false after a message. */
 bool record_args_check_functions(const struct record_args *args) _must_check_;
+/* Says why an option is refused and what to do instead; false when it is not one of those. */
+bool record_args_refused(const struct record_args *args, int id) _must_check_;
 /* A record_say_fn whose ctx is the args. */
 void record_args_say(void *ctx, enum record_say what, const char *text);
 /* "Did you mean", on stderr, for a pattern that named no event. */

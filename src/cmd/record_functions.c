@@ -54,6 +54,10 @@ int record_args_functions(struct record_args *args, int id, const char *arg)
 	case 'n':
 	case 'g':
 		return add(args, id, arg) ? 1 : -1;
+	case 'D':
+		args->plan.ftrace_off = true;
+		inst->no_function_trace = true;
+		return 1;
 	case 'd':
 		inst->no_function_trace = true;
 		return 1;
@@ -123,8 +127,9 @@ bool record_args_check_functions(const struct record_args *args)
 			return false;
 		}
 		if (inst->no_function_trace && !traces_functions(inst)) {
-			cmd_usage(args->command,
-				  "-d: there is no tracer that traces functions; give -p TRACER");
+			cmd_usage(
+				args->command,
+				"-d, -D: there is no tracer that traces functions; give -p TRACER");
 			return false;
 		}
 	}

@@ -12,6 +12,9 @@
 /* clang-format off */
 #define COMMANDS(row) \
 	row(record) \
+	row(start) \
+	row(set) \
+	row(reset) \
 	row(restore) \
 	row(stop) \
 	row(restart) \

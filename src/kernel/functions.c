@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/out.h"
+#include "kernel/borrow.h"
 
 #define LIST_BYTES  (256u << 20)
 #define NAMES_MAX   200 /* from here on numbers: each name costs the kernel a search */
@@ -198,18 +199,27 @@ int kernel_functions_choose(struct kernel_instance *inst, const char *file,
 	return r;
 }
 
+int kernel_functions_switch(struct kernel_journal *journal, bool on, struct err *err)
+{
+	return kernel_borrow_write(
+		journal, "/proc/sys/kernel", "ftrace_enabled", on ? "1" : "0",
+		on ? "switch function tracing on" : "switch function tracing off", err);
+}
+
 int kernel_functions_command(struct kernel_instance *inst, const char *command, struct err *err)
 {
-	_cleanup_out_ struct out undo = {0};
+	_cleanup_out_ struct out line = {0}, undo = {0};
 	char what[200];
 	int r;
 
-	out_char(&undo, '!');
-	out_str(&undo, command);
-	if (undo.failed)
+	/* The end of the line makes the kernel look at it at once, while it can still refuse. */
+	out_printf(&line, "%s\n", command);
+	out_printf(&undo, "!%s\n", command);
+	if (undo.failed || line.failed)
 		return err_sys(err, -ENOMEM, "cannot set a function command");
 	snprintf(what, sizeof(what), "set the function command '%.100s'", command);
-	r = kernel_instance_add(inst, "set_ftrace_filter", command, out_cstr(&undo), what, err);
+	r = kernel_instance_add(inst, "set_ftrace_filter", out_cstr(&line), out_cstr(&undo), what,
+				err);
 	if (r == -EINVAL)
 		return err_set(err, r,
 			       "the kernel does not accept the function command '%.100s': it is "

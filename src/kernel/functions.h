@@ -23,6 +23,8 @@ int kernel_functions_choose(struct kernel_instance *inst, const char *file,
 int kernel_functions_command(struct kernel_instance *inst, const char *command, struct err *err)
 	_must_check_;
 
+/* kernel.ftrace_enabled: function tracing of the whole machine, live patches and perf included. */
+int kernel_functions_switch(struct kernel_journal *journal, bool on, struct err *err) _must_check_;
 /* Whether `name` is one of the four: the kernel takes one word of them a write. */
 bool kernel_functions_is_list(const char *name);
 

@@ -91,10 +91,10 @@ TEST(a_command_is_added_and_taken_back)
 	struct err err;
 
 	put("set_ftrace_filter", "");
-	CHECK_EQ(kernel_functions_command(&top, "vfs_read:traceoff:1 ", &err), 0);
-	CHECK_STR(get("set_ftrace_filter"), "vfs_read:traceoff:1 ");
+	CHECK_EQ(kernel_functions_command(&top, "vfs_read:traceoff:1", &err), 0);
+	CHECK_STR(get("set_ftrace_filter"), "vfs_read:traceoff:1\n");
 	CHECK_EQ(kernel_instance_close(&top, &err), 0);
-	CHECK_STR(get("set_ftrace_filter"), "vfs_read:traceoff:1 !vfs_read:traceoff:1 ");
+	CHECK_STR(get("set_ftrace_filter"), "vfs_read:traceoff:1\n!vfs_read:traceoff:1\n");
 	CHECK_EQ(kernel_journal_close(journal, &err), 0);
 	fake_done(fs);
 }

@@ -225,8 +225,8 @@ static bool name_is_legal(const char *name)
 	return strlen(name) < 256 && !strchr(name, '/') && strcmp(name, ".") && strcmp(name, "..");
 }
 
-int kernel_instance_open(struct kernel_instance *inst, const struct tracefs *fs, const char *name,
-			 struct kernel_journal *journal, struct err *err)
+static int find(struct kernel_instance *inst, const struct tracefs *fs, const char *name,
+		struct kernel_journal *journal, struct err *err)
 {
 	int r;
 
@@ -238,13 +238,40 @@ int kernel_instance_open(struct kernel_instance *inst, const struct tracefs *fs,
 		err_sys(err, r, "cannot open the instance '%s'", name);
 	else
 		r = name[0] ? make(inst, err) : 1;
-	if (r == 1)
-		r = take(inst, err);
+	return r == 1 ? take(inst, err) : r;
+}
+
+int kernel_instance_open(struct kernel_instance *inst, const struct tracefs *fs, const char *name,
+			 struct kernel_journal *journal, struct err *err)
+{
+	int r = find(inst, fs, name, journal, err);
+
 	if (r == 0)
 		r = prepare(inst, err);
 	if (r < 0)
 		give_up(inst);
 	return r;
+}
+
+int kernel_instance_adopt(struct kernel_instance *inst, const struct tracefs *fs, const char *name,
+			  struct kernel_journal *journal, struct err *err)
+{
+	int r = find(inst, fs, name, journal, err);
+
+	if (r == 0)
+		r = read_layout(inst, err);
+	inst->on = true;
+	if (r < 0)
+		give_up(inst);
+	return r;
+}
+
+void kernel_instance_release(struct kernel_instance *inst)
+{
+	io_close(inst->lock_fd);
+	mem_free(inst->name);
+	mem_free(inst->path);
+	*inst = (struct kernel_instance){.lock_fd = -1};
 }
 
 int kernel_instance_globals(struct kernel_instance *inst, const struct tracefs *fs,
@@ -266,10 +293,7 @@ int kernel_instance_close(struct kernel_instance *inst, struct err *err)
 	if (!inst->fs)
 		return 0;
 	r = kernel_journal_undo(inst->journal, inst->mark, err);
-	io_close(inst->lock_fd);
-	mem_free(inst->name);
-	mem_free(inst->path);
-	*inst = (struct kernel_instance){.lock_fd = -1};
+	kernel_instance_release(inst);
 	return r;
 }
 

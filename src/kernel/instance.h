@@ -42,6 +42,20 @@ int kernel_instance_create(struct kernel_instance *inst, const struct tracefs *f
 int kernel_instance_open(struct kernel_instance *inst, const struct tracefs *fs, const char *name,
 			 struct kernel_journal *journal, struct err *err) _must_check_;
 /*
+ * The same, left as it is: neither stopped nor emptied. For a session that changes only what it is
+ * told to.
+ */
+int kernel_instance_adopt(struct kernel_instance *inst, const struct tracefs *fs, const char *name,
+			  struct kernel_journal *journal, struct err *err) _must_check_;
+/* Let go of it as it now is; its journal keeps what is needed to give it back. */
+void kernel_instance_release(struct kernel_instance *inst);
+/* What somebody else had set up in it, switched off: tracer, events, lists of pids and functions.
+ */
+int kernel_instance_quiet(struct kernel_instance *inst, struct err *err) _must_check_;
+/* The text of set_event: "SYSTEM:EVENT" lines of what is enabled; new string. */
+int kernel_instance_enabled(const struct kernel_instance *inst, char **ret_text, struct err *err)
+	_must_check_;
+/*
  * The top instance, for the files that are one for the whole machine (set_graph_function,
  * max_graph_depth, saved_cmdlines_size): borrowed, but nothing of it is stopped or emptied, and
  * others may be using it.

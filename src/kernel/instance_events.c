@@ -84,6 +84,73 @@ int kernel_instance_enable(struct kernel_instance *inst, const struct kernel_eve
 	return for_each_hit(inst, events, hits, inst->created, enable_one, enable ? "1" : "0", err);
 }
 
+int kernel_instance_enabled(const struct kernel_instance *inst, char **ret_text, struct err *err)
+{
+	return tracefs_read(inst->path, "set_event", "list the enabled events", TEXT_BYTES,
+			    ret_text, NULL, err);
+}
+
+static int disable_all(struct kernel_instance *inst, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	char *rest;
+	int r = kernel_instance_enabled(inst, &text, err);
+
+	if (r < 0)
+		return r;
+	for (char *line = strtok_r(text, "\n", &rest); line && r == 0;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		char *colon = strchr(line, ':');
+		struct kernel_event event = {.system = line};
+
+		if (!colon)
+			continue;
+		*colon = '\0';
+		event.name = colon + 1;
+		r = enable_one(inst, &event, false, "0", err);
+	}
+	return r;
+}
+
+/* A list that holds something. */
+static int empty_list(struct kernel_instance *inst, const char *file, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	if (!tracefs_exists(inst->path, file))
+		return 0;
+	r = tracefs_read(inst->path, file, "look at a list", TEXT_BYTES, &text, NULL, err);
+	/* What the kernel refuses to everybody (lockdown) holds nothing. */
+	if (r < 0)
+		return r == -EPERM ? 0 : r;
+	if (!text[0] || text[0] == '#' || !strncmp(text, "no pid", 6))
+		return 0;
+	return kernel_instance_write(inst, file, "", "empty a list", err);
+}
+
+int kernel_instance_quiet(struct kernel_instance *inst, struct err *err)
+{
+	static const char *const lists[] = {
+		"set_event_pid",	  "set_event_notrace_pid", "set_ftrace_pid",
+		"set_ftrace_notrace_pid", "set_ftrace_filter",	   "set_ftrace_notrace",
+	};
+	_cleanup_free_ char *tracer = NULL;
+	int r;
+
+	if (inst->created)
+		return 0;
+	r = tracefs_read(inst->path, "current_tracer", "look at the tracer", 4096, &tracer, NULL,
+			 err);
+	if (r == 0 && strncmp(tracer, "nop", 3) != 0)
+		r = kernel_instance_write(inst, "current_tracer", "nop", "stop the tracer", err);
+	if (r == 0)
+		r = disable_all(inst, err);
+	for (size_t i = 0; i < ARRAY_SIZE(lists) && r == 0; i++)
+		r = empty_list(inst, lists[i], err);
+	return r;
+}
+
 /*
  * An event's filter file after a refused filter: "TEXT\n%*s^\nparse_error: MESSAGE\n". Cut in
  * place; false when it is not of that form.

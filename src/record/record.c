@@ -226,27 +226,10 @@ static int open_buffers(struct session *session, struct err *err)
 	return r < 0 ? r : drain_start(session->drain, session->plan->rt_priority, err);
 }
 
-static void note_stale(void *ctx, const char *name)
-{
-	session_say(ctx, RECORD_SAY_WARNING,
-		    "removed the tracing instance %s, which a recorder that was killed had left",
-		    name);
-}
-
 static int set_up(struct session *session, struct err *err)
 {
-	int r = tracefs_open(&session->fs, session->plan->tracefs, err);
+	int r = session_open(session, err);
 
-	if (r < 0)
-		return r;
-	if (session->plan->kallsyms)
-		session->fs->kallsyms = session->plan->kallsyms;
-	if (!session->fs->was_mounted)
-		session_say(session, RECORD_SAY_WARNING, "mounted tracefs on %s",
-			    session->fs->path);
-	session->fs->state = session->plan->state;
-	kernel_instance_remove_stale(session->fs, note_stale, session);
-	r = kernel_journal_open(&session->journal, session->plan->state, NULL, err);
 	if (r == 0)
 		r = session_setup(session, err);
 	if (r == 0) {
@@ -266,31 +249,11 @@ static int set_up(struct session *session, struct err *err)
 	return r;
 }
 
-static int switch_all(struct session *session, bool on, struct err *err)
-{
-	int first = 0;
-
-	for (size_t i = 0; i < session->nr_instances; i++) {
-		struct session_instance *inst = &session->instances[i];
-		int r = 0;
-
-		if (inst->open && on)
-			r = kernel_instance_start(&inst->kernel, err);
-		else if (inst->open)
-			r = kernel_instance_stop(&inst->kernel, first ? NULL : err);
-		if (r < 0 && first == 0)
-			first = r;
-		if (r < 0 && on)
-			break;
-	}
-	return first;
-}
-
 /* Tracing is on from here; whatever happens it is switched off again and the rest read. */
 static int trace(struct session *session, struct wait *wait, struct err *err)
 {
 	struct err other;
-	int r = switch_all(session, true, err), stopped;
+	int r = session_switch(session, true, err), stopped;
 
 	if (r == 0 && session->plan->command)
 		r = record_command_release(&session->command, err);
@@ -300,27 +263,12 @@ static int trace(struct session *session, struct wait *wait, struct err *err)
 		session_say(session, RECORD_SAY_WAITING, "%s", "");
 	if (r == 0)
 		r = wait_for_end(session, wait, err);
-	stopped = switch_all(session, false, r < 0 ? &other : err);
+	stopped = session_switch(session, false, r < 0 ? &other : err);
 	/* A buffer that still fills would never be empty; drain_free leaves without the rest. */
 	if (stopped < 0)
 		return r < 0 ? r : stopped;
 	stopped = drain_stop(session->drain, r < 0 ? &other : err);
 	return r < 0 ? r : stopped;
-}
-
-/* A probe that somebody else records too stays for now, which spoils nothing. */
-static int give_back(struct session *session, struct err *err)
-{
-	struct err reason;
-	int closed = session_close_instances(session, err);
-	int left = kernel_journal_close(session->journal, &reason);
-
-	session->journal = NULL;
-	if (left == -EBUSY && session->nr_probes)
-		session_say(session, RECORD_SAY_WARNING, "%s", reason.text);
-	else if (left < 0 && closed == 0)
-		return err_set(err, left, "%s", reason.text);
-	return closed;
 }
 
 static int record(struct session *session, struct wait *wait, struct record_result *result,
@@ -351,26 +299,18 @@ static int record(struct session *session, struct wait *wait, struct record_resu
 	/* Give the instances back before the work of sealing; the raw files keep them busy. */
 	drain_free(session->drain);
 	session->drain = NULL;
-	closed = give_back(session, r < 0 ? &other : err);
+	closed = session_close_instances(session, r < 0, r < 0 ? &other : err);
 	return r < 0 ? r : closed;
 }
 
 static void session_done(struct session *session)
 {
 	drain_free(session->drain);
-	for (size_t i = 0; i < session->nr_instances; i++) {
-		mem_free(session->instances[i].clocks);
-		mem_free(session->instances[i].clock);
-	}
-	mem_free(session->instances);
-	mem_free(session->stored);
 	mem_free(session->partial_path);
 	kernel_metadata_done(&session->metadata);
-	kernel_events_done(&session->events);
-	session_probes_free(session);
 	comms_done(&session->comms);
 	names_free(session->names);
-	tracefs_close(session->fs);
+	session_free(session);
 }
 
 static int seal(struct session *session, struct err *err)

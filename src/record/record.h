@@ -50,6 +50,14 @@ int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
 	       struct record_result *ret_result, struct err *err) _must_check_;
 void record_result_done(struct record_result *result);
 
+/*
+ * Set tracing up and leave it on, without recording (start, set): the plan says keep_after. With a
+ * command: until it ends, unless the plan says do_not_wait. On failure nothing of this call is
+ * left.
+ */
+int record_start(const struct record_plan *plan, record_say_fn say, void *ctx,
+		 struct record_result *ret_result, struct err *err) _must_check_;
+
 /* Join a further -f to a rule's filter: (a)&&(b). */
 int record_rule_filter(struct record_rule *rule, const char *filter) _must_check_;
 

@@ -23,6 +23,7 @@ struct session {
 	void *ctx;
 	struct tracefs *fs;
 	struct kernel_journal *journal;
+	size_t journal_mark;	      /* what a kept journal had before this session */
 	struct session_probe *probes; /* probes.c */
 	size_t nr_probes, cap_probes;
 	struct kernel_events events;
@@ -50,6 +51,8 @@ struct session {
 _printf_(3, 4) void session_say(struct session *session, enum record_say what, const char *fmt,
 				...);
 
+/* tracefs and the journal, the kept one when the settings are to stay. session.c */
+int session_open(struct session *session, struct err *err) _must_check_;
 /* Instances made and set as the plan says, tracing still off. setup.c */
 int session_setup(struct session *session, struct err *err) _must_check_;
 /* Keep the recorder's own threads out of the trace, choose the pids of -F and -P. */
@@ -61,8 +64,15 @@ int session_setup_functions(struct session *session, struct session_instance *in
 int session_setup_tracer_options(struct session_instance *inst, struct err *err) _must_check_;
 /* What is one for the whole machine: borrowed, given back with the instances. */
 int session_setup_globals(struct session *session, struct err *err) _must_check_;
-/* Closes all instances; the first failure. */
-int session_close_instances(struct session *session, struct err *err);
+/* tracing_on of all instances. */
+int session_switch(struct session *session, bool on, struct err *err) _must_check_;
+/*
+ * Give all instances back, or leave them as they are where the settings are to stay and `failed`
+ * is not set; then the journal is closed. The first failure.
+ */
+int session_close_instances(struct session *session, bool failed, struct err *err);
+/* Frees what session_open and session_setup have made. */
+void session_free(struct session *session);
 
 /* OUT.partial: made, filled with the options of the end, sealed. store.c */
 int session_store_open(struct session *session, struct err *err) _must_check_;

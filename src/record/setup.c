@@ -1,26 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* From the plan to instances that only wait to be switched on. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "kernel/control.h"
+#include "kernel/reset.h"
 #include "record/probes.h"
 
 #define DEFAULT_BUFFER_KB 1408 /* the kernel's own default */
-
-void session_say(struct session *session, enum record_say what, const char *fmt, ...)
-{
-	char text[sizeof(((struct err *)0)->text)];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	session->say(session->ctx, what, text);
-}
 
 static int apply_rule(struct session *session, struct session_instance *inst,
 		      const struct record_rule *rule, struct err *err)
@@ -46,6 +36,8 @@ static int apply_rule(struct session *session, struct session_instance *inst,
 	}
 	for (size_t i = 0; i < events->nr; i++)
 		session->stored[i] |= hits[i];
+	if (!rule->filter && !inst->kernel.created && !session->plan->keep_before)
+		r = kernel_instance_filter(&inst->kernel, events, hits, "0", &without, err);
 	if (rule->filter)
 		r = kernel_instance_filter(&inst->kernel, events, hits, rule->filter, &without,
 					   err);
@@ -119,11 +111,42 @@ static int open_top(struct session *session, struct session_instance *inst, stru
 	return kernel_instance_open(&inst->kernel, session->fs, "", session->journal, err);
 }
 
+/*
+ * The instance of the settings that stay. One that an earlier start has made is made new, unless
+ * something is to be added to it.
+ */
+static int open_lasting(struct session *session, struct session_instance *inst, struct err *err)
+{
+	const struct record_plan *plan = session->plan;
+	struct kernel_targets targets = {0};
+	int r = 0;
+
+	if (plan->keep_before)
+		return kernel_instance_adopt(&inst->kernel, session->fs, KERNEL_LASTING_INSTANCE,
+					     session->journal, err);
+	if (kernel_target_exists(session->fs, KERNEL_LASTING_INSTANCE)) {
+		r = kernel_targets_add(&targets, session->fs, KERNEL_LASTING_INSTANCE, err);
+		if (r == 0)
+			r = kernel_reset(&targets.list[0], session->fs, &session->events, err);
+		kernel_targets_done(&targets);
+	}
+	return r < 0 ? r
+		     : kernel_instance_open(&inst->kernel, session->fs, KERNEL_LASTING_INSTANCE,
+					    session->journal, err);
+}
+
+static int open_unnamed(struct session *session, struct session_instance *inst, struct err *err)
+{
+	if (session->plan->keep_after)
+		return open_lasting(session, inst, err);
+	return kernel_instance_create(&inst->kernel, session->fs, session->journal, err);
+}
+
 static int open_own(struct session *session, struct session_instance *inst, struct err *err)
 {
 	const char *tracer = inst->plan->tracer;
 	struct kernel_instance top = {.fs = session->fs, .path = session->fs->path};
-	int r = kernel_instance_create(&inst->kernel, session->fs, session->journal, err);
+	int r = open_unnamed(session, inst, err);
 
 	if (r < 0 || !tracer || kernel_instance_has_tracer(&inst->kernel, tracer) ||
 	    !kernel_instance_has_tracer(&top, tracer))
@@ -132,17 +155,46 @@ static int open_own(struct session *session, struct session_instance *inst, stru
 	return r < 0 ? r : open_top(session, inst, err);
 }
 
+/* An instance that was there is quiet first, unless what it has is to go on (-K). */
+static int open_named(struct session *session, struct session_instance *inst, struct err *err)
+{
+	const char *name = inst->plan->name;
+	int r;
+
+	if (session->plan->keep_before)
+		return kernel_instance_adopt(&inst->kernel, session->fs, name, session->journal,
+					     err);
+	r = kernel_instance_open(&inst->kernel, session->fs, name, session->journal, err);
+	inst->open = r == 0;
+	return r < 0 ? r : kernel_instance_quiet(&inst->kernel, err);
+}
+
+/* Events that go on being recorded need their formats in the file. */
+static int store_enabled(struct session *session, const struct session_instance *inst,
+			 struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	char *rest;
+	int r = kernel_instance_enabled(&inst->kernel, &text, err);
+
+	if (r < 0)
+		return r;
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		kernel_events_match(&session->events, line, session->stored);
+	return 0;
+}
+
 static int setup_instance(struct session *session, struct session_instance *inst, struct err *err)
 {
 	const struct record_instance *plan = inst->plan;
 	int r;
 
-	if (plan->name)
-		r = kernel_instance_open(&inst->kernel, session->fs, plan->name, session->journal,
-					 err);
-	else
-		r = open_own(session, inst, err);
-	inst->open = r == 0;
+	r = plan->name ? open_named(session, inst, err) : open_own(session, inst, err);
+	inst->open |= r == 0;
+	if (r == 0 && session->plan->keep_before && !session->plan->only_set)
+		r = kernel_instance_stop(&inst->kernel, err);
+	if (r == 0 && session->plan->keep_before)
+		r = store_enabled(session, inst, err);
 	if (r == 0)
 		r = apply_settings(session, inst, err);
 	for (size_t i = 0; i < plan->nr_rules && r == 0; i++)
@@ -152,9 +204,13 @@ static int setup_instance(struct session *session, struct session_instance *inst
 	return r;
 }
 
-static bool is_idle(const struct record_instance *plan)
+/* Nothing was said of it. (Options that belong to a tracer need one.) */
+static bool is_idle(const struct record_plan *plan, const struct record_instance *inst)
 {
-	return !plan->nr_rules && !plan->tracer;
+	if (inst->nr_rules || inst->tracer)
+		return false;
+	return !plan->only_set || (!inst->clock && !inst->cpumask && !inst->options.nr &&
+				   !inst->buffer_kb && !inst->subbuf_kb);
 }
 
 int session_setup(struct session *session, struct err *err)
@@ -177,7 +233,7 @@ int session_setup(struct session *session, struct err *err)
 		struct session_instance *inst = &session->instances[i];
 
 		inst->plan = plan->instances[i];
-		if (i == 0 && plan->nr_instances > 1 && is_idle(inst->plan))
+		if (i == 0 && plan->nr_instances > 1 && is_idle(plan, inst->plan))
 			inst->plan = NULL;
 		else
 			r = setup_instance(session, inst, err);
@@ -258,36 +314,13 @@ int session_setup_pids(struct session *session, struct err *err)
 
 		if (!inst->open)
 			continue;
-		if (!session->plan->own_too)
+		if (!session->plan->own_too && session->drain)
 			exclude_own(session, &inst->kernel);
 		r = choose_pids(session, &inst->kernel, err);
 		if (r == 0)
 			r = choose_function_pids(session, inst, err);
 	}
 	return r;
-}
-
-int session_close_instances(struct session *session, struct err *err)
-{
-	struct err reason;
-	int first = 0, r;
-
-	for (size_t i = session->nr_instances; i-- > 0;) {
-		struct session_instance *inst = &session->instances[i];
-		r = inst->open ? kernel_instance_close(&inst->kernel, &reason) : 0;
-		inst->open = false;
-		if (r < 0 && first == 0) {
-			first = r;
-			*err = reason;
-		}
-	}
-	r = session->globals_open ? kernel_instance_close(&session->globals, &reason) : 0;
-	session->globals_open = false;
-	if (r < 0 && first == 0) {
-		first = r;
-		*err = reason;
-	}
-	return first;
 }
 
 int record_rule_filter(struct record_rule *rule, const char *filter)

@@ -89,5 +89,7 @@ int session_setup_globals(struct session *session, struct err *err)
 	if (r == 0 && plan->cmdlines_size)
 		r = write_global(session, "saved_cmdlines_size", plan->cmdlines_size,
 				 "keep more names of tasks (--cmdlines-size)", err);
+	if (r == 0 && plan->ftrace_off)
+		r = kernel_functions_switch(session->journal, false, err);
 	return r;
 }

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tracing that outlives the command that has set it up (start, set): the set-up of a recording,
+ * without a recorder. What was changed is in the kept journal, from which `reset` gives it back.
+ */
+#include "base/mem.h"
+#include "record/session.h"
+
+static const int command_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+
+/* While things change, signals wait; what the command gets is what we were given. */
+static void hold_signals(struct session *session)
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGHUP);
+	sigprocmask(SIG_BLOCK, &mask, &session->signals.mask);
+	for (size_t i = 0; i < ARRAY_SIZE(command_signals); i++)
+		sigaction(command_signals[i], NULL, &session->signals.actions[i]);
+	/* Ignored by sonde itself. */
+	session->signals.actions[3] = (struct sigaction){.sa_handler = SIG_DFL};
+}
+
+static int set_up(struct session *session, struct err *err)
+{
+	int r = 0;
+
+	if (session->plan->command)
+		r = record_command_start(&session->command, session->plan->command,
+					 &session->signals, err);
+	if (r == 0)
+		r = session_open(session, err);
+	if (r == 0)
+		r = session_setup(session, err);
+	if (r == 0)
+		r = session_setup_pids(session, err);
+	if (r == 0 && !session->plan->only_set)
+		r = session_switch(session, true, err);
+	if (r == 0 && session->plan->command)
+		r = record_command_release(&session->command, err);
+	return r;
+}
+
+int record_start(const struct record_plan *plan, record_say_fn say, void *ctx,
+		 struct record_result *ret_result, struct err *err)
+{
+	struct session session = {
+		.plan = plan,
+		.say = say,
+		.ctx = ctx,
+		.command = RECORD_COMMAND_INIT,
+	};
+	int r, closed;
+
+	*ret_result = (struct record_result){.command_status = -1};
+	hold_signals(&session);
+	r = set_up(&session, err);
+	closed = session_close_instances(&session, r < 0, r < 0 ? NULL : err);
+	if (r == 0)
+		r = closed;
+	record_command_cancel(&session.command);
+	/* A signal from the terminal is the command's, and then ours. */
+	if (r == 0 && !plan->do_not_wait)
+		record_command_wait(&session.command);
+	ret_result->unknown_events = session.unknown_events;
+	ret_result->command_status = session.command.status;
+	sigprocmask(SIG_SETMASK, &session.signals.mask, NULL);
+	session_free(&session);
+	return r;
+}
