@@ -60,12 +60,13 @@ static char *buffer_size(char *text)
 	return text;
 }
 
-static char *clock(char *text)
+/* The one in brackets of a list of words. */
+static char *chosen(char *text, const char *otherwise)
 {
 	char *open = strchr(text, '['), *close = open ? strchr(open, ']') : NULL;
 
 	if (!close) {
-		strcpy(text, "local");
+		strcpy(text, otherwise);
 		return text;
 	}
 	*close = '\0';
@@ -76,7 +77,9 @@ static char *clock(char *text)
 static char *value(const char *name, char *old)
 {
 	if (!strcmp(name, "trace_clock"))
-		return clock(old);
+		return chosen(old, "local");
+	if (!strcmp(name, "mode")) /* of hwlat_detector */
+		return chosen(old, "round-robin");
 	if (!strcmp(name, "filter")) {
 		if (!strncmp(old, "none", 4) || strstr(old, "parse_error:"))
 			strcpy(old, "0");

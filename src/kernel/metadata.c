@@ -20,8 +20,8 @@
 
 /* --- formats --- */
 
-static int read_format(const struct tracefs *fs, const char *system, const char *name,
-		       char **ret_text, size_t *ret_len, struct err *err)
+int kernel_format(const struct tracefs *fs, const char *system, const char *name, char **ret_text,
+		  size_t *ret_len, struct err *err)
 {
 	_cleanup_out_ struct out file = {0};
 
@@ -43,7 +43,7 @@ static int hand_over(const struct format_list *list, const char *system, const c
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len;
-	int r = read_format(list->fs, system, name, &text, &len, err);
+	int r = kernel_format(list->fs, system, name, &text, &len, err);
 
 	return r < 0 ? r : list->fn(list->ctx, system, name, text, len);
 }
@@ -121,7 +121,7 @@ static int read_formats(struct kernel_metadata *metadata, const struct tracefs *
 
 		if (!hits[i])
 			continue;
-		r = read_format(fs, event->system, event->name, &text, &len, err);
+		r = kernel_format(fs, event->system, event->name, &text, &len, err);
 		if (r < 0)
 			return r;
 		system = arena_strdup(&metadata->arena, event->system);

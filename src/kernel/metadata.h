@@ -30,6 +30,10 @@ void kernel_metadata_done(struct kernel_metadata *metadata);
 /* Text of saved_cmdlines: "PID COMM" lines; new string. */
 int kernel_cmdlines(const struct tracefs *fs, char **ret_text, struct err *err) _must_check_;
 
+/* The format text of one event; new string. */
+int kernel_format(const struct tracefs *fs, const char *system, const char *name, char **ret_text,
+		  size_t *ret_len, struct err *err) _must_check_;
+
 /*
  * Read every event format this kernel has, the system ftrace included, and hand each to fn; stops
  * at the first negative result of fn and returns it.

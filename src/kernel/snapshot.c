@@ -26,7 +26,7 @@ bool kernel_snapshot_native(const struct kernel_target *target)
 static int copy_dir(const struct tracefs *fs, const struct kernel_target *target, char **ret_dir,
 		    struct err *err)
 {
-	_cleanup_free_ char *found = NULL, *dir = NULL, *instances = NULL;
+	_cleanup_free_ char *found = NULL, *dir = NULL;
 	int r = fs->state ? 0 : kernel_state_dir(&found, err);
 
 	if (r < 0)
