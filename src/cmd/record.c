@@ -146,6 +146,16 @@ const struct command cmd_record = {
 		"when that is not 0 (128 + N when signal N ended it); 3 when the file is complete "
 		"but the kernel lost events.\n"
 		"\n"
+		"-p takes the kernel's tracers. hwlat, osnoise and timerlat work in every kernel: "
+		"where they were not built in, sonde measures in user space, says so, and records "
+		"the same events; a count that cannot be had there is 4294967295. Their settings "
+		"are -O NAME=VALUE: hwlat_window, hwlat_width, hwlat_mode, tracing_thresh, "
+		"osnoise_period_us, osnoise_runtime_us, osnoise_cpus, osnoise_stop_tracing_us, "
+		"osnoise_stop_tracing_total_us, timerlat_period_us.\n"
+		"\n"
+		"  sonde record -p hwlat -O tracing_thresh=20 sleep 60\n"
+		"  sonde record -p timerlat -O timerlat_period_us=500 -e irq ./load\n"
+		"\n"
 		"While it records, OUTPUT.partial/ is readable by `sonde report`, also after the "
 		"recorder was killed.",
 	.options = record_options,

@@ -60,7 +60,7 @@ enum record_mode {
 	{'v', 'v', NULL, CMD_ARG_NONE, NULL, "switch the events of the following -e off", NULL}, \
 	{'p', 'p', "tracer", CMD_ARG_REQUIRED, "TRACER", "record with this tracer", NULL}, \
 	{'O', 'O', "option", CMD_ARG_REQUIRED, "OPTION", \
-	 "set a trace option; with 'no' in front switch it off", NULL}, \
+	 "set a trace option; with 'no' in front switch it off; NAME=VALUE sets a tracer up", NULL}, \
 	{'T', 'T', NULL, CMD_ARG_NONE, NULL, "record a stack trace at every event", NULL}, \
 	{'i', 'i', NULL, CMD_ARG_NONE, NULL, "pass over events that this kernel does not have", \
 	 NULL},

@@ -7,6 +7,7 @@
 #include "base/test.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/wait.h>
 
 #include "base/fault.h"
@@ -40,6 +41,7 @@ static void fill_instance(void)
 	snprintf(dir, sizeof(dir), "%s/", name);
 	put_instance(dir);
 	snprintf(path, sizeof(path), "%s/per_cpu/cpu0/trace_pipe_raw", made);
+	close(ring_fd); /* of the instance before, which has its reader */
 	if (mkfifo(path, 0600) < 0)
 		return;
 	ring_fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -52,14 +54,18 @@ static void fill_instance(void)
 
 static int kernel_hook(enum io_op op, const char *path, size_t *len)
 {
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct stat st;
 
+	/* Threads that read already may come while a further instance is made. */
+	pthread_mutex_lock(&lock);
 	if (made[0] && stat(made, &st) == 0) {
 		fill_instance();
 		made[0] = '\0';
 	}
-	if (op == IO_MKDIR && strstr(path, "/instances/"))
+	if (op == IO_MKDIR && strstr(path, "/instances/") && stat(path, &st) < 0)
 		snprintf(made, sizeof(made), "%s", path);
+	pthread_mutex_unlock(&lock);
 	if (op == IO_RMDIR && strstr(path, "/instances/"))
 		fake_remove(path + strlen(root) + 1);
 	/* The directory is now gone; make an empty one for the call itself. */
@@ -75,6 +81,7 @@ static void say(void *ctx, enum record_say what, const char *text)
 	(void)text;
 }
 
+static const char *tracer; /* in user space, since the made-up kernel does not have it */
 static char out_path[300], partial_path[320], symbols_path[300];
 
 static int record_once(struct err *err)
@@ -84,6 +91,7 @@ static int record_once(struct err *err)
 		.rules = {{.events = "sched", .filter = "pid > 0"}},
 		.nr_rules = 1,
 		.clock = "mono",
+		.tracer = tracer,
 		.options = {.items = {"stacktrace"}, .nr = 1},
 		.buffer_kb = 100,
 	};
@@ -108,6 +116,18 @@ static int record_once(struct err *err)
 	return r;
 }
 
+#define HWLAT_FIELD(name, offset) "\tfield:u64 " name ";\toffset:" offset ";\tsize:8;\tsigned:0;\n"
+#define HWLAT_FORMAT                                                                               \
+	"name: hwlat\nID: 16\nformat:\n"                                                           \
+	"\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"                     \
+	"\tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;\n"                     \
+	"\tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;\n"             \
+	"\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n" HWLAT_FIELD("duration", "8")  \
+		HWLAT_FIELD("outer_duration", "16") HWLAT_FIELD("nmi_total_ts", "24") HWLAT_FIELD( \
+			"tv_sec", "32") HWLAT_FIELD("tv_nsec", "40")                               \
+			HWLAT_FIELD("nmi_count", "48") HWLAT_FIELD("seqnum", "56") HWLAT_FIELD(    \
+				"count", "64") "\nprint fmt: \"inner:%llu\", REC->duration\n"
+
 /* The made-up tracefs of all runs; one event has a format. */
 static void begin(void)
 {
@@ -117,6 +137,7 @@ static void begin(void)
 	put("events/sched/sched_switch/format", BUILD_FORMAT("sched_switch", "300"));
 	put("events/sched/sched_waking/format", BUILD_FORMAT("sched_waking", "301"));
 	put("events/ftrace/function/format", BUILD_FORMAT("function", "1"));
+	put("events/ftrace/hwlat/format", HWLAT_FORMAT);
 	put("printk_formats", "");
 	put("saved_cmdlines", "42 bash\n");
 	put("kallsyms", "ffffffff81000000 T _text\n");
@@ -244,6 +265,60 @@ TEST(sweep_short)
 TEST(sweep_memory)
 {
 	sweep(FAULT_MEM, 0, false);
+}
+
+/*
+ * With a tracer in user space: its threads and its second instance are given back too. What it
+ * writes differs from run to run, so of the file only that it can be opened is looked at.
+ */
+static void check_traced(int r, const struct err *err)
+{
+	struct err reason = {0};
+	struct dat *dat;
+
+	CHECK(r == 0 || fault_fired());
+	CHECK(no_instance_left());
+	CHECK(r == 0 || err->text[0]);
+	if (r < 0 && !there(partial_path))
+		return;
+	CHECK_EQ(dat_open(&dat, r < 0 ? partial_path : out_path, &reason), 0);
+	CHECK_EQ(dat->nr_buffers, 2);
+	CHECK_STR(dat->buffers[1].name, "hwlat");
+	dat_close(dat);
+}
+
+static void sweep_tracer(enum fault_what what, int code)
+{
+	_cleanup_(fault_done) struct fault_sweep faults = {.what = what, .code = code};
+
+	begin();
+	tracer = "hwlat";
+	while (fault_next(&faults) && !test_failed) {
+		struct err err = {0};
+		int r;
+
+		fault = what == FAULT_MEM ? NULL : fault_io_hook;
+		io_fault_hook = kernel_hook;
+		r = record_once(&err);
+		fault_pause();
+		check_traced(r, &err);
+		if (test_failed)
+			printf("# call %lu: %d, %s\n", faults.k, r, err.text);
+		clean();
+	}
+	printf("# %lu calls\n", faults.k);
+	tracer = NULL;
+	fake_done(NULL);
+}
+
+TEST(sweep_eio_with_a_tracer_in_user_space)
+{
+	sweep_tracer(FAULT_IO, -EIO);
+}
+
+TEST(sweep_memory_with_a_tracer_in_user_space)
+{
+	sweep_tracer(FAULT_MEM, 0);
 }
 
 TEST_MAIN()

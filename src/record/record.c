@@ -69,8 +69,16 @@ static void signals_give_back(struct session *session)
 
 /* --- the main loop --- */
 
+enum {
+	WAIT_SIGNAL,
+	WAIT_DRAIN,
+	WAIT_USER,
+	WAIT_PIDS
+};
+
 struct wait {
-	struct pollfd fds[2 + RECORD_LIST_MAX]; /* signals, failed thread, then pids of -P */
+	/* Signals, a failed thread, a failed tracer in user space, then pids of -P. */
+	struct pollfd fds[WAIT_PIDS + RECORD_LIST_MAX];
 	nfds_t nr;
 	size_t nr_pids; /* of -P, still alive */
 	bool forwarded, over;
@@ -125,7 +133,7 @@ static void read_signals(struct session *session, struct wait *wait)
 
 static void look_at_pids(struct wait *wait)
 {
-	for (nfds_t i = 2; i < wait->nr; i++) {
+	for (nfds_t i = WAIT_PIDS; i < wait->nr; i++) {
 		if (wait->fds[i].fd < 0 || !(wait->fds[i].revents & POLLIN))
 			continue;
 		io_close(wait->fds[i].fd);
@@ -164,8 +172,8 @@ static int wait_for_end(struct session *session, struct wait *wait, struct err *
 				    "recording without it",
 				    session->command.name);
 		}
-		if (wait->fds[1].revents)
-			return 0; /* drain_stop has the reason */
+		if (wait->fds[WAIT_DRAIN].revents || wait->fds[WAIT_USER].revents)
+			return 0; /* stopping them gives the reason */
 		read_signals(session, wait);
 		look_at_pids(wait);
 	}
@@ -212,7 +220,8 @@ static int open_buffers(struct session *session, struct err *err)
 	for (size_t i = 0; i < session->nr_instances && r == 0; i++) {
 		const struct session_instance *inst = &session->instances[i];
 
-		for (uint32_t cpu = 0; inst->open && cpu < session->fs->cpus && r == 0; cpu++) {
+		for (uint32_t cpu = 0;
+		     inst->open && !inst->sampled && cpu < session->fs->cpus && r == 0; cpu++) {
 			int fd;
 
 			r = kernel_instance_open_raw(&inst->kernel, cpu, &fd, err);
@@ -245,6 +254,8 @@ static int set_up(struct session *session, struct err *err)
 	if (r == 0)
 		r = open_buffers(session, err);
 	if (r == 0)
+		r = session_user_open(session, err);
+	if (r == 0)
 		r = session_setup_pids(session, err);
 	return r;
 }
@@ -253,8 +264,10 @@ static int set_up(struct session *session, struct err *err)
 static int trace(struct session *session, struct wait *wait, struct err *err)
 {
 	struct err other;
-	int r = session_switch(session, true, err), stopped;
+	int r = session_switch(session, true, err), stopped, measured;
 
+	if (r == 0)
+		r = session_user_start(session, err);
 	if (r == 0 && session->plan->command)
 		r = record_command_release(&session->command, err);
 	if (r == 0)
@@ -264,6 +277,8 @@ static int trace(struct session *session, struct wait *wait, struct err *err)
 	if (r == 0)
 		r = wait_for_end(session, wait, err);
 	stopped = session_switch(session, false, r < 0 ? &other : err);
+	measured = session_user_stop(session, r < 0 || stopped < 0 ? &other : err);
+	r = r < 0 ? r : measured;
 	/* A buffer that still fills would never be empty; drain_free leaves without the rest. */
 	if (stopped < 0)
 		return r < 0 ? r : stopped;
@@ -286,10 +301,14 @@ static int record(struct session *session, struct wait *wait, struct record_resu
 	r = watch_pids(session, wait, err);
 	if (r == 0)
 		r = set_up(session, err);
-	wait->fds[0] = (struct pollfd){.fd = session->signal_fd, .events = POLLIN};
+	wait->fds[WAIT_SIGNAL] = (struct pollfd){.fd = session->signal_fd, .events = POLLIN};
 	if (r == 0) {
-		wait->fds[1] = (struct pollfd){
+		wait->fds[WAIT_DRAIN] = (struct pollfd){
 			.fd = drain_failed_fd(session->drain),
+			.events = POLLIN,
+		};
+		wait->fds[WAIT_USER] = (struct pollfd){
+			.fd = session_user_failed_fd(session),
 			.events = POLLIN,
 		};
 		r = trace(session, wait, err);
@@ -299,6 +318,8 @@ static int record(struct session *session, struct wait *wait, struct record_resu
 	/* Give the instances back before the work of sealing; the raw files keep them busy. */
 	drain_free(session->drain);
 	session->drain = NULL;
+	closed = session_user_close(session, r < 0 ? &other : err);
+	r = r < 0 ? r : closed;
 	closed = session_close_instances(session, r < 0, r < 0 ? &other : err);
 	return r < 0 ? r : closed;
 }
@@ -337,7 +358,7 @@ int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
 		.signal_fd = -1,
 		.partial_lock = -1,
 	};
-	struct wait wait = {.nr = 2};
+	struct wait wait = {.nr = WAIT_PIDS};
 	int r;
 
 	*ret_result = (struct record_result){.command_status = -1};
@@ -359,7 +380,7 @@ int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
 		wait_for_command(&session, &wait);
 	}
 	ret_result->command_status = session.command.status;
-	for (nfds_t i = 2; i < wait.nr; i++)
+	for (nfds_t i = WAIT_PIDS; i < wait.nr; i++)
 		io_close(wait.fds[i].fd);
 	signals_give_back(&session);
 	session_done(&session);

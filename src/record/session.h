@@ -9,12 +9,24 @@
 #include "record/comms.h"
 #include "record/drain.h"
 #include "record/record.h"
+#include "record/usertracer.h"
 
 struct session_instance {
 	const struct record_instance *plan; /* NULL: the empty top buffer of a file without one */
 	struct kernel_instance kernel;
 	char *clocks, *clock; /* text of trace_clock, the current one */
 	bool open;
+	bool sampled; /* its buffer holds what is measured in user space, not the kernel's pages */
+};
+
+struct session_user { /* the tracer that runs in user space, if any. sessionuser.c */
+	const struct record_instance *plan; /* that asks for it; NULL: none */
+	struct user_tracer_options options;
+	struct record_instance made;	 /* for a buffer of its own */
+	size_t buffer;			 /* index of the buffer it fills */
+	struct session_instance *beside; /* the instance it was asked for in */
+	struct kernel_targets stopped;	 /* those that a threshold stops */
+	struct user_tracer *tracer;
 };
 
 struct session {
@@ -43,6 +55,7 @@ struct session {
 	struct drain *drain;
 	struct names *names;
 	struct comms comms;
+	struct session_user user;
 	int64_t date_offset;
 	const char *unknown_events;
 	bool signalled;
@@ -76,9 +89,35 @@ void session_free(struct session *session);
 
 /* OUT.partial: made, filled with the options of the end, sealed. store.c */
 int session_store_open(struct session *session, struct err *err) _must_check_;
+/* Bytes of a sub-buffer of this instance's buffer in the file. */
+uint32_t session_page_size(const struct session *session, const struct session_instance *inst);
 int session_store_comms(struct session *session, struct err *err) _must_check_;
 int session_store_finish(struct session *session, struct record_result *result, struct err *err)
 	_must_check_;
 void session_store_close(struct session *session);
+
+/*
+ * The tracer in user space: whether the plan needs one (before the instances are made), which
+ * buffer it fills (when they are), made when the partial is, started and stopped with tracing.
+ * sessionuser.c
+ */
+int session_user_choose(struct session *session, struct err *err) _must_check_;
+/* An error when it does: for tracing without a recorder. */
+int session_user_refuse(const struct session *session, struct err *err) _must_check_;
+int session_user_place(struct session *session, struct err *err) _must_check_;
+int session_user_open(struct session *session, struct err *err) _must_check_;
+int session_user_start(struct session *session, struct err *err) _must_check_;
+int session_user_stop(struct session *session, struct err *err) _must_check_;
+int session_user_failed_fd(const struct session *session); /* -1: none */
+int session_user_names(struct session *session) _must_check_;
+int session_user_close(struct session *session, struct err *err);
+/* Is this the instance whose tracer runs in user space. */
+bool session_user_has(const struct session *session, const struct record_instance *plan);
+/* Trace clock of an instance; NULL: as the kernel has it. */
+const char *session_clock(const struct session *session, const struct record_instance *plan);
+/* As for an instance of the kernel, for its buffer; -ENOMEM. */
+int session_user_stats(const struct session *session, uint32_t cpu,
+		       struct kernel_cpu_stats *ret_stats, char **ret_text) _must_check_;
+uint64_t session_user_bytes(const struct session *session, uint32_t cpu);
 
 #endif

@@ -8,7 +8,9 @@
 #include "base/mem.h"
 #include "kernel/control.h"
 #include "kernel/reset.h"
+#include "kernel/tuning.h"
 #include "record/probes.h"
+#include "record/session.h"
 
 #define DEFAULT_BUFFER_KB 1408 /* the kernel's own default */
 
@@ -54,6 +56,38 @@ static int apply_rule(struct session *session, struct session_instance *inst,
 	return r;
 }
 
+/*
+ * NAME=VALUE is a setting of a tracer, to be made before it starts; where the tracer runs in user
+ * space it has been taken already.
+ */
+static int apply_tunings(struct session *session, const struct record_instance *plan,
+			 struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < plan->options.nr && r == 0; i++) {
+		const char *option = plan->options.items[i];
+
+		if (kernel_tuning_is(option) && !session_user_has(session, plan))
+			r = kernel_tuning_write(session->journal, session->fs, option, err);
+	}
+	return r;
+}
+
+static int apply_options(struct kernel_instance *kernel, const struct record_list *options,
+			 struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < options->nr && r == 0; i++) {
+		const char *option = options->items[i];
+
+		if (!kernel_tuning_is(option))
+			r = kernel_instance_option(kernel, option, err);
+	}
+	return r;
+}
+
 /* What changes the size or empties the buffer comes before what fills it. */
 static int apply_settings(struct session *session, struct session_instance *inst, struct err *err)
 {
@@ -68,8 +102,8 @@ static int apply_settings(struct session *session, struct session_instance *inst
 	/* The top buffer may never have been used, or be as small as another program left it. */
 	else if (r == 0 && !kernel->name[0])
 		r = kernel_instance_buffer_at_least(kernel, DEFAULT_BUFFER_KB, err);
-	if (r == 0 && plan->clock)
-		r = kernel_instance_clock(kernel, plan->clock, err);
+	if (r == 0 && session_clock(session, plan))
+		r = kernel_instance_clock(kernel, session_clock(session, plan), err);
 	if (r == 0)
 		r = kernel_instance_clocks(kernel, &inst->clocks, err);
 	if (r == 0) {
@@ -83,13 +117,13 @@ static int apply_settings(struct session *session, struct session_instance *inst
 					  "choose CPUs (-M takes a hexadecimal mask)", err);
 	if (r == 0)
 		r = session_setup_functions(session, inst, err);
-	if (r == 0 && plan->tracer)
+	if (r == 0)
+		r = apply_tunings(session, plan, err);
+	if (r == 0 && plan->tracer && !session_user_has(session, plan))
 		r = kernel_instance_tracer(kernel, plan->tracer, err);
 	if (r == 0)
 		r = session_setup_tracer_options(inst, err);
-	for (size_t i = 0; i < plan->options.nr && r == 0; i++)
-		r = kernel_instance_option(kernel, plan->options.items[i], err);
-	return r;
+	return r < 0 ? r : apply_options(kernel, &plan->options, err);
 }
 
 /* The top instance is only taken when nobody traces with it. */
@@ -220,10 +254,12 @@ int session_setup(struct session *session, struct err *err)
 
 	if (r == 0)
 		r = kernel_events_load(&session->events, session->fs, err);
+	if (r == 0)
+		r = session_user_choose(session, err);
 	if (r < 0)
 		return r;
 	session->stored = mem_calloc(session->events.nr, sizeof(*session->stored));
-	session->instances = mem_calloc(plan->nr_instances, sizeof(*session->instances));
+	session->instances = mem_calloc(plan->nr_instances + 1, sizeof(*session->instances));
 	if (!session->stored || !session->instances)
 		return err_sys(err, -ENOMEM, "cannot set up the recording");
 	memset(session->stored, plan->all_formats, session->events.nr);
@@ -238,7 +274,7 @@ int session_setup(struct session *session, struct err *err)
 		else
 			r = setup_instance(session, inst, err);
 	}
-	return r;
+	return r < 0 ? r : session_user_place(session, err);
 }
 
 static int choose_pids(struct session *session, struct kernel_instance *kernel, struct err *err)

@@ -92,6 +92,11 @@ static struct session_instance *first_open(const struct session *session)
 	return NULL;
 }
 
+uint32_t session_page_size(const struct session *session, const struct session_instance *inst)
+{
+	return inst->open ? inst->kernel.page_size : first_open(session)->kernel.page_size;
+}
+
 static int create(struct session *session, struct err *err)
 {
 	const struct record_plan *plan = session->plan;
@@ -115,7 +120,7 @@ static int create(struct session *session, struct err *err)
 		buffers[i] = (struct dat_partial_buffer){
 			.name = inst->plan && inst->plan->name ? inst->plan->name : "",
 			.clock = inst->open ? inst->clock : first->clock,
-			.page_size = inst->open ? inst->kernel.page_size : options.page_size,
+			.page_size = session_page_size(session, inst),
 			.nr_cpus = session->fs->cpus,
 		};
 	}
@@ -251,7 +256,9 @@ static int add_stats(struct session *session, const struct session_instance *ins
 	_cleanup_out_ struct out out = {0};
 	struct kernel_cpu_stats stats;
 	const char *name = inst->plan->name;
-	int r = kernel_instance_stats(&inst->kernel, cpu, &stats, &text, err);
+	size_t index = (size_t)(inst - session->instances);
+	int r = inst->sampled ? session_user_stats(session, cpu, &stats, &text)
+			      : kernel_instance_stats(&inst->kernel, cpu, &stats, &text, err);
 
 	if (r < 0)
 		return r;
@@ -260,7 +267,8 @@ static int add_stats(struct session *session, const struct session_instance *ins
 		.cpu = cpu,
 		.events = stats.read,
 		.lost = stats.overrun + stats.commit_overrun + stats.dropped,
-		.bytes = drain_bytes(session->drain, (size_t)(inst - session->instances), cpu),
+		.bytes = inst->sampled ? session_user_bytes(session, cpu)
+				       : drain_bytes(session->drain, index, cpu),
 		.buffer_kb = inst->plan->buffer_kb,
 	};
 	if (name && first)
@@ -280,7 +288,8 @@ static int collect_stats(struct session *session, struct record_result *result, 
 		const struct session_instance *inst = &session->instances[i];
 		bool first = true;
 
-		for (uint32_t cpu = 0; inst->open && cpu < session->fs->cpus; cpu++) {
+		for (uint32_t cpu = 0; (inst->open || inst->sampled) && cpu < session->fs->cpus;
+		     cpu++) {
 			struct record_cpu counts;
 			int r = add_stats(session, inst, first, cpu, &counts, err);
 
@@ -305,7 +314,8 @@ int session_store_finish(struct session *session, struct record_result *result, 
 	/* Twice: what the kernel knows goes before what was seen. */
 	if (r == 0)
 		r = session_store_comms(session, err);
-	if (r == 0 && drain_names(session->drain, &session->comms) < 0)
+	if (r == 0 &&
+	    (session_user_names(session) < 0 || drain_names(session->drain, &session->comms) < 0))
 		r = err_sys(err, -ENOMEM, "cannot keep the names of tasks");
 	if (r == 0)
 		r = session_store_comms(session, err);
