@@ -65,7 +65,7 @@ static int make_summaries(struct report_session *s, struct err *err)
 	if (!s->profiles)
 		return err_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < s->nr_inputs && r >= 0; i++)
-		r = report_session_profile(s, i, err);
+		r = report_session_profile(s, s->inputs[i], &s->profiles[i], err);
 	return r;
 }
 

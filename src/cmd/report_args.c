@@ -552,6 +552,8 @@ static int check_together(const struct report_args *args)
 {
 	if (args->json && args->csv)
 		return cmd_usage(args->command, "--json does not go with --csv and its --fields");
+	if (args->own)
+		return 0; /* what goes together there is the command's business */
 	if (args->wakeup && args->nr_files > 1)
 		return cmd_usage(args->command, "-w reads a single file");
 	if (args->wakeup && args->report.format != REPORT_TEXT)

@@ -269,10 +269,11 @@ int report_session_start(struct report_session *s, struct err *err)
 }
 
 /* The hooks of the command line, and those the file was recorded with. */
-int report_session_profile(struct report_session *s, size_t index, struct err *err)
+int report_session_profile(struct report_session *s, const struct input *input,
+			   struct profile **ret_profile, struct err *err)
 {
 	const struct report_args *args = &s->args;
-	const struct dat *dat = s->inputs[index]->dat;
+	const struct dat *dat = input->dat;
 	_cleanup_free_ const char **hooks = NULL;
 	size_t nr = args->hooks.nr;
 	struct profile_options options = {
@@ -292,7 +293,7 @@ int report_session_profile(struct report_session *s, size_t index, struct err *e
 			hooks[nr++] = (const char *)dat->options[i].data;
 	options.hooks = hooks;
 	options.nr_hooks = nr;
-	return profile_new(&s->profiles[index], s->inputs[index]->db, &options, err);
+	return profile_new(ret_profile, input->db, &options, err);
 }
 
 /* Losses, in one line, for a person: stdout has them at their places. */

@@ -36,7 +36,8 @@ int report_session_start(struct report_session *s, struct err *err) _must_check_
 int report_session_report(struct report_session *s, struct err *err) _must_check_;
 
 /* A profile of the tasks of one input, with the hooks of the command line and of the file. */
-int report_session_profile(struct report_session *s, size_t index, struct err *err) _must_check_;
+int report_session_profile(struct report_session *s, const struct input *input,
+			   struct profile **ret_profile, struct err *err) _must_check_;
 
 /* After the last record: losses in one line on stderr; what could not be read, and the status. */
 void report_session_losses(const struct report_session *s);

@@ -33,6 +33,7 @@
 	row(split) \
 	row(convert) \
 	row(mem) \
+	row(profile) \
 	row(help_command) \
 	row(completion)
 /* clang-format on */

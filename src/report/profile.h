@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/out.h"
 #include "event/event.h"
+#include "report/report.h"
 
 struct profile;
 
@@ -47,5 +48,9 @@ void profile_lost(struct profile *profile, uint32_t cpu);
 
 /* To be called once, after the last record. -ENOMEM. */
 int profile_print(struct profile *profile, struct out *out) _must_check_;
+/* In its place, JSON or CSV: a row for each event of each task, without the stacks. */
+int profile_rows(struct profile *profile, enum report_format format, const char *buffer,
+		 struct out *out) _must_check_;
+void profile_rows_heading(struct out *out, enum report_format format, bool with_buffer);
 
 #endif

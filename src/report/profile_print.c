@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "report/profile_data.h"
+#include "report/rows.h"
 
 /* A branch of the tree of stacks: those of `stacks` that have `addr` at this depth. */
 struct chain {
@@ -29,6 +30,9 @@ struct printer {
 	struct out *out;
 	uint64_t lines; /* bit n: a branch continues in column n */
 	int error;
+	struct rows *rows;     /* instead of the text: a row an entry */
+	const char *task_name; /* of the rows */
+	int64_t pid;	       /* of the rows; -1: of no single task */
 };
 
 static void print_ts(struct out *out, uint64_t ts)
@@ -301,27 +305,11 @@ static void print_softirq(struct out *out, uint64_t vec)
 		out_i64(out, (int32_t)vec);
 }
 
-static void print_entry_name(struct printer *printer, const struct entry *entry)
+/* What tells the entries of one event apart. */
+static void print_detail(const struct entry *entry, struct out *out)
 {
 	const struct kind *kind = entry->kind;
-	struct out *out = printer->out;
-	const struct symbol *symbol;
 
-	if (kind->type == KIND_FUNCTION || kind->type == KIND_GRAPH_ENTRY ||
-	    kind->type == KIND_GRAPH_EXIT) {
-		symbol = symbols_find(event_db_symbols(printer->profile->db), entry->value);
-		out_lit(out, "func: ");
-		if (symbol) {
-			out_mem(out, symbol->name, symbol->name_len);
-			out_lit(out, "()");
-		} else {
-			out_lit(out, "0x");
-			out_hex(out, entry->value);
-		}
-		return;
-	}
-	out_str(out, kind->event->name);
-	out_char(out, ':');
 	if (kind->type == KIND_SWITCH) {
 		print_states(out, entry->value);
 	} else if (kind->type == KIND_SOFTIRQ) {
@@ -334,11 +322,83 @@ static void print_entry_name(struct printer *printer, const struct entry *entry)
 	}
 }
 
+static bool is_function(const struct kind *kind)
+{
+	return kind->type == KIND_FUNCTION || kind->type == KIND_GRAPH_ENTRY ||
+	       kind->type == KIND_GRAPH_EXIT;
+}
+
+static const struct symbol *entry_symbol(struct printer *printer, const struct entry *entry)
+{
+	return is_function(entry->kind)
+		       ? symbols_find(event_db_symbols(printer->profile->db), entry->value)
+		       : NULL;
+}
+
+static void print_entry_name(struct printer *printer, const struct entry *entry)
+{
+	const struct symbol *symbol = entry_symbol(printer, entry);
+	struct out *out = printer->out;
+
+	if (is_function(entry->kind))
+		out_lit(out, "func: ");
+	if (symbol) {
+		out_mem(out, symbol->name, symbol->name_len);
+		out_lit(out, "()");
+		return;
+	}
+	if (!is_function(entry->kind)) {
+		out_str(out, entry->kind->event->name);
+		out_char(out, ':');
+	}
+	print_detail(entry, out);
+}
+
+static const char *const row_names[] = {"task",	  "pid",    "event",  "detail", "count", "total_ns",
+					"avg_ns", "max_ns", "max_ts", "min_ns", "min_ts"};
+
+static void entry_row(struct printer *printer, const struct entry *entry)
+{
+	const uint64_t values[] = {entry->times.total,
+				   entry->times.count ? entry->times.total / entry->times.count : 0,
+				   entry->times.max,
+				   entry->times.max_ts,
+				   entry->times.min,
+				   entry->times.min_ts};
+	const struct symbol *symbol = entry_symbol(printer, entry);
+	_cleanup_out_ struct out detail = {0};
+	struct rows *rows = printer->rows;
+
+	print_detail(entry, &detail);
+	rows_begin(rows);
+	rows_text(rows, "task", printer->task_name);
+	if (printer->pid >= 0)
+		rows_u64(rows, "pid", (uint64_t)printer->pid);
+	else
+		rows_none(rows, "pid");
+	rows_text(rows, "event", entry->kind->event->name);
+	rows_text(rows, "detail", symbol ? symbol->name : out_cstr(&detail));
+	rows_u64(rows, "count", entry->times.count);
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+		if (entry->times.total)
+			rows_u64(rows, row_names[5 + i], values[i]);
+		else
+			rows_none(rows, row_names[5 + i]);
+	}
+	rows_end(rows);
+	if (detail.failed)
+		printer->error = -ENOMEM;
+}
+
 static void print_entry(struct printer *printer, const struct entry *entry)
 {
 	const struct times *times = &entry->times;
 	struct out *out = printer->out;
 
+	if (printer->rows) {
+		entry_row(printer, entry);
+		return;
+	}
 	out_lit(out, "  Event: ");
 	print_entry_name(printer, entry);
 	print_number(out, " (", times->count);
@@ -410,11 +470,10 @@ static void print_task(struct printer *printer, const struct task *task)
 
 	if (!comm)
 		comm = event_db_comm(printer->profile->db, task->pid);
-	out_lit(printer->out, "\ntask: ");
-	out_str(printer->out, comm ? comm : "<...>");
-	out_char(printer->out, '-');
-	out_i64(printer->out, task->pid);
-	out_char(printer->out, '\n');
+	printer->task_name = comm ? comm : "<...>";
+	printer->pid = task->pid;
+	if (!printer->rows)
+		out_printf(printer->out, "\ntask: %s-%d\n", printer->task_name, task->pid);
 	print_entries(printer, task);
 }
 
@@ -502,7 +561,10 @@ static int print_groups(struct printer *printer, struct profile *profile, struct
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < nr_groups; i++) {
-		out_printf(printer->out, "\ngroup: %s\n", groups[i]->comm);
+		printer->task_name = groups[i]->comm;
+		printer->pid = -1;
+		if (!printer->rows)
+			out_printf(printer->out, "\ngroup: %s\n", groups[i]->comm);
 		print_entries(printer, groups[i]);
 	}
 	return 0;
@@ -512,13 +574,15 @@ static void print_global(struct printer *printer, const struct task *task)
 {
 	if (!task->entries)
 		return;
-	out_printf(printer->out, "%s\n", task->comm);
+	printer->task_name = task->comm;
+	printer->pid = -1;
+	if (!printer->rows)
+		out_printf(printer->out, "%s\n", task->comm);
 	print_entries(printer, task);
 }
 
-int profile_print(struct profile *profile, struct out *out)
+static int print_all(struct printer *printer, struct profile *profile)
 {
-	struct printer printer = {.profile = profile, .out = out};
 	_cleanup_free_ struct task **tasks = NULL;
 	size_t nr = 0;
 
@@ -529,17 +593,39 @@ int profile_print(struct profile *profile, struct out *out)
 		tasks[nr++] = task;
 	qsort(tasks, nr, sizeof(struct task *), compare_pids);
 
-	print_global(&printer, &profile->cpu_tasks[profile->nr_cpus]);
+	print_global(printer, &profile->cpu_tasks[profile->nr_cpus]);
 	for (uint32_t i = 0; i < profile->nr_cpus; i++)
-		print_global(&printer, &profile->cpu_tasks[i]);
+		print_global(printer, &profile->cpu_tasks[i]);
 	if (profile->by_comm) {
-		int r = print_groups(&printer, profile, tasks, nr);
+		int r = print_groups(printer, profile, tasks, nr);
 
 		if (r < 0)
 			return r;
 	}
-	for (size_t i = 0; i < nr && !printer.error; i++)
+	for (size_t i = 0; i < nr && !printer->error; i++)
 		if (!tasks[i]->grouped)
-			print_task(&printer, tasks[i]);
-	return printer.error;
+			print_task(printer, tasks[i]);
+	return printer->error;
+}
+
+int profile_print(struct profile *profile, struct out *out)
+{
+	struct printer printer = {.profile = profile, .out = out};
+
+	return print_all(&printer, profile);
+}
+
+void profile_rows_heading(struct out *out, enum report_format format, bool with_buffer)
+{
+	rows_names(out, format, with_buffer, row_names, ARRAY_SIZE(row_names));
+}
+
+int profile_rows(struct profile *profile, enum report_format format, const char *buffer,
+		 struct out *out)
+{
+	struct rows rows = {.format = format, .out = out, .buffer = buffer};
+	struct printer printer = {.profile = profile, .out = out, .rows = &rows};
+	int r = print_all(&printer, profile);
+
+	return r < 0 || !out->failed ? r : -ENOMEM;
 }

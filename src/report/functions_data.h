@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of the function profile: what is kept of each function, and of each open call. */
+#ifndef SONDE_REPORT_FUNCTIONS_DATA_H
+#define SONDE_REPORT_FUNCTIONS_DATA_H
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "report/functions.h"
+
+__extension__ typedef unsigned __int128 u128;
+
+enum {
+	SUB_BITS = 4, /* buckets of a power of two, in bits: a percentile is right to 1/32 */
+	SUBS = 1 << SUB_BITS
+};
+
+/* One function of one group. */
+struct function {
+	struct function *same_hash, *next; /* next: in order of appearance */
+	uint64_t group, addr;
+	uint64_t hits;		  /* calls that ended, that did not, and function records */
+	uint64_t timed;		  /* of these, with a time */
+	uint64_t total, min, max; /* ns */
+	u128 squares;
+	bool too_large;		/* squares does not hold them all */
+	uint64_t self, nr_self; /* of the calls of which all that they called is known */
+	/* How many took how long: buckets first_bucket ... of the logarithm; owned. */
+	uint64_t *buckets;
+	uint32_t first_bucket, nr_buckets;
+};
+
+/* An open call. */
+struct call {
+	struct function *function;
+	uint64_t ts;
+	uint64_t callees; /* time of the calls in it, ns */
+	int32_t depth;
+	bool self_known;
+};
+
+struct call_stack {
+	int64_t key; /* the pid; idle tasks: -1 - CPU */
+	struct call *calls;
+	uint32_t nr, cap;
+	uint32_t cpu;	   /* of its last record */
+	uint64_t sequence; /* of its last record */
+};
+
+struct function_cpu {
+	struct call_stack *stack; /* the last one here */
+	uint64_t lost_at;	  /* sequence of the record behind the last loss; 0: none */
+};
+
+/* Where function_graph's and the function tracer's fields lie. */
+struct function_fields {
+	const struct event *entry, *retaddr_entry, *exit, *function, *repeats;
+	const struct event_field *entry_func, *entry_depth, *retaddr_func, *retaddr_depth;
+	const struct event_field *exit_func, *exit_depth, *exit_call, *exit_return;
+	const struct event_field *function_ip, *repeats_ip, *repeats_count;
+};
+
+struct functions {
+	const struct event_db *db;
+	enum functions_group group;
+	struct function_fields fields;
+	struct arena arena;
+	struct map by_hash; /* struct function */
+	struct function *first, **last;
+	size_t nr;
+	struct map stacks; /* by key: struct call_stack */
+	struct call_stack **all_stacks;
+	size_t nr_stacks, cap_stacks;
+	struct function_cpu *cpus;
+	size_t nr_cpus, cap_cpus;
+	uint64_t sequence;
+	bool any_timed;
+};
+
+/* The function of a group, made when it is new; NULL without memory. */
+struct function *functions_find(struct functions *functions, uint64_t group, uint64_t addr);
+
+/* Calls that are still open did not end: they are hits without a time. */
+void functions_end_calls(struct functions *functions);
+
+/* functions_times.c */
+int function_add_time(struct function *function, uint64_t ns) _must_check_;
+int function_merge(struct function *into, const struct function *from) _must_check_;
+/* The time that `percent` of the calls did not exceed; 0 when none has a time. */
+uint64_t function_percentile(const struct function *function, unsigned int percent);
+uint64_t function_average(const struct function *function);
+/* Sample variance in ns^2; false when it is too large to be told. */
+bool function_variance(const struct function *function, u128 *ret_ns2);
+
+#endif
