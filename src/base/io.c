@@ -144,7 +144,14 @@ int io_lock(int fd, int how)
 {
 	int r = fault(IO_LOCK, NULL, NULL);
 
-	return r < 0 ? r : result(flock(fd, how));
+	if (r == 0)
+		r = result(flock(fd, how));
+	return r == -ENOSYS ? 0 : r;
+}
+
+bool io_locks_exist(int fd)
+{
+	return flock(fd, LOCK_UN) == 0 || errno != ENOSYS;
 }
 
 int io_fsync(int fd)

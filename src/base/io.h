@@ -71,6 +71,11 @@ int io_rmdir(const char *path) _must_check_;
 int io_pipe(int ret_fds[2], int flags) _must_check_;
 /* flock: how, as LOCK_EX | LOCK_NB; -EWOULDBLOCK when somebody else has it. */
 int io_lock(int fd, int how) _must_check_;
+/*
+ * A kernel without CONFIG_FILE_LOCKING has no flock: io_lock then succeeds and locks nothing, and
+ * whoever asks whether somebody still lives must ask the pid.
+ */
+bool io_locks_exist(int fd);
 int io_opendir(const char *path, DIR **ret_dir) _must_check_; /* closedir it */
 int io_epoll_wait(int fd, struct epoll_event *events, int nr, int timeout_ms) _must_check_;
 ssize_t io_splice(int from, int to, size_t len, unsigned int flags) _must_check_;

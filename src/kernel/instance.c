@@ -309,7 +309,7 @@ static bool is_stale(const char *path, const char *name)
 	if (kill((pid_t)pid, 0) == 0 || errno != ESRCH)
 		return false;
 	fd = io_open(path, O_RDONLY | O_DIRECTORY, 0);
-	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+	return fd >= 0 && io_lock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
 static void remove_if_stale(const char *instances, const char *name,

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -354,6 +355,8 @@ static int open_left(struct kernel_journal *journal, const char *dir, const char
 	r = io_fstat(journal->fd, &st);
 	if (r == 0 && (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || !st.st_nlink))
 		r = -ESTALE;
+	if (r == 0 && !io_locks_exist(journal->fd) && kill((pid_t)strtol(name, NULL, 10), 0) == 0)
+		r = -EBUSY;
 	if (r == 0 && lock(journal->fd, LOCK_EX | LOCK_NB) < 0)
 		r = -EBUSY;
 	return r < 0 ? r : journal_file_load(journal, &ignored);

@@ -59,7 +59,7 @@ static int make_room(struct session *session, struct err *err)
 		return err_sys(err, -ENOMEM, "cannot look at %s", path);
 	if (lock < 0 && lock != -ENOTDIR)
 		return err_sys(err, lock, "cannot open %s", path);
-	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0)
+	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0 && errno != ENOSYS)
 		return err_set(err, -EBUSY,
 			       "another sonde is recording to %s right now; choose another output "
 			       "with -o",
