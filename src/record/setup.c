@@ -56,24 +56,7 @@ static int apply_rule(struct session *session, struct session_instance *inst,
 	return r;
 }
 
-/*
- * NAME=VALUE is a setting of a tracer, to be made before it starts; where the tracer runs in user
- * space it has been taken already.
- */
-static int apply_tunings(struct session *session, const struct record_instance *plan,
-			 struct err *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < plan->options.nr && r == 0; i++) {
-		const char *option = plan->options.items[i];
-
-		if (kernel_tuning_is(option) && !session_user_has(session, plan))
-			r = kernel_tuning_write(session->journal, session->fs, option, err);
-	}
-	return r;
-}
-
+/* NAME=VALUE is a setting of a tracer, and has been made: session_setup_globals. */
 static int apply_options(struct kernel_instance *kernel, const struct record_list *options,
 			 struct err *err)
 {
@@ -117,8 +100,6 @@ static int apply_settings(struct session *session, struct session_instance *inst
 					  "choose CPUs (-M takes a hexadecimal mask)", err);
 	if (r == 0)
 		r = session_setup_functions(session, inst, err);
-	if (r == 0)
-		r = apply_tunings(session, plan, err);
 	if (r == 0 && plan->tracer && !session_user_has(session, plan))
 		r = kernel_instance_tracer(kernel, plan->tracer, err);
 	if (r == 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kernel/functions.h"
+#include "kernel/tuning.h"
 #include "record/session.h"
 
 static bool is_graph(const struct record_instance *plan)
@@ -75,6 +76,25 @@ static int write_global(struct session *session, const char *file, uint64_t valu
 	return kernel_instance_write(&session->globals, file, text, what, err);
 }
 
+/*
+ * -O NAME=VALUE, to be made before the tracer starts and given back when it has gone, since hwlat
+ * puts tracing_thresh back itself; where it runs in user space its settings have been taken
+ * already.
+ */
+static int write_tunings(struct session *session, const struct record_instance *plan,
+			 struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < plan->options.nr && r == 0; i++) {
+		const char *option = plan->options.items[i];
+
+		if (kernel_tuning_is(option) && !session_user_has(session, plan))
+			r = kernel_tuning_write(session->journal, session->fs, option, err);
+	}
+	return r;
+}
+
 int session_setup_globals(struct session *session, struct err *err)
 {
 	const struct record_plan *plan = session->plan;
@@ -91,5 +111,7 @@ int session_setup_globals(struct session *session, struct err *err)
 				 "keep more names of tasks (--cmdlines-size)", err);
 	if (r == 0 && plan->ftrace_off)
 		r = kernel_functions_switch(session->journal, false, err);
+	for (size_t i = 0; i < plan->nr_instances && r == 0; i++)
+		r = write_tunings(session, plan->instances[i], err);
 	return r;
 }
