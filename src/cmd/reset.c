@@ -192,8 +192,10 @@ static int reset_item(const struct reset_args *args, const struct reset_item *it
 		r = kernel_targets_add(&targets, fs, item->what == 't' ? "" : item->name, &err);
 	if (r < 0)
 		status = cmd_fail(args->command, &err);
-	for (size_t i = 0; i < targets.nr; i++)
-		status = MAX(status, reset_one(args, item, &targets.list[i], fs, events));
+	for (size_t i = 0; i < targets.nr; i++) {
+		if (reset_one(args, item, &targets.list[i], fs, events) != CMD_OK)
+			status = CMD_FAILED;
+	}
 	kernel_targets_done(&targets);
 	return status;
 }
@@ -206,8 +208,10 @@ static int reset_items(const struct reset_args *args, const struct tracefs *fs)
 
 	if (kernel_events_load(&events, fs, &err) < 0)
 		return cmd_fail(args->command, &err);
-	for (size_t i = 0; i < args->nr; i++)
-		status = MAX(status, reset_item(args, &args->items[i], fs, &events));
+	for (size_t i = 0; i < args->nr; i++) {
+		if (reset_item(args, &args->items[i], fs, &events) != CMD_OK)
+			status = CMD_FAILED;
+	}
 	kernel_events_done(&events);
 	return status;
 }

@@ -197,9 +197,6 @@ int kernel_reset_remove(const struct kernel_target *target, struct err *err)
 	do {
 		r = io_rmdir(target->path);
 	} while (r == -EINTR);
-	/* Gone is what it shall be. */
-	if (r == -ENOENT)
-		return 0;
 	if (r == -EBUSY)
 		return err_set(err, r,
 			       "cannot remove the instance '%.100s': somebody is reading or "
@@ -268,7 +265,7 @@ int kernel_reset_dynamic(const struct tracefs *fs, unsigned int keep, struct err
 	for (unsigned int round = 0; round < ROUNDS_MAX && r > 0; round++) {
 		r = remove_round(fs, keep, &left, err);
 		if (r < 0 || !left)
-			return MIN(r, 0);
+			return r < 0 ? r : 0;
 	}
 	return err_set(err, -EBUSY,
 		       "%zu dynamic events could not be removed: something still uses them "
