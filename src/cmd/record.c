@@ -23,13 +23,14 @@ static const struct record_cpu *find_cpu(const struct record_result *result, con
 }
 
 /* Where each CPU's data lies in the file. */
-static void print_places(const struct record_args *args, const struct record_result *result)
+void record_print_places(const struct command *command, const char *output,
+			 const struct record_result *result)
 {
 	struct dat *dat = NULL;
 	struct err err;
 
-	if (dat_open(&dat, args->plan.output, &err) < 0) {
-		cmd_warn(args->command, "%s", err.text);
+	if (dat_open(&dat, output, &err) < 0) {
+		cmd_warn(command, "%s", err.text);
 		return;
 	}
 	for (size_t b = 0; b < dat->nr_buffers; b++) {
@@ -44,7 +45,7 @@ static void print_places(const struct record_args *args, const struct record_res
 			fprintf(stderr, "CPU%u data recorded at offset=0x%llx\n", cpu->cpu,
 				(unsigned long long)cpu->offset);
 			fprintf(stderr, "    %llu bytes in size", (unsigned long long)cpu->size);
-			if (buffer->compressed && counts)
+			if (buffer->compressed && counts && counts->bytes)
 				fprintf(stderr, " (%llu uncompressed)",
 					(unsigned long long)counts->bytes);
 			fputc('\n', stderr);
@@ -86,7 +87,7 @@ static int finish(const struct record_args *args, const struct record_result *re
 	if (r < 0 && result->unknown_events)
 		record_args_suggest_event(args, result->unknown_events);
 	if (result->sealed && !args->quiet)
-		print_places(args, result);
+		record_print_places(args->command, args->plan.output, result);
 	if (result->lost) {
 		print_losses(args, result);
 		status = CMD_LOSSES;

@@ -19,7 +19,7 @@ struct record_instance *record_args_instance(struct record_args *args)
 	return args->plan.instances[args->plan.nr_instances - 1];
 }
 
-static bool add_instance(struct record_args *args, const char *name)
+bool record_args_add_instance(struct record_args *args, const char *name)
 {
 	struct record_plan *plan = &args->plan;
 	struct record_instance **list, *inst = mem_zalloc(sizeof(*inst));
@@ -62,7 +62,7 @@ static bool set_instance(struct record_args *args, const char *name)
 		cmd_usage(args->command, "-B: more than %d instances", RECORD_LIST_MAX - 1);
 		return false;
 	}
-	return add_instance(args, name);
+	return record_args_add_instance(args, name);
 }
 
 bool record_args_list(struct record_args *args, struct record_list *list, const char *item)
@@ -245,7 +245,7 @@ static int instance_option(struct record_args *args, int id, const char *arg)
 	}
 }
 
-static bool common_option(struct record_args *args, int id, const char *arg)
+bool record_args_common(struct record_args *args, int id, const char *arg)
 {
 	struct record_plan *plan = &args->plan;
 
@@ -341,7 +341,7 @@ bool record_args_parse(struct record_args *args, int argc, char **argv)
 	if (args->mode == RECORD_MODE_SET)
 		args->plan.keep_before = args->plan.only_set = true;
 	cmd_parser_init(&parser, args->command, argc, argv);
-	if (!add_instance(args, NULL))
+	if (!record_args_add_instance(args, NULL))
 		return false;
 	while ((id = cmd_next(&parser)) > 0) {
 		int done;
@@ -351,7 +351,7 @@ bool record_args_parse(struct record_args *args, int argc, char **argv)
 		done = instance_option(args, id, parser.arg);
 		if (done == 0)
 			done = record_args_functions(args, id, parser.arg);
-		if (done < 0 || (done == 0 && !common_option(args, id, parser.arg)))
+		if (done < 0 || (done == 0 && !record_args_common(args, id, parser.arg)))
 			return false;
 	}
 	if (id < 0)

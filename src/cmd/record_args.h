@@ -195,6 +195,9 @@ void record_args_done(struct record_args *args);
  * (false after a message), and the options of record_functions.c (1: done, 0: not one of them, -1
  * after a message).
  */
+bool record_args_add_instance(struct record_args *args, const char *name) _must_check_;
+/* Options that are for no instance. */
+bool record_args_common(struct record_args *args, int id, const char *arg) _must_check_;
 struct record_instance *record_args_instance(struct record_args *args);
 bool record_args_list(struct record_args *args, struct record_list *list, const char *item)
 	_must_check_;
@@ -203,6 +206,9 @@ int record_args_functions(struct record_args *args, int id, const char *arg) _mu
 bool record_args_check_functions(const struct record_args *args) _must_check_;
 /* Says why an option is refused and what to do instead; false when it is not one of those. */
 bool record_args_refused(const struct record_args *args, int id) _must_check_;
+/* trace-cmd's lines about where each CPU's data lies in the file. */
+void record_print_places(const struct command *command, const char *output,
+			 const struct record_result *result);
 /* A record_say_fn whose ctx is the args. */
 void record_args_say(void *ctx, enum record_say what, const char *text);
 /* "Did you mean", on stderr, for a pattern that named no event. */

@@ -15,6 +15,7 @@
 	row(start) \
 	row(set) \
 	row(reset) \
+	row(extract) \
 	row(restore) \
 	row(stop) \
 	row(restart) \

@@ -126,16 +126,24 @@ static int make(struct kernel_instance *inst, struct err *err)
 	return 0;
 }
 
-/* An instance that was there: nobody else of us may be using it, nor may 'sonde start'. */
-static int take(struct kernel_instance *inst, struct err *err)
+static int lock_against_others(struct kernel_instance *inst, struct err *err)
 {
-	const char *name = inst->name[0] ? inst->name : "the top instance";
-
 	if (lock_directory(inst) == -EWOULDBLOCK)
 		return err_set(err, -EBUSY,
 			       "another sonde is tracing with %s right now; wait for it, or give "
 			       "another instance with -B NAME",
-			       name);
+			       inst->name[0] ? inst->name : "the top instance");
+	return 0;
+}
+
+/* An instance that was there: nobody else of us may be using it, nor may 'sonde start'. */
+static int take(struct kernel_instance *inst, struct err *err)
+{
+	const char *name = inst->name[0] ? inst->name : "the top instance";
+	int r = lock_against_others(inst, err);
+
+	if (r < 0)
+		return r;
 	if (!kernel_journal_is_kept(inst->journal) &&
 	    kernel_journal_kept_uses(inst->fs->state, inst->path))
 		return err_set(err, -EBUSY,
@@ -261,6 +269,31 @@ int kernel_instance_adopt(struct kernel_instance *inst, const struct tracefs *fs
 	if (r == 0)
 		r = read_layout(inst, err);
 	inst->on = true;
+	if (r < 0)
+		give_up(inst);
+	return r;
+}
+
+int kernel_instance_look(struct kernel_instance *inst, const struct tracefs *fs, const char *name,
+			 struct kernel_journal *journal, struct err *err)
+{
+	_cleanup_free_ char *on = NULL;
+	int r;
+
+	begin(inst, fs, journal);
+	r = locate(inst, name);
+	if (r < 0)
+		err_sys(err, r, "cannot look at the instance '%s'", name);
+	else
+		r = lock_against_others(inst, err);
+	if (r == 0)
+		r = tracefs_read(inst->path, "tracing_on", "look whether it traces", 4096, &on,
+				 NULL, err);
+	if (r == 0)
+		r = read_layout(inst, err);
+	inst->on = r == 0 && on[0] == '1';
+	if (r == 0)
+		r = kernel_instance_stop(inst, err);
 	if (r < 0)
 		give_up(inst);
 	return r;

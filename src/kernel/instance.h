@@ -31,6 +31,7 @@ struct kernel_instance {
 	uint32_t page_size;		/* bytes of a sub-buffer */
 	uint8_t long_size;		/* of the kernel */
 	bool switch_noted;		/* tracing_on is in the journal */
+	bool snapshot;			/* open_raw and the like mean what was set aside */
 	struct kernel_journal *journal; /* borrowed, of the session */
 	size_t mark;			/* where this instance begins in it */
 };
@@ -47,6 +48,12 @@ int kernel_instance_open(struct kernel_instance *inst, const struct tracefs *fs,
  */
 int kernel_instance_adopt(struct kernel_instance *inst, const struct tracefs *fs, const char *name,
 			  struct kernel_journal *journal, struct err *err) _must_check_;
+/*
+ * One that exists, to read what it holds: stopped if it is on, until it is closed. Also one that
+ * `sonde start` has set up.
+ */
+int kernel_instance_look(struct kernel_instance *inst, const struct tracefs *fs, const char *name,
+			 struct kernel_journal *journal, struct err *err) _must_check_;
 /* Let go of it as it now is; its journal keeps what is needed to give it back. */
 void kernel_instance_release(struct kernel_instance *inst);
 /* What somebody else had set up in it, switched off: tracer, events, lists of pids and functions.

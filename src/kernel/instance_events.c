@@ -340,7 +340,8 @@ int kernel_instance_open_raw(const struct kernel_instance *inst, unsigned int cp
 	_cleanup_free_ char *path = NULL;
 	int fd;
 
-	snprintf(file, sizeof(file), "per_cpu/cpu%u/trace_pipe_raw", cpu);
+	snprintf(file, sizeof(file), "per_cpu/cpu%u/%s", cpu,
+		 inst->snapshot ? "snapshot_raw" : "trace_pipe_raw");
 	path = tracefs_join(inst->path, file);
 	if (!path)
 		return err_sys(err, -ENOMEM, "cannot open the buffer of CPU %u", cpu);

@@ -28,7 +28,8 @@ struct record_rule { /* one -e with what follows it */
 };
 
 struct record_instance {
-	const char *name; /* -B; NULL: an instance of our own, the file's top one */
+	const char *name;   /* -B; NULL: an instance of our own, the file's top one */
+	const char *source; /* extract: the instance to read, "" the top one; NULL: none */
 	struct record_rule rules[RECORD_LIST_MAX];
 	size_t nr_rules;
 	const char *tracer;
@@ -64,6 +65,7 @@ struct record_plan {
 	bool keep_before;	  /* -K: what is set in a named instance stays as it is */
 	bool keep_after;  /* -k: all settings stay until kernel_journal's kept one is undone */
 	bool only_set;	  /* set: neither stop, empty nor start anything */
+	bool snapshot;	  /* extract: what was set aside, not the buffer itself */
 	bool do_not_wait; /* start --fork: for the command */
 	bool has_ts_offset;
 	int64_t ts_offset;

@@ -193,7 +193,7 @@ static void wait_for_command(struct session *session, struct wait *wait)
 /* --- the course of a recording --- */
 
 /* Sub-buffers of all instances differ only in size. */
-static int make_names(struct session *session, struct err *err)
+int session_make_names(struct session *session, struct err *err)
 {
 	const struct dat_metadata *dat = &session->metadata.dat;
 	struct subbuf_layout layout = {.big_endian = HOST_BIG};
@@ -211,7 +211,7 @@ static int make_names(struct session *session, struct err *err)
 
 static int open_buffers(struct session *session, struct err *err)
 {
-	int r = make_names(session, err);
+	int r = session_make_names(session, err);
 
 	if (r == 0)
 		r = drain_new(&session->drain, session->partial, session->names,
@@ -241,14 +241,6 @@ static int set_up(struct session *session, struct err *err)
 
 	if (r == 0)
 		r = session_setup(session, err);
-	if (r == 0) {
-		const struct session_instance *inst = session->instances;
-
-		while (!inst->open)
-			inst++;
-		r = kernel_metadata_read(&session->metadata, &inst->kernel, &session->events,
-					 session->stored, err);
-	}
 	if (r == 0)
 		r = session_store_open(session, err);
 	if (r == 0)
@@ -324,17 +316,7 @@ static int record(struct session *session, struct wait *wait, struct record_resu
 	return r < 0 ? r : closed;
 }
 
-static void session_done(struct session *session)
-{
-	drain_free(session->drain);
-	mem_free(session->partial_path);
-	kernel_metadata_done(&session->metadata);
-	comms_done(&session->comms);
-	names_free(session->names);
-	session_free(session);
-}
-
-static int seal(struct session *session, struct err *err)
+int session_seal(struct session *session, struct err *err)
 {
 	struct dat_partial *partial = session->partial;
 	int r;
@@ -366,7 +348,7 @@ int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
 	if (r == 0)
 		r = record(&session, &wait, ret_result, err);
 	if (r == 0)
-		r = seal(&session, err);
+		r = session_seal(&session, err);
 	ret_result->sealed = r == 0;
 	ret_result->unknown_events = session.unknown_events;
 	session_store_close(&session);
@@ -383,7 +365,7 @@ int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
 	for (nfds_t i = WAIT_PIDS; i < wait.nr; i++)
 		io_close(wait.fds[i].fd);
 	signals_give_back(&session);
-	session_done(&session);
+	session_free(&session);
 	return r;
 }
 

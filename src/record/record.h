@@ -58,6 +58,13 @@ void record_result_done(struct record_result *result);
 int record_start(const struct record_plan *plan, record_say_fn say, void *ctx,
 		 struct record_result *ret_result, struct err *err) _must_check_;
 
+/*
+ * Move what the buffers of the plan's instances (their source) hold into the output. What traces
+ * there is stopped for that moment only.
+ */
+int record_extract(const struct record_plan *plan, record_say_fn say, void *ctx,
+		   struct record_result *ret_result, struct err *err) _must_check_;
+
 /* Join a further -f to a rule's filter: (a)&&(b). */
 int record_rule_filter(struct record_rule *rule, const char *filter) _must_check_;
 

@@ -46,6 +46,23 @@ int session_open(struct session *session, struct err *err)
 	return r;
 }
 
+static const int command_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+
+void session_hold_signals(struct session *session)
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGHUP);
+	sigprocmask(SIG_BLOCK, &mask, &session->signals.mask);
+	for (size_t i = 0; i < ARRAY_SIZE(command_signals); i++)
+		sigaction(command_signals[i], NULL, &session->signals.actions[i]);
+	/* Ignored by sonde itself. */
+	session->signals.actions[3] = (struct sigaction){.sa_handler = SIG_DFL};
+}
+
 int session_switch(struct session *session, bool on, struct err *err)
 {
 	int first = 0;
@@ -122,6 +139,12 @@ int session_close_instances(struct session *session, bool failed, struct err *er
 
 void session_free(struct session *session)
 {
+	drain_free(session->drain);
+	mem_free(session->partial_path);
+	kernel_metadata_done(&session->metadata);
+	comms_done(&session->comms);
+	names_reader_free(session->reader);
+	names_free(session->names);
 	for (size_t i = 0; i < session->nr_instances; i++) {
 		mem_free(session->instances[i].clocks);
 		mem_free(session->instances[i].clock);

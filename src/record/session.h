@@ -54,6 +54,7 @@ struct session {
 	bool keep_partial; /* something was recorded, or it is not ours */
 	struct drain *drain;
 	struct names *names;
+	struct names_reader *reader; /* of a session that reads by itself, without drain */
 	struct comms comms;
 	struct session_user user;
 	int64_t date_offset;
@@ -84,9 +85,18 @@ int session_switch(struct session *session, bool on, struct err *err) _must_chec
  * is not set; then the journal is closed. The first failure.
  */
 int session_close_instances(struct session *session, bool failed, struct err *err);
-/* Frees what session_open and session_setup have made. */
+/*
+ * For a session without a loop for signals: they wait while things change. signals is what a
+ * command gets; its mask is to be set again in the end.
+ */
+void session_hold_signals(struct session *session);
+/* Frees what has been made; the instances are to be closed before. */
 void session_free(struct session *session);
 
+/* Which events carry names of tasks, from the metadata. record.c */
+int session_make_names(struct session *session, struct err *err) _must_check_;
+/* OUT from OUT.partial. record.c */
+int session_seal(struct session *session, struct err *err) _must_check_;
 /* OUT.partial: made, filled with the options of the end, sealed. store.c */
 int session_store_open(struct session *session, struct err *err) _must_check_;
 /* Bytes of a sub-buffer of this instance's buffer in the file. */

@@ -3,26 +3,7 @@
  * Tracing that outlives the command that has set it up (start, set): the set-up of a recording,
  * without a recorder. What was changed is in the kept journal, from which `reset` gives it back.
  */
-#include "base/mem.h"
 #include "record/session.h"
-
-static const int command_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
-
-/* While things change, signals wait; what the command gets is what we were given. */
-static void hold_signals(struct session *session)
-{
-	sigset_t mask;
-
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	sigprocmask(SIG_BLOCK, &mask, &session->signals.mask);
-	for (size_t i = 0; i < ARRAY_SIZE(command_signals); i++)
-		sigaction(command_signals[i], NULL, &session->signals.actions[i]);
-	/* Ignored by sonde itself. */
-	session->signals.actions[3] = (struct sigaction){.sa_handler = SIG_DFL};
-}
 
 static int set_up(struct session *session, struct err *err)
 {
@@ -58,7 +39,7 @@ int record_start(const struct record_plan *plan, record_say_fn say, void *ctx,
 	int r, closed;
 
 	*ret_result = (struct record_result){.command_status = -1};
-	hold_signals(&session);
+	session_hold_signals(&session);
 	r = set_up(&session, err);
 	closed = session_close_instances(&session, r < 0, r < 0 ? NULL : err);
 	if (r == 0)

@@ -207,6 +207,9 @@ int session_store_open(struct session *session, struct err *err)
 	snprintf(session->partial_path, size, "%s" PARTIAL_SUFFIX, session->plan->output);
 	r = check_output(session->plan->output, err);
 	if (r == 0)
+		r = kernel_metadata_read(&session->metadata, &first_open(session)->kernel,
+					 &session->events, session->stored, err);
+	if (r == 0)
 		r = make_room(session, err);
 	if (r == 0)
 		r = create(session, err);
@@ -267,8 +270,9 @@ static int add_stats(struct session *session, const struct session_instance *ins
 		.cpu = cpu,
 		.events = stats.read,
 		.lost = stats.overrun + stats.commit_overrun + stats.dropped,
-		.bytes = inst->sampled ? session_user_bytes(session, cpu)
-				       : drain_bytes(session->drain, index, cpu),
+		.bytes = inst->sampled	  ? session_user_bytes(session, cpu)
+			 : session->drain ? drain_bytes(session->drain, index, cpu)
+					  : 0,
 		.buffer_kb = inst->plan->buffer_kb,
 	};
 	if (name && first)
@@ -278,6 +282,16 @@ static int add_stats(struct session *session, const struct session_instance *ins
 	if (out.failed)
 		return err_sys(err, -ENOMEM, "cannot keep the statistics");
 	return dat_partial_option(session->partial, DAT_OPTION_CPUSTAT, out.buf, out.len, err);
+}
+
+static int seen_names(struct session *session)
+{
+	int r = session_user_names(session);
+
+	if (r < 0)
+		return r;
+	return session->drain ? drain_names(session->drain, &session->comms)
+			      : names_merge(session->reader, &session->comms);
 }
 
 static int collect_stats(struct session *session, struct record_result *result, struct err *err)
@@ -309,13 +323,13 @@ static int collect_stats(struct session *session, struct record_result *result, 
 
 int session_store_finish(struct session *session, struct record_result *result, struct err *err)
 {
-	int r = collect_stats(session, result, err);
+	/* The counters are the buffer's own, not those of what was set aside. */
+	int r = session->plan->snapshot ? 0 : collect_stats(session, result, err);
 
 	/* Twice: what the kernel knows goes before what was seen. */
 	if (r == 0)
 		r = session_store_comms(session, err);
-	if (r == 0 &&
-	    (session_user_names(session) < 0 || drain_names(session->drain, &session->comms) < 0))
+	if (r == 0 && seen_names(session) < 0)
 		r = err_sys(err, -ENOMEM, "cannot keep the names of tasks");
 	if (r == 0)
 		r = session_store_comms(session, err);
