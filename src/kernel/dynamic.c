@@ -196,6 +196,29 @@ static void suggest(const struct tracefs *fs, enum probe_kind kind, const char *
 		err_set(err, reason.code, "%s\ndid you mean '%.80s'?", reason.text, near);
 }
 
+/* The kernel has one errno for an event that it does not know and one that it does not like. */
+static int not_attached(const struct tracefs *fs, int code, const char *text, struct err *err)
+{
+	const char *place = strchr(text, ' ');
+	size_t system = place ? strcspn(place + 1, "./ ") : 0;
+	_cleanup_free_ char *group = mem_strndup(place ? place + 1 : "", system), *event = NULL;
+
+	if (!group || !place || !place[1 + system])
+		return code;
+	place += system + 2;
+	event = mem_strndup(place, strcspn(place, " "));
+	if (!event)
+		return code;
+	if (kernel_dynamic_exists(fs, group, event))
+		return err_set(
+			err, code,
+			"an eprobe cannot be attached to %s/%s: that event is a probe itself, "
+			"or cannot be enabled",
+			group, event);
+	return err_set(err, code, "an eprobe cannot be attached: there is no event %s/%s", group,
+		       event);
+}
+
 /* Why the kernel does not take a definition. */
 static int refused(const struct tracefs *fs, int code, enum probe_kind kind, const char *text,
 		   struct err *err)
@@ -205,6 +228,8 @@ static int refused(const struct tracefs *fs, int code, enum probe_kind kind, con
 	struct err ignored;
 	int caret;
 
+	if (kind == PROBE_EVENT && (code == -ENODEV || code == -ENOENT))
+		return not_attached(fs, code, text, err);
 	if (code == -EPERM || code == -EACCES || code == -ENOMEM || code == -EIO || code == -ENODEV)
 		return code;
 	if (tracefs_read(fs->path, "error_log", "read errors", TEXT_BYTES, &log, NULL, &ignored) <

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Recordings on a made-up tracefs in which one system call or allocation after the other fails.
- * Whatever fails: our instance is gone, what was recorded is a readable prefix, an error comes with
- * a text, and success means that nothing is missing.
+ * Whatever fails: our instance and our probe are gone, what was recorded is a readable prefix, an
+ * error comes with a text, and success means that nothing is missing.
  */
 #include "base/test.h"
 
@@ -31,15 +31,47 @@ static int (*fault)(enum io_op op, const char *path, size_t *len);
 static char made[300]; /* instance that was just made and has no files yet */
 static int ring_fd = -1;
 
+static size_t count_of(const char *text, const char *part)
+{
+	size_t nr = 0;
+
+	for (const char *at = text; (at = strstr(at, part)); at++)
+		nr++;
+	return nr;
+}
+
+/* By what has been written so far. */
+static bool probe_defined(void)
+{
+	const char *text = get("dynamic_events");
+
+	return count_of(text, "p:probes/work ") > count_of(text, "-:probes/work");
+}
+
+/* An event is there as long as it is defined. */
+static void follow_definitions(void)
+{
+	static bool there;
+	bool defined = probe_defined();
+
+	if (defined && !there)
+		put("events/probes/work/format", BUILD_FORMAT("work", "302"));
+	else if (!defined && there)
+		fake_remove("events/probes");
+	there = defined;
+}
+
 /* What the kernel does: an instance is born with its files, and with data in CPU 0's buffer. */
 static void fill_instance(void)
 {
-	char dir[300], path[600];
+	char dir[300], file[340], path[600];
 	const char *name = strstr(made, "instances/");
 	uint8_t page[4096];
 
 	snprintf(dir, sizeof(dir), "%s/", name);
 	put_instance(dir);
+	snprintf(file, sizeof(file), "%sevents/probes/work/enable", dir);
+	put(file, "0\n");
 	snprintf(path, sizeof(path), "%s/per_cpu/cpu0/trace_pipe_raw", made);
 	close(ring_fd); /* of the instance before, which has its reader */
 	if (mkfifo(path, 0600) < 0)
@@ -59,6 +91,7 @@ static int kernel_hook(enum io_op op, const char *path, size_t *len)
 
 	/* Threads that read already may come while a further instance is made. */
 	pthread_mutex_lock(&lock);
+	follow_definitions();
 	if (made[0] && stat(made, &st) == 0) {
 		fill_instance();
 		made[0] = '\0';
@@ -88,8 +121,9 @@ static int record_once(struct err *err)
 {
 	static char *command[] = {"true", NULL};
 	struct record_instance own = {
-		.rules = {{.events = "sched", .filter = "pid > 0"}},
-		.nr_rules = 1,
+		.rules = {{.events = "sched", .filter = "pid > 0"},
+			  {.events = "p:probes/work /proc/self/exe:0x1000"}},
+		.nr_rules = 2,
 		.clock = "mono",
 		.tracer = tracer,
 		.options = {.items = {"stacktrace"}, .nr = 1},
@@ -133,7 +167,9 @@ static void begin(void)
 {
 	fake_make();
 	fake_remove("instances/keep");
-	put("available_events", "sched:sched_switch\nsched:sched_waking\n");
+	put("available_events", "sched:sched_switch\nsched:sched_waking\nprobes:work\n");
+	put("dynamic_events", "");
+	put("uprobe_events", "");
 	put("events/sched/sched_switch/format", BUILD_FORMAT("sched_switch", "300"));
 	put("events/sched/sched_waking/format", BUILD_FORMAT("sched_waking", "301"));
 	put("events/ftrace/function/format", BUILD_FORMAT("function", "1"));
@@ -183,6 +219,8 @@ static void clean(void)
 	close(ring_fd);
 	ring_fd = -1;
 	made[0] = '\0';
+	put("dynamic_events", "");
+	follow_definitions();
 	/* settings that the run has left in the top directory's files do not matter */
 }
 
@@ -199,6 +237,8 @@ TEST(recording_without_a_fault)
 		printf("# %s\n", err.text);
 	CHECK_EQ(r, 0);
 	CHECK(no_instance_left());
+	CHECK(!probe_defined());
+	CHECK(strstr(get("dynamic_events"), "p:probes/work /") == get("dynamic_events"));
 	CHECK(!there(partial_path));
 	CHECK_EQ(readable(out_path), NR_PAGES * BUILD_RECORDS);
 	clean();
@@ -209,6 +249,7 @@ static void check_run(int r, const struct err *err)
 {
 	CHECK(r == 0 || fault_fired());
 	CHECK(no_instance_left());
+	CHECK(!probe_defined());
 	if (r == 0) {
 		CHECK_EQ(readable(out_path), NR_PAGES * BUILD_RECORDS);
 		CHECK(!there(partial_path));
@@ -278,6 +319,7 @@ static void check_traced(int r, const struct err *err)
 
 	CHECK(r == 0 || fault_fired());
 	CHECK(no_instance_left());
+	CHECK(!probe_defined());
 	CHECK(r == 0 || err->text[0]);
 	if (r < 0 && !there(partial_path))
 		return;
