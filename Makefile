@@ -29,9 +29,10 @@ check:  ## everything that CI runs; ends with "N passed, N failed, N skipped"
 	@tools/deps all || true
 	@tests/check
 
-bench: all  ## throughput and memory against trace-cmd on the same files
+bench: all  ## reading and recording against trace-cmd (and perf) on the same files and loads
 	@tools/deps all || true
 	@tests/bench/run $(BUILD)/sonde
+	@tests/bench/record $(BUILD)/sonde
 
 debug:  ## no optimisation, into ./build-debug
 	@tests/check --build debug

@@ -269,10 +269,7 @@ static const struct feature_info table[FEATURE_NR] = {
 				  FEATURES_TRACERS,
 				  {"CONFIG_FUNCTION_TRACER", "CONFIG_STACK_TRACER"},
 				  "2.6.30",
-				  "stack_trace",
-				  NULL,
-				  {{FEATURE_STACKS, "the kernel's stack at every event: sonde "
-						    "record -T -e EVENT"}}},
+				  "stack_trace"},
 
 	[FEATURE_KPROBE] = {"kprobe",
 			    "kprobe",
@@ -366,10 +363,7 @@ static const struct feature_info table[FEATURE_NR] = {
 			      FEATURES_SUMMARIES,
 			      {"CONFIG_TRACER_SNAPSHOT"},
 			      "3.9",
-			      "snapshot",
-			      NULL,
-			      {{FEATURE_NONE, "sonde snapshot, which stops tracing for a moment "
-					      "and copies the buffer's text"}}},
+			      "snapshot"},
 	[FEATURE_HIST] = {"hist",
 			  "hist",
 			  FEATURES_SUMMARIES,

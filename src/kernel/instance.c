@@ -151,27 +151,12 @@ static int take(struct kernel_instance *inst, struct err *err)
 	return 0;
 }
 
-/*
- * Readers are woken at a quarter of a buffer instead of half: they have half as much time again
- * to get a CPU before events are lost. Kernels before 5.0 have no such file.
- */
-static void set_watermark(const struct kernel_instance *inst)
-{
-	struct err ignored;
-
-	if (tracefs_exists(inst->path, "buffer_percent") &&
-	    tracefs_write(inst->path, "buffer_percent", "25", "set the watermark", &ignored) < 0)
-		return;
-}
-
 static int prepare(struct kernel_instance *inst, struct err *err)
 {
 	int r = 0;
 
 	inst->on = true;
 	r = kernel_instance_stop(inst, err);
-	if (r == 0 && inst->created)
-		set_watermark(inst);
 	if (r == 0 && !inst->created)
 		r = kernel_instance_clear(inst, err);
 	if (r == 0)

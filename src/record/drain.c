@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -20,12 +22,11 @@
 #define THREADS_MAX	64u
 #define EVENTS_PER_WAIT 64
 #define BATCH_BYTES	(128u << 10) /* handed to the partial at once */
-#define ROUND_BYTES	(4u << 20)   /* from one CPU before the others get their turn */
+#define URGENT_NICE	(-20)
+#define ROUND_BYTES	(4u << 20) /* from one CPU before the others get their turn */
 
 struct drain_source {
-	int fd;
-	size_t buffer;
-	uint32_t cpu, page_size;
+	struct drain_cpu of;
 	uint64_t bytes; /* written by its thread, read after the join */
 	bool unflushed;
 };
@@ -39,6 +40,7 @@ struct drain_thread {
 	uint8_t *batch;
 	size_t batch_size;
 	struct names_reader *names;
+	uint64_t due_ms; /* when all CPUs are looked at, however few their events */
 	struct err err;
 	bool running;
 };
@@ -122,7 +124,7 @@ void drain_free(struct drain *drain)
 		names_reader_free(drain->threads[i].names);
 	}
 	for (size_t i = 0; i < drain->nr_sources; i++)
-		io_close(drain->sources[i].fd);
+		io_close(drain->sources[i].of.fd);
 	io_close(drain->stop_fd);
 	io_close(drain->failed_fd);
 	mem_free(drain->sources);
@@ -131,20 +133,14 @@ void drain_free(struct drain *drain)
 	mem_free(drain);
 }
 
-int drain_add(struct drain *drain, size_t buffer, uint32_t cpu, int fd, uint32_t page_size,
-	      struct err *err)
+int drain_add(struct drain *drain, const struct drain_cpu *cpu, struct err *err)
 {
-	struct drain_source source = {
-		.fd = fd,
-		.buffer = buffer,
-		.cpu = cpu,
-		.page_size = page_size,
-	};
+	struct drain_source source = {.of = *cpu};
 	int r = array_reserve(&drain->sources, &drain->cap_sources, drain->nr_sources + 1,
 			      sizeof(source));
 
 	if (r < 0) {
-		io_close(fd);
+		io_close(cpu->fd);
 		return err_sys(err, r, "cannot prepare to read the ring buffers");
 	}
 	drain->sources[drain->nr_sources++] = source;
@@ -161,8 +157,8 @@ static int read_page(struct drain_source *source, uint8_t *page)
 {
 	size_t have = 0;
 
-	while (have < source->page_size) {
-		ssize_t n = io_read(source->fd, page + have, source->page_size - have);
+	while (have < source->of.page_size) {
+		ssize_t n = io_read(source->of.fd, page + have, source->of.page_size - have);
 
 		if (n == -EINTR)
 			continue;
@@ -174,7 +170,7 @@ static int read_page(struct drain_source *source, uint8_t *page)
 	}
 	if (have == 0)
 		return 0;
-	if (have < source->page_size)
+	if (have < source->of.page_size)
 		return -EIO;
 	return 1;
 }
@@ -182,7 +178,7 @@ static int read_page(struct drain_source *source, uint8_t *page)
 /* Hardly anything in it: the kernel gave us the sub-buffer that is just being filled. */
 static bool is_partial(const struct drain_source *source, const uint8_t *page)
 {
-	return (load_u32(page + 8, HOST_BIG) & SUBBUF_COMMIT_MASK) < source->page_size / 2;
+	return (load_u32(page + 8, HOST_BIG) & SUBBUF_COMMIT_MASK) < source->of.page_size / 2;
 }
 
 static int append(struct drain_thread *thread, struct drain_source *source, size_t len)
@@ -191,17 +187,32 @@ static int append(struct drain_thread *thread, struct drain_source *source, size
 		return 0;
 	source->bytes += len;
 	source->unflushed = true;
-	return dat_partial_append(thread->drain->partial, source->buffer, source->cpu,
+	return dat_partial_append(thread->drain->partial, source->of.buffer, source->of.cpu,
 				  thread->batch, len, &thread->err);
 }
 
-/*
- * Take sub-buffers until one is not full (then reading on would chase the writer event by event)
- * or, when `rest` is set, until none is left.
- */
-static int take(struct drain_thread *thread, struct drain_source *source, bool rest)
+/* How much is taken from one CPU. */
+enum drain_take {
+	TAKE_FULL, /* it has reached its watermark: what is known to be full */
+	TAKE_NOW,  /* what there is now, until a sub-buffer comes that is still being filled */
+	TAKE_REST, /* nothing is written any more: everything */
+};
+
+static bool want_more(const struct drain_source *source, enum drain_take how, const uint8_t *page,
+		      size_t taken)
 {
-	size_t room = thread->batch_size - thread->batch_size % source->page_size;
+	if (how == TAKE_REST)
+		return true;
+	/* To read on would be to chase the writer event by event. */
+	if (is_partial(source, page))
+		return false;
+	return taken < (how == TAKE_NOW ? ROUND_BYTES
+					: (size_t)source->of.wake_pages * source->of.page_size);
+}
+
+static int take(struct drain_thread *thread, struct drain_source *source, enum drain_take how)
+{
+	size_t room = thread->batch_size - thread->batch_size % source->of.page_size;
 	size_t len = 0, total = 0;
 	bool more = true;
 
@@ -211,13 +222,13 @@ static int take(struct drain_thread *thread, struct drain_source *source, bool r
 
 		if (r < 0)
 			return err_sys(&thread->err, r, "cannot read the kernel's buffer of CPU %u",
-				       source->cpu);
+				       source->of.cpu);
 		if (r == 0)
 			break;
-		names_scan(thread->names, page, source->page_size);
-		len += source->page_size;
-		total += source->page_size;
-		more = rest || (!is_partial(source, page) && total < ROUND_BYTES);
+		names_scan(thread->names, page, source->of.page_size);
+		len += source->of.page_size;
+		total += source->of.page_size;
+		more = want_more(source, how, page, total);
 		if (len < room)
 			continue;
 		r = append(thread, source, len);
@@ -233,21 +244,22 @@ static int flush(struct drain_thread *thread, struct drain_source *source)
 	if (!source->unflushed)
 		return 0;
 	source->unflushed = false;
-	return dat_partial_flush(thread->drain->partial, source->buffer, source->cpu, &thread->err);
+	return dat_partial_flush(thread->drain->partial, source->of.buffer, source->of.cpu,
+				 &thread->err);
 }
 
 /* All of this thread's CPUs: what there is, out to the file. */
-static int take_all(struct drain_thread *thread, bool rest)
+static int take_all(struct drain_thread *thread, enum drain_take how)
 {
 	struct drain *drain = thread->drain;
 	int first = 0;
 
 	for (size_t i = thread->first; i < drain->nr_sources; i += thread->step) {
-		int r = take(thread, &drain->sources[i], rest);
+		int r = take(thread, &drain->sources[i], how);
 
 		if (r == 0)
 			r = flush(thread, &drain->sources[i]);
-		if (r < 0 && !rest)
+		if (r < 0 && how != TAKE_REST)
 			return r;
 		if (r < 0 && first == 0)
 			first = r;
@@ -264,13 +276,32 @@ static int serve(struct drain_thread *thread, const struct epoll_event *events, 
 
 		if (!source)
 			return 1;
-		r = take(thread, source, false);
+		r = take(thread, source, TAKE_FULL);
 		if (r < 0)
 			return r;
 		if (events[i].events & (EPOLLHUP | EPOLLERR))
-			epoll_ctl(thread->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+			epoll_ctl(thread->epoll_fd, EPOLL_CTL_DEL, source->of.fd, NULL);
 	}
 	return 0;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* All CPUs when the interval is over, so that the busy ones do not keep the others waiting. */
+static int take_due(struct drain_thread *thread)
+{
+	uint64_t now = now_ms();
+
+	if (now < thread->due_ms)
+		return 0;
+	thread->due_ms = now + thread->drain->interval_ms;
+	return take_all(thread, TAKE_NOW);
 }
 
 static int run(struct drain_thread *thread)
@@ -278,21 +309,35 @@ static int run(struct drain_thread *thread)
 	struct drain *drain = thread->drain;
 	struct epoll_event events[EVENTS_PER_WAIT];
 
+	thread->due_ms = now_ms() + drain->interval_ms;
 	for (;;) {
+		uint64_t now = now_ms();
 		int r = io_epoll_wait(thread->epoll_fd, events, EVENTS_PER_WAIT,
-				      (int)drain->interval_ms);
+				      now < thread->due_ms ? (int)(thread->due_ms - now) : 0);
 
 		if (r == -EINTR)
 			continue;
 		if (r < 0)
 			return err_sys(&thread->err, r, "cannot wait for the ring buffers");
-		r = r ? serve(thread, events, r) : take_all(thread, false);
+		r = serve(thread, events, r);
+		if (r == 0)
+			r = take_due(thread);
 		if (r < 0)
 			return r;
 		if (r > 0)
 			break;
 	}
-	return atomic_load(&drain->abandon) ? 0 : take_all(thread, true);
+	return atomic_load(&drain->abandon) ? 0 : take_all(thread, TAKE_REST);
+}
+
+/*
+ * What keeps a CPU busy with events must not keep their reader from it. The reader needs little
+ * time, and needs it soon.
+ */
+static void make_urgent(void)
+{
+	if (setpriority(PRIO_PROCESS, 0, URGENT_NICE) < 0)
+		return; /* not root: it runs as everything else does */
 }
 
 static void *thread_main(void *arg)
@@ -301,6 +346,7 @@ static void *thread_main(void *arg)
 	int r;
 
 	thread->tid = gettid();
+	make_urgent();
 	sem_post(&thread->drain->started); /* drain_start sees the tid behind it */
 	r = run(thread);
 	if (r < 0) {
@@ -329,8 +375,8 @@ static int thread_prepare(struct drain_thread *thread, struct err *err)
 	thread->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	r = thread->epoll_fd < 0 ? -errno : watch(thread, drain->stop_fd, NULL);
 	for (size_t i = thread->first; i < drain->nr_sources && r == 0; i += thread->step) {
-		thread->batch_size = MAX(thread->batch_size, drain->sources[i].page_size);
-		r = watch(thread, drain->sources[i].fd, &drain->sources[i]);
+		thread->batch_size = MAX(thread->batch_size, drain->sources[i].of.page_size);
+		r = watch(thread, drain->sources[i].of.fd, &drain->sources[i]);
 	}
 	if (r == 0) {
 		thread->batch = mem_alloc(thread->batch_size);
@@ -426,7 +472,7 @@ int drain_names(const struct drain *drain, struct comms *comms)
 uint64_t drain_bytes(const struct drain *drain, size_t buffer, uint32_t cpu)
 {
 	for (size_t i = 0; i < drain->nr_sources; i++) {
-		if (drain->sources[i].buffer == buffer && drain->sources[i].cpu == cpu)
+		if (drain->sources[i].of.buffer == buffer && drain->sources[i].of.cpu == cpu)
 			return drain->sources[i].bytes;
 	}
 	return 0;

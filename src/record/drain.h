@@ -22,9 +22,16 @@ int drain_new(struct drain **ret_drain, struct dat_partial *partial, const struc
 	      unsigned int interval_ms, struct err *err) _must_check_;
 void drain_free(struct drain *drain); /* stops the threads without reading what is left */
 
-/* One CPU's buffer; takes fd (also on failure), which is non-blocking. Before start. */
-int drain_add(struct drain *drain, size_t buffer, uint32_t cpu, int fd, uint32_t page_size,
-	      struct err *err) _must_check_;
+/* One CPU's buffer. */
+struct drain_cpu {
+	size_t buffer; /* its number in the partial */
+	uint32_t cpu;
+	int fd; /* non-blocking */
+	uint32_t page_size;
+	uint32_t wake_pages; /* sub-buffers that are full when fd becomes readable */
+};
+/* Takes cpu->fd (also on failure). Before start. */
+int drain_add(struct drain *drain, const struct drain_cpu *cpu, struct err *err) _must_check_;
 
 /* Start the threads; priority > 0 makes them SCHED_FIFO. */
 int drain_start(struct drain *drain, int priority, struct err *err) _must_check_;

@@ -13,6 +13,7 @@
 #include "ring/subbuf.h"
 
 #define PIDS_MAX       (1u << 22) /* the kernel's largest number of pids */
+#define NR_RECENT      256u
 #define NR_IDS	       65536u
 #define INITIAL_PID_NS "pid:[4026531836]"
 
@@ -37,6 +38,12 @@ struct names_field {
 	const struct event *event;
 	const struct event_field *pid, *comm;
 	bool is_path;
+	bool is_plain; /* s32 and char[16] in their places */
+};
+
+struct names_recent {
+	int32_t pid;
+	char comm[COMM_BYTES];
 };
 
 struct names {
@@ -52,6 +59,8 @@ struct names_reader {
 	const struct names *names;
 	int32_t last_pid;
 	uint64_t *seen; /* one bit a pid */
+	/* By the low bits of a pid, what was set last: most events repeat what is known already. */
+	struct names_recent recent[NR_RECENT];
 	struct comms comms;
 };
 
@@ -68,6 +77,9 @@ static void find_fields(struct names *names)
 		field.comm = event_field_find(event, sources[i].comm);
 		if (!field.pid || !field.comm)
 			continue;
+		field.is_plain =
+			field.pid->size == 4 && field.comm->size == COMM_BYTES &&
+			!(field.comm->flags & (EVENT_FIELD_DYNAMIC | EVENT_FIELD_RELATIVE));
 		names->fields[names->nr_fields++] = field;
 		if (!names->first[event->id])
 			names->first[event->id] = (uint8_t)names->nr_fields;
@@ -147,6 +159,26 @@ void names_reader_free(struct names_reader *reader)
 	mem_free(reader);
 }
 
+/* Whether the event says what it has said before; if not, it is remembered. */
+static bool is_known(struct names_reader *reader, const struct names_field *field,
+		     const struct subbuf_record *record)
+{
+	const uint8_t *comm = record->data + field->comm->offset;
+	struct names_recent *recent;
+	int32_t pid;
+
+	if (!field->is_plain || field->pid->offset + 4 > record->len ||
+	    field->comm->offset + COMM_BYTES > record->len)
+		return false;
+	pid = (int32_t)load_u32(record->data + field->pid->offset, HOST_BIG);
+	recent = &reader->recent[(uint32_t)pid % NR_RECENT];
+	if (recent->pid == pid && !memcmp(recent->comm, comm, COMM_BYTES))
+		return true;
+	recent->pid = pid;
+	memcpy(recent->comm, comm, COMM_BYTES);
+	return false;
+}
+
 static void take_name(struct names_reader *reader, const struct names_field *field,
 		      const struct subbuf_record *record)
 {
@@ -169,39 +201,62 @@ static void take_name(struct names_reader *reader, const struct names_field *fie
 		return;
 }
 
-static void scan_record(struct names_reader *reader, const struct subbuf_record *record)
+static void take_names(struct names_reader *reader, uint16_t id, const struct subbuf_record *record)
 {
 	const struct names *names = reader->names;
-	int32_t pid;
-	uint16_t id;
-	size_t i;
 
-	if (record->len < names->pid_offset + 4 || record->len < names->type_offset + 2)
-		return;
-	pid = (int32_t)load_u32(record->data + names->pid_offset, names->layout.big_endian);
-	if (pid != reader->last_pid && pid > 0 && (uint32_t)pid < PIDS_MAX) {
-		reader->last_pid = pid;
-		reader->seen[(uint32_t)pid / 64] |= 1ull << ((uint32_t)pid % 64);
+	for (size_t i = names->first[id] - 1u;
+	     i < names->nr_fields && names->fields[i].event->id == id; i++) {
+		if (!is_known(reader, &names->fields[i], record))
+			take_name(reader, &names->fields[i], record);
 	}
-	id = load_u16(record->data + names->type_offset, names->layout.big_endian);
-	if (!names->first[id])
-		return;
-	for (i = names->first[id] - 1u; i < names->nr_fields && names->fields[i].event->id == id;
-	     i++)
-		take_name(reader, &names->fields[i], record);
 }
 
+static void saw_pid(struct names_reader *reader, int32_t pid)
+{
+	reader->last_pid = pid;
+	if (pid > 0 && (uint32_t)pid < PIDS_MAX)
+		reader->seen[(uint32_t)pid / 64] |= 1ull << ((uint32_t)pid % 64);
+}
+
+/*
+ * Every record that is recorded passes here, so this is subbuf_next with all that is known put in:
+ * the records are the host's own, most are short, and most come from the task of the one before.
+ */
 void names_scan(struct names_reader *reader, const void *page, uint32_t page_size)
 {
-	struct subbuf_layout layout = reader->names->layout;
+	const struct names *names = reader->names;
+	const uint32_t type_offset = names->type_offset, pid_offset = names->pid_offset;
+	const uint32_t least = MAX(type_offset + 2, pid_offset + 4);
+	struct subbuf_layout layout = names->layout;
 	struct subbuf_cursor cursor;
-	struct subbuf_record record;
+	struct subbuf_record record = {0};
 
 	layout.size = page_size;
 	if (subbuf_open(&cursor, &layout, page, page_size) < 0)
 		return;
-	while (subbuf_next(&cursor, &record) > 0)
-		scan_record(reader, &record);
+	while (cursor.end - cursor.pos >= 4) {
+		uint32_t head = load_u32(cursor.pos, HOST_BIG);
+		uint32_t words = HOST_BIG ? head >> 27 : head & 31;
+		uint16_t id;
+		int32_t pid;
+
+		record.data = cursor.pos + 4;
+		record.len = words * 4;
+		if (words - 1u < SUBBUF_DATA_MAX &&
+		    record.len <= (size_t)(cursor.end - record.data))
+			cursor.pos = record.data + record.len;
+		else if (subbuf_next_slow(&cursor, &record) <= 0)
+			return;
+		if (record.len < least)
+			continue;
+		pid = (int32_t)load_u32(record.data + pid_offset, HOST_BIG);
+		if (pid != reader->last_pid)
+			saw_pid(reader, pid);
+		id = load_u16(record.data + type_offset, HOST_BIG);
+		if (names->first[id])
+			take_names(reader, id, &record);
+	}
 }
 
 /* Pids in the trace are those of the initial namespace. */

@@ -222,12 +222,16 @@ static int open_buffers(struct session *session, struct err *err)
 
 		for (uint32_t cpu = 0;
 		     inst->open && !inst->sampled && cpu < session->fs->cpus && r == 0; cpu++) {
-			int fd;
+			struct drain_cpu of = {
+				.buffer = i,
+				.cpu = cpu,
+				.page_size = inst->kernel.page_size,
+				.wake_pages = inst->wake_pages,
+			};
 
-			r = kernel_instance_open_raw(&inst->kernel, cpu, &fd, err);
+			r = kernel_instance_open_raw(&inst->kernel, cpu, &of.fd, err);
 			if (r == 0)
-				r = drain_add(session->drain, i, cpu, fd, inst->kernel.page_size,
-					      err);
+				r = drain_add(session->drain, &of, err);
 			else if (r == -ENOENT)
 				r = 0;
 		}

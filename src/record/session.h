@@ -15,6 +15,7 @@ struct session_instance {
 	const struct record_instance *plan; /* NULL: the empty top buffer of a file without one */
 	struct kernel_instance kernel;
 	char *clocks, *clock; /* text of trace_clock, the current one */
+	uint32_t wake_pages;  /* sub-buffers that are certainly full when a reader is woken */
 	bool open;
 	bool sampled; /* its buffer holds what is measured in user space, not the kernel's pages */
 };
@@ -69,6 +70,9 @@ _printf_(3, 4) void session_say(struct session *session, enum record_say what, c
 int session_open(struct session *session, struct err *err) _must_check_;
 /* Instances made and set as the plan says, tracing still off. setup.c */
 int session_setup(struct session *session, struct err *err) _must_check_;
+/* Size, sub-buffers and watermark of an instance's buffer. shape.c */
+int session_shape_buffer(struct session *session, struct session_instance *inst, struct err *err)
+	_must_check_;
 /* Keep the recorder's own threads out of the trace, choose the pids of -F and -P. */
 int session_setup_pids(struct session *session, struct err *err) _must_check_;
 /* The functions that a tracer of functions sees, before the tracer is set. setup_functions.c */

@@ -12,8 +12,6 @@
 #include "record/probes.h"
 #include "record/session.h"
 
-#define DEFAULT_BUFFER_KB 1408 /* the kernel's own default */
-
 static int apply_rule(struct session *session, struct session_instance *inst,
 		      const struct record_rule *rule, struct err *err)
 {
@@ -76,15 +74,8 @@ static int apply_settings(struct session *session, struct session_instance *inst
 {
 	const struct record_instance *plan = inst->plan;
 	struct kernel_instance *kernel = &inst->kernel;
-	int r = 0;
+	int r = session_shape_buffer(session, inst, err);
 
-	if (plan->subbuf_kb)
-		r = kernel_instance_subbuf(kernel, plan->subbuf_kb, err);
-	if (r == 0 && plan->buffer_kb)
-		r = kernel_instance_buffer(kernel, plan->buffer_kb, err);
-	/* The top buffer may never have been used, or be as small as another program left it. */
-	else if (r == 0 && !kernel->name[0])
-		r = kernel_instance_buffer_at_least(kernel, DEFAULT_BUFFER_KB, err);
 	if (r == 0 && session_clock(session, plan))
 		r = kernel_instance_clock(kernel, session_clock(session, plan), err);
 	if (r == 0)

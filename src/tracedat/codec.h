@@ -13,6 +13,7 @@
 
 struct dat_codec {
 	enum dat_compression kind;
+	bool fast; /* shrink costs little rather than leaving little; before first use */
 	void *expand, *shrink; /* ZSTD_DCtx and ZSTD_CCtx, or z_stream; made on first use */
 };
 

@@ -32,10 +32,28 @@ static bool writers_own(uint16_t id)
 	}
 }
 
+/*
+ * The list of symbols is by far the largest part of a short recording: that of OUT.partial, which
+ * the recorder itself has compressed a moment ago, is taken as it is.
+ */
+static bool reuse_kallsyms(struct dat_writer *writer, const struct dat *dat)
+{
+	const struct dat_state *st = (const struct dat_state *)(const void *)dat;
+
+	if (!dat->unfinished || writer->options.version != 7 ||
+	    writer->options.compression != dat->compression || !st->kallsyms.found ||
+	    st->kallsyms.compressed != (dat->compression != DAT_NONE))
+		return false;
+	writer->kallsyms_fd = st->fd;
+	writer->kallsyms = st->kallsyms;
+	return true;
+}
+
 int dat_writer_copy_head(struct dat_writer *writer, struct dat *dat, struct err *err)
 {
 	struct dat_metadata metadata;
-	int r = dat_load_symbols(dat, err);
+	int r = reuse_kallsyms(writer, dat) ? dat_load_modules(dat, err)
+					    : dat_load_symbols(dat, err);
 
 	if (r == 0)
 		r = dat_load_btf(dat, err);

@@ -112,6 +112,11 @@ struct dat_buffer *dat_buffer_add(struct dat_state *st, const char *name, const 
 /* Cut a CPU's area to what the file holds, and note what is missing. */
 void dat_clamp_cpu(struct dat_state *st, const struct dat_buffer *buffer, struct dat_cpu *cpu);
 
+/* --- load.c --- */
+
+/* The part of dat_load_symbols that is not kallsyms. */
+int dat_load_modules(struct dat *dat, struct err *err) _must_check_;
+
 /* --- chunk.c --- */
 
 struct dat_pool;

@@ -54,8 +54,14 @@ int dat_load_symbols(struct dat *dat, struct err *err)
 
 	if (st->kallsyms.found && !dat->kallsyms.data)
 		r = load_kallsyms(st);
-	if (r == -ENOMEM)
-		return load_fail(st, r, "kernel symbols", err);
+	return r == -ENOMEM ? load_fail(st, r, "kernel symbols", err) : dat_load_modules(dat, err);
+}
+
+int dat_load_modules(struct dat *dat, struct err *err)
+{
+	struct dat_state *st = dat_state(dat);
+	int r = 0;
+
 	if (st->modules.found && !dat->modules.data)
 		r = load_body(st, &st->modules, "list of modules", &dat->modules);
 	return r == -ENOMEM ? load_fail(st, r, "list of modules", err) : 0;

@@ -20,11 +20,18 @@
 #include "tracedat/partial_internal.h"
 #include "tracedat/writer_internal.h"
 
+/*
+ * Larger chunks than a finished file's usual ones: a zstd block holds 128 KiB, and each frame costs
+ * time of its own. Not smaller than one page.
+ */
+#define CHUNK_BYTES   (128u << 10)
+#define CODECS_KEPT   64u
+#define PENDING_BYTES (64u << 10) /* compressed, before they are worth a write */
+
 /* One CPU of one buffer; used by one thread at a time. */
 struct partial_stream {
-	int fd;	       /* -1 until there is something to write */
-	uint64_t size; /* of the file: all that is whole */
-	struct dat_codec codec;
+	int fd;		   /* -1 until there is something to write */
+	uint64_t size;	   /* of the file: all that is whole */
 	struct out chunks; /* compressed, on their way to the file */
 	uint8_t *gather;   /* pages on their way to a chunk */
 	size_t gathered;
@@ -40,10 +47,18 @@ struct dat_partial {
 	struct dat_write_options options;
 	struct partial_buffer *buffers;
 	size_t nr_buffers;
-	pthread_mutex_t lock; /* of the options file */
+	pthread_mutex_t lock; /* of all below */
 	int options_fd;
 	uint64_t options_size;
+	/* Those that nobody uses just now: one for each thread at most, however many CPUs. */
+	struct dat_codec codecs[CODECS_KEPT];
+	size_t nr_codecs;
 };
+
+static size_t chunk_bytes(const struct partial_buffer *buffer)
+{
+	return MAX(CHUNK_BYTES - CHUNK_BYTES % buffer->page_size, buffer->page_size);
+}
 
 static int in_dir(struct out *out, const char *dir, const char *name)
 {
@@ -73,7 +88,6 @@ int dat_partial_stream_path(struct out *out, const char *dir, size_t buffer, uin
 static void stream_done(struct partial_stream *stream)
 {
 	io_close(stream->fd);
-	dat_codec_done(&stream->codec);
 	out_done(&stream->chunks);
 	mem_free(stream->gather);
 }
@@ -88,6 +102,8 @@ static void partial_free(struct dat_partial *partial)
 		mem_free(buffer->streams);
 	}
 	mem_free(partial->buffers);
+	for (size_t i = 0; i < partial->nr_codecs; i++)
+		dat_codec_done(&partial->codecs[i]);
 	io_close(partial->options_fd);
 	pthread_mutex_destroy(&partial->lock);
 	mem_free(partial->path);
@@ -109,10 +125,8 @@ static int alloc_buffers(struct dat_partial *partial, const struct dat_partial_b
 		if (!buffer->streams)
 			return -ENOMEM;
 		buffer->nr_cpus = buffers[i].nr_cpus;
-		for (uint32_t cpu = 0; cpu < buffer->nr_cpus; cpu++) {
+		for (uint32_t cpu = 0; cpu < buffer->nr_cpus; cpu++)
 			buffer->streams[cpu].fd = -1;
-			dat_codec_init(&buffer->streams[cpu].codec, partial->options.compression);
-		}
 	}
 	return 0;
 }
@@ -153,6 +167,7 @@ static int write_meta(struct dat_partial *partial, const struct dat_metadata *me
 	if (r < 0)
 		return err_sys(err, r, "%s", partial->path);
 	options.version = 7;
+	options.fast = true;
 	r = dat_writer_open(&writer, path.buf, &options, err);
 	if (r < 0)
 		return r;
@@ -284,19 +299,50 @@ static int write_stream(struct partial_stream *stream, const void *data, size_t 
 	return 0;
 }
 
+static struct dat_codec codec_take(struct dat_partial *partial)
+{
+	struct dat_codec codec;
+
+	pthread_mutex_lock(&partial->lock);
+	if (partial->nr_codecs) {
+		codec = partial->codecs[--partial->nr_codecs];
+	} else {
+		dat_codec_init(&codec, partial->options.compression);
+		codec.fast = true;
+	}
+	pthread_mutex_unlock(&partial->lock);
+	return codec;
+}
+
+static void codec_give(struct dat_partial *partial, struct dat_codec *codec)
+{
+	bool kept = false;
+
+	pthread_mutex_lock(&partial->lock);
+	if (partial->nr_codecs < CODECS_KEPT) {
+		partial->codecs[partial->nr_codecs++] = *codec;
+		kept = true;
+	}
+	pthread_mutex_unlock(&partial->lock);
+	if (!kept)
+		dat_codec_done(codec);
+}
+
 /* Compress one chunk behind those that wait in stream->chunks. */
-static int shrink(struct dat_partial *partial, struct partial_stream *stream, const void *pages,
-		  size_t len)
+static int shrink(struct dat_partial *partial, struct dat_codec *codec,
+		  struct partial_stream *stream, const void *pages, size_t len)
 {
 	const bool big = partial->options.big_endian;
-	size_t bound = dat_codec_bound(&stream->codec, len), shrunk;
+	size_t bound = dat_codec_bound(codec, len), shrunk;
 	uint8_t *head;
 	int r;
 
-	if (!out_room(&stream->chunks, bound + 8))
+	if (!out_room(&stream->chunks, bound + 8)) {
+		stream->chunks.failed = false;
 		return -ENOMEM;
+	}
 	head = (uint8_t *)stream->chunks.buf + stream->chunks.len;
-	r = dat_codec_shrink(&stream->codec, pages, len, head + 8, bound, &shrunk);
+	r = dat_codec_shrink(codec, pages, len, head + 8, bound, &shrunk);
 	if (r < 0)
 		return r;
 	store_u32(head, (uint32_t)shrunk, big);
@@ -305,38 +351,68 @@ static int shrink(struct dat_partial *partial, struct partial_stream *stream, co
 	return 0;
 }
 
+/* Chunks that wait go out; on failure they go on waiting. */
+static int write_pending(struct partial_stream *stream)
+{
+	int r = stream->chunks.len ? write_stream(stream, stream->chunks.buf, stream->chunks.len)
+				   : 0;
+
+	if (r == 0)
+		out_clear(&stream->chunks);
+	return r;
+}
+
+/* Whole chunks of gathered and new pages; *ret_used of the new ones are in them. */
+static int shrink_whole(struct dat_partial *partial, struct partial_stream *stream, size_t chunk,
+			const uint8_t *pages, size_t len, size_t *ret_used)
+{
+	struct dat_codec codec = codec_take(partial);
+	size_t used = 0;
+	int r = 0;
+
+	if (stream->gathered) {
+		used = chunk - stream->gathered;
+		memcpy(stream->gather + stream->gathered, pages, used);
+		r = shrink(partial, &codec, stream, stream->gather, chunk);
+	}
+	for (; r == 0 && len - used >= chunk; used += chunk)
+		r = shrink(partial, &codec, stream, pages + used, chunk);
+	codec_give(partial, &codec);
+	*ret_used = used;
+	return r;
+}
+
 /*
- * Whole chunks of gathered and new pages are compressed and written at once; the rest is gathered.
- * On failure nothing has been taken: what is in `chunks` is thrown away, and gathered stays.
+ * Whole chunks are compressed and, once they are worth it, written; the rest is gathered. What may
+ * fail for lack of space comes before anything is taken; for lack of memory, what was compressed is
+ * dropped again and `gathered` stays.
  */
 static int append_compressed(struct dat_partial *partial, size_t buffer,
 			     struct partial_stream *stream, const uint8_t *pages, size_t len)
 {
-	const size_t chunk = (size_t)DAT_PAGES_IN_CHUNK * partial->buffers[buffer].page_size;
-	size_t old = stream->gathered, used = 0;
+	const size_t chunk = chunk_bytes(&partial->buffers[buffer]);
+	size_t waiting = stream->chunks.len, used = 0;
 	int r = 0;
 
+	if (waiting >= PENDING_BYTES)
+		r = write_pending(stream);
+	if (r < 0)
+		return r;
+	waiting = stream->chunks.len;
 	if (!stream->gather)
 		stream->gather = mem_alloc(chunk);
 	if (!stream->gather)
 		return -ENOMEM;
-	out_clear(&stream->chunks);
-	stream->chunks.failed = false;
-	if (old && old + len >= chunk) {
-		used = chunk - old;
-		memcpy(stream->gather + old, pages, used);
-		r = shrink(partial, stream, stream->gather, chunk);
-		old = 0;
+	if (stream->gathered + len >= chunk) {
+		r = shrink_whole(partial, stream, chunk, pages, len, &used);
+		if (r < 0) {
+			stream->chunks.len = waiting;
+			return r;
+		}
+		stream->gathered = 0;
 	}
-	if (!old)
-		for (; r == 0 && len - used >= chunk; used += chunk)
-			r = shrink(partial, stream, pages + used, chunk);
-	if (r == 0)
-		r = write_stream(stream, stream->chunks.buf, stream->chunks.len);
-	if (r < 0)
-		return r;
-	memcpy(stream->gather + old, pages + used, len - used);
-	stream->gathered = old + len - used;
+	memcpy(stream->gather + stream->gathered, pages + used, len - used);
+	stream->gathered += len - used;
 	return 0;
 }
 
@@ -368,17 +444,17 @@ int dat_partial_flush(struct dat_partial *partial, size_t buffer, uint32_t cpu, 
 	if (buffer >= partial->nr_buffers || cpu >= partial->buffers[buffer].nr_cpus)
 		return stream_fail(partial, buffer, cpu, -EINVAL, err);
 	stream = &partial->buffers[buffer].streams[cpu];
-	if (!stream->gathered)
-		return 0;
-	out_clear(&stream->chunks);
-	stream->chunks.failed = false;
-	r = shrink(partial, stream, stream->gather, stream->gathered);
-	if (r == 0)
-		r = write_stream(stream, stream->chunks.buf, stream->chunks.len);
-	if (r < 0)
-		return stream_fail(partial, buffer, cpu, r, err);
-	stream->gathered = 0;
-	return 0;
+	if (stream->gathered) {
+		struct dat_codec codec = codec_take(partial);
+
+		r = shrink(partial, &codec, stream, stream->gather, stream->gathered);
+		codec_give(partial, &codec);
+		if (r < 0)
+			return stream_fail(partial, buffer, cpu, r, err);
+		stream->gathered = 0;
+	}
+	r = write_pending(stream);
+	return r < 0 ? stream_fail(partial, buffer, cpu, r, err) : 0;
 }
 
 int dat_partial_cmdlines(struct dat_partial *partial, const char *text, size_t len, struct err *err)

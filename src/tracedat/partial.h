@@ -36,10 +36,11 @@ int dat_partial_create(struct dat_partial **ret_partial, const char *path,
 	_must_check_;
 
 /*
- * Append whole pages of one CPU of one buffer. Compressed here when the file is, ten pages a chunk
- * (dat_partial gathers them; flush writes what has gathered). Safe from several threads as long as
- * each (buffer, cpu) is used by one thread. After a failure (a full disk) the stream is as it was
- * after the last append that succeeded, and the same call may be tried again.
+ * Append whole pages of one CPU of one buffer. When the file is compressed they are compressed
+ * here, about 128 KiB a chunk, and written some chunks at a time; what has gathered goes out with
+ * flush. Safe from several threads as long as each (buffer, cpu) is used by one thread. After a
+ * failure (a full disk) nothing of these pages has been taken, and the same call may be tried
+ * again.
  */
 int dat_partial_append(struct dat_partial *partial, size_t buffer, uint32_t cpu, const void *pages,
 		       size_t len, struct err *err) _must_check_;

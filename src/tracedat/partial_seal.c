@@ -50,6 +50,7 @@ static int write_sealed(struct dat *dat, const char *temp, int version, struct e
 	struct dat_write_options options = {
 		.version = version,
 		.compression = version == 6 ? DAT_NONE : dat->compression,
+		.fast = true,
 		.big_endian = dat->big_endian,
 		.long_size = dat->user_long_size,
 		.page_size = dat->page_size,

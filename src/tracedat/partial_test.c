@@ -15,7 +15,7 @@ static const struct build small = {
 	.page_size = 4096,
 	.instance_page_size = 8192,
 	.nr_cpus = 4,
-	.nr_pages = 23,
+	.nr_pages = 75,
 };
 
 static int create(struct dat_partial **ret, const struct build *b, const char *dir, struct err *err)
@@ -54,6 +54,16 @@ static int append(struct dat_partial *partial, const struct build *b, uint64_t f
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+static int flush(struct dat_partial *partial, struct err *err)
+{
+	int r = 0;
+
+	for (size_t buffer = 0; buffer < 2 && r == 0; buffer++)
+		for (uint32_t cpu = 0; cpu < 4 && r == 0; cpu += 3)
+			r = dat_partial_flush(partial, buffer, cpu, err);
+	return r;
 }
 
 static int extras(struct dat_partial *partial, struct err *err)
@@ -165,19 +175,21 @@ static void follow(enum dat_compression compression)
 	CHECK_EQ(dat_stream_next(stream, &page, &len, &chunk, &err), 0);
 	for (uint64_t i = 0; i < b.nr_pages; i++) {
 		CHECK_EQ(append(partial, &b, i, i + 1, &err), 0);
+		if (i % 8 == 7)
+			CHECK_EQ(flush(partial, &err), 0);
 		CHECK_EQ(dat_refresh(dat, &err), 1);
 		while (dat_stream_next(stream, &page, &len, &chunk, &err) > 0) {
 			CHECK_EQ(load_u64(page, false), build_time(3, (uint64_t)pages * 4));
 			pages++;
 		}
 	}
-	CHECK_EQ(pages, compression == DAT_NONE ? 23 : 20);
+	CHECK_EQ(pages, compression == DAT_NONE ? 75 : 72);
 	CHECK_EQ(dat_partial_seal(partial, out, 7, &err), 0);
 	CHECK_EQ(dat_refresh(dat, &err), 0);
 	CHECK_EQ(dat->damage.code, 0);
 	while (dat_stream_next(stream, &page, &len, &chunk, &err) > 0)
 		pages++;
-	CHECK_EQ(pages, 23);
+	CHECK_EQ(pages, 75);
 	dat_stream_close(stream);
 	dat_close(dat);
 	unlink(out);
@@ -224,6 +236,7 @@ TEST(abandoned_is_readable)
 	build_path(dir, sizeof(dir), "left.dat.partial");
 	CHECK_EQ(create(&partial, &small, dir, &err), 0);
 	CHECK_EQ(append(partial, &small, 0, 20, &err), 0);
+	CHECK_EQ(flush(partial, &err), 0);
 	CHECK_EQ(dat_open(&dat, dir, &err), 0);
 	CHECK_EQ(dat_refresh(dat, &err), 1);
 	dat_partial_abandon(partial);
@@ -286,6 +299,8 @@ TEST(append_after_full_disk)
 			build_page(&b, 4096, 0, i, page);
 			while (dat_partial_append(partial, 1, 0, page, 4096, &err) < 0)
 				CHECK(fault_fired());
+			while (i % 3 == 0 && dat_partial_flush(partial, 1, 0, &err) < 0)
+				CHECK(fault_fired());
 		}
 		fault_pause();
 		CHECK_EQ(dat_partial_seal(partial, out, 7, &err), 0);
@@ -305,7 +320,7 @@ static int record_all(const char *dir, const char *out, int version)
 	struct build b = small;
 	int r;
 
-	b.nr_pages = 11;
+	b.nr_pages = 40;
 	b.instance_page_size = b.page_size;
 	r = create(&partial, &b, dir, &err);
 	if (r < 0)
@@ -342,7 +357,7 @@ static void sweep_recording(enum fault_what what, int version)
 			CHECK_EQ(dat_open(&dat, out, &err), 0);
 			CHECK_EQ(dat->damage.code, 0);
 			seen = build_read(dat);
-			CHECK_EQ(seen.records, 4ull * 11 * BUILD_RECORDS);
+			CHECK_EQ(seen.records, 4ull * 40 * BUILD_RECORDS);
 			CHECK_EQ(seen.wrong + seen.errors, 0);
 		} else if (dat_open(&dat, dir, &err) == 0) {
 			CHECK_EQ(build_read(dat).wrong, 0);

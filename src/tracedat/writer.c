@@ -90,6 +90,8 @@ int dat_writer_open(struct dat_writer **ret_writer, const char *path,
 		return err_sys(err, -ENOMEM, "%s", path);
 	writer->options = *options;
 	dat_codec_init(&writer->codec, options->compression);
+	writer->codec.fast = options->fast;
+	writer->kallsyms_fd = -1;
 	writer->emit.fd = -1;
 	writer->path = mem_strdup(path);
 	r = writer->path ? dat_emit_open(&writer->emit, path, options->big_endian) : -ENOMEM;

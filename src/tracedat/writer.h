@@ -20,6 +20,7 @@
 struct dat_write_options {
 	int version;			  /* 6 or 7 */
 	enum dat_compression compression; /* of v7 */
+	bool fast;			  /* compress with little effort: someone waits */
 	bool big_endian;
 	uint8_t long_size;  /* of the kernel and of user space */
 	uint32_t page_size; /* of the top instance */

@@ -22,6 +22,9 @@ struct dat_writer {
 	struct dat_write_options options;
 	struct dat_emit emit;
 	struct dat_codec codec;
+	/* v7: the compressed section of symbols is copied from this file; -1: made anew */
+	int kallsyms_fd;
+	struct dat_extent kallsyms;
 	struct out pending;    /* options that are not in the file yet, encoded */
 	uint64_t options_link; /* v7: where the offset of the next OPTIONS section goes */
 	struct out strings;    /* v7: descriptions of the sections */

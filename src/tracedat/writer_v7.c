@@ -69,6 +69,20 @@ static void link_option(struct dat_writer *writer, uint16_t id, uint64_t offset)
 	dat_put_option(&writer->pending, writer->options.big_endian, id, bytes, sizeof(bytes));
 }
 
+/* A body that lies in another file as it is to be here. */
+static int copy_section(struct dat_writer *writer, const struct dat_body *part,
+			uint64_t *ret_offset)
+{
+	bool compressed = writer->options.compression != DAT_NONE;
+
+	*ret_offset = begin_section(writer, part->id, compressed, part->description);
+	if (writer->strings.failed)
+		return -ENOMEM;
+	dat_emit_copy(&writer->emit, writer->kallsyms_fd, writer->kallsyms.offset,
+		      writer->kallsyms.size);
+	return end_section(writer, *ret_offset);
+}
+
 int dat_v7_metadata(struct dat_writer *writer, const struct dat_metadata *metadata)
 {
 	_cleanup_out_ struct out body = {0};
@@ -78,6 +92,13 @@ int dat_v7_metadata(struct dat_writer *writer, const struct dat_metadata *metada
 		uint64_t offset;
 		int r;
 
+		if (part->id == DAT_OPTION_KALLSYMS && writer->kallsyms_fd >= 0) {
+			r = copy_section(writer, part, &offset);
+			if (r < 0)
+				return r;
+			link_option(writer, part->id, offset);
+			continue;
+		}
 		out_clear(&body);
 		part->build(&body, metadata, writer->options.big_endian);
 		if (part->optional && !body.len)
