@@ -142,14 +142,20 @@ static int list_events(const struct list *list)
 
 static int list_systems(const struct list *list)
 {
+	bool ftrace = kernel_has_ftrace_system(&list->top.list[0]);
 	struct kernel_events events = {0};
 	struct err err = {0};
 
 	if (kernel_events_load(&events, list->fs, &err) < 0)
 		return cmd_fail(list->command, &err);
 	for (size_t i = 0; i < events.nr; i++) {
-		if (events.list[i].first_of_system == i)
-			puts(events.list[i].system);
+		if (events.list[i].first_of_system != i)
+			continue;
+		if (ftrace && strcmp(events.list[i].system, "ftrace") > 0) {
+			puts("ftrace");
+			ftrace = false;
+		}
+		puts(events.list[i].system);
 	}
 	kernel_events_done(&events);
 	return CMD_OK;

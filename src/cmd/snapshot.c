@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "cmd/target.h"
+#include "kernel/features.h"
 #include "kernel/snapshot.h"
 
 #define READ_BYTES 65536u
@@ -88,16 +89,18 @@ static int take(struct snapshot *snapshot, const struct kernel_target *target)
 	const struct command *command = snapshot->target.command;
 	_cleanup_free_ char *path = NULL;
 	struct err err = {0};
+	char why[300];
 
 	if (kernel_snapshot_take(snapshot->target.fs, target, snapshot->cpu, &err) < 0)
 		return cmd_fail(command, &err);
 	if (kernel_snapshot_native(target))
 		return CMD_OK;
+	feature_why_missing(feature_info(FEATURE_SNAPSHOT), why, sizeof(why));
 	path = kernel_snapshot_path(snapshot->target.fs, target, snapshot->cpu);
 	cmd_note(command,
-		 "this kernel takes no snapshots itself (CONFIG_TRACER_SNAPSHOT): tracing was "
-		 "stopped for a moment, and the buffer's text is now in %s",
-		 path ? path : "a file");
+		 "this kernel takes no snapshots itself (%s): tracing was stopped for a moment, "
+		 "and the buffer's text is now in %s",
+		 why, path ? path : "a file");
 	return CMD_OK;
 }
 

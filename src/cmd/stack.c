@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `sonde stack`: the kernel's stack tracer. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "cmd/cmd.h"
@@ -30,7 +31,14 @@ static int print(const struct command *command, const struct tracefs *fs)
 	if (kernel_stacktracer_running(fs, &running, &err) < 0 ||
 	    kernel_stacktracer_read(fs, &text, &err) < 0)
 		return cmd_fail(command, &err);
-	printf("(stack tracer %srunning)\n%s", running ? "" : "not ", text);
+	printf("(stack tracer %srunning)\n", running ? "" : "not ");
+	/* Lines after a '#' are the kernel's advice on how to start it. */
+	for (char *line = text, *end; *line; line = end) {
+		end = line + strcspn(line, "\n");
+		end += *end != '\0';
+		if (line[0] != '#')
+			fwrite(line, 1, (size_t)(end - line), stdout);
+	}
 	return CMD_OK;
 }
 

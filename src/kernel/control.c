@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/out.h"
 
 #define CONTROL_BYTES (64u << 20)
 
@@ -210,11 +211,85 @@ bool kernel_control_exists(const struct kernel_target *target, enum kernel_contr
 	return tracefs_exists(target->path, controls[control].file);
 }
 
+static int compare_words(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The names in a directory, sorted. words_done them. */
+static int list_directory(const char *path, char ***ret_words, size_t *ret_nr)
+{
+	size_t nr = 0, cap = 0;
+	char **words = NULL;
+	struct dirent *entry;
+	DIR *dir;
+	int r = io_opendir(path, &dir);
+
+	if (r < 0)
+		return r;
+	while (r == 0 && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		r = array_reserve(&words, &cap, nr + 1, sizeof(*words));
+		if (r < 0)
+			break;
+		words[nr] = mem_strdup(entry->d_name);
+		if (words[nr])
+			nr++;
+		else
+			r = -ENOMEM;
+	}
+	closedir(dir);
+	if (nr)
+		qsort(words, nr, sizeof(*words), compare_words);
+	*ret_words = words;
+	*ret_nr = nr;
+	return r;
+}
+
+static void words_done(char **words, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		mem_free(words[i]);
+	mem_free(words);
+}
+
+/* trace_options has only those of the current tracer; the directory has all. */
+static int read_options(const struct kernel_target *target, char **ret_text, struct err *err)
+{
+	const char *what = controls[KERNEL_OPTIONS].what;
+	_cleanup_free_ char *dir = tracefs_join(target->path, "options");
+	_cleanup_out_ struct out out = {0};
+	char **words = NULL;
+	size_t nr = 0;
+	int r = dir ? list_directory(dir, &words, &nr) : -ENOMEM;
+
+	if (r < 0)
+		tracefs_explain(err, r, what, dir ? dir : "options");
+	for (size_t i = 0; i < nr && r == 0; i++) {
+		_cleanup_free_ char *text = NULL;
+
+		r = tracefs_read(dir, words[i], what, CONTROL_BYTES, &text, NULL, err);
+		if (r == 0)
+			out_printf(&out, "%s%s\n", text[0] == '0' ? "no" : "", words[i]);
+	}
+	words_done(words, nr);
+	if (r < 0)
+		return r;
+	out_cstr(&out);
+	if (out.failed)
+		return err_sys(err, -ENOMEM, "cannot %s", what);
+	*ret_text = steal(&out.buf);
+	return 0;
+}
+
 int kernel_control_read(const struct kernel_target *target, enum kernel_control control,
 			char **ret_text, struct err *err)
 {
 	const char *file = controls[control].file, *what = controls[control].what;
 
+	if (control == KERNEL_OPTIONS && tracefs_exists(target->path, "options"))
+		return read_options(target, ret_text, err);
 	if (target->name[0] && controls[control].top_only && !tracefs_exists(target->path, file))
 		return err_set(err, -ENOENT,
 			       "cannot %s of the instance '%.100s': the kernel has one %s for all "
@@ -256,6 +331,11 @@ int kernel_event_read(const struct kernel_target *target, const struct kernel_ev
 
 	return tracefs_read(target->path, event_file(event, file, text, sizeof(text)),
 			    event_files[file].what, CONTROL_BYTES, ret_text, NULL, err);
+}
+
+bool kernel_has_ftrace_system(const struct kernel_target *target)
+{
+	return tracefs_exists(target->path, "events/ftrace");
 }
 
 int kernel_system_enabled(const struct kernel_target *target, const char *system, char *ret_state,

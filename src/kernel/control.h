@@ -45,7 +45,7 @@ enum kernel_control {
 	KERNEL_TRACER,
 	KERNEL_TRACERS, /* that it can use */
 	KERNEL_CLOCK,	/* all, the current one in brackets */
-	KERNEL_OPTIONS,
+	KERNEL_OPTIONS, /* as they are set, of all tracers, in order of name */
 	KERNEL_CPUMASK,
 	KERNEL_BUFFER_SIZE,
 	KERNEL_BUFFER_TOTAL_SIZE,
@@ -92,6 +92,8 @@ int kernel_event_read(const struct kernel_target *target, const struct kernel_ev
 		      enum kernel_event_file file, char **ret_text, struct err *err) _must_check_;
 char *kernel_event_path(const struct kernel_target *target, const struct kernel_event *event,
 			enum kernel_event_file file) _must_check_;
+/* Whether there is a system 'ftrace': events of tracers and markers, which no one can enable. */
+bool kernel_has_ftrace_system(const struct kernel_target *target);
 /* '1' when all events of the system are enabled, '0' none, 'X' some. */
 int kernel_system_enabled(const struct kernel_target *target, const char *system, char *ret_state,
 			  struct err *err) _must_check_;

@@ -269,7 +269,10 @@ static const struct feature_info table[FEATURE_NR] = {
 				  FEATURES_TRACERS,
 				  {"CONFIG_FUNCTION_TRACER", "CONFIG_STACK_TRACER"},
 				  "2.6.30",
-				  "stack_trace"},
+				  "stack_trace",
+				  NULL,
+				  {{FEATURE_STACKS, "the kernel's stack at every event: sonde "
+						    "record -T -e EVENT"}}},
 
 	[FEATURE_KPROBE] = {"kprobe",
 			    "kprobe",
@@ -363,7 +366,10 @@ static const struct feature_info table[FEATURE_NR] = {
 			      FEATURES_SUMMARIES,
 			      {"CONFIG_TRACER_SNAPSHOT"},
 			      "3.9",
-			      "snapshot"},
+			      "snapshot",
+			      NULL,
+			      {{FEATURE_NONE, "sonde snapshot, which stops tracing for a moment "
+					      "and copies the buffer's text"}}},
 	[FEATURE_HIST] = {"hist",
 			  "hist",
 			  FEATURES_SUMMARIES,

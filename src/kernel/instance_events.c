@@ -284,55 +284,6 @@ int kernel_instance_filter(struct kernel_instance *inst, const struct kernel_eve
 	return 0;
 }
 
-static int note_trigger(struct kernel_instance *inst, const char *file, const char *text,
-			struct err *err)
-{
-	_cleanup_free_ char *remove = mem_alloc(strlen(text) + 2);
-
-	if (!remove)
-		return err_sys(err, -ENOMEM, "cannot set a trigger");
-	sprintf(remove, "!%s", text);
-	return kernel_journal_push(inst->journal, KERNEL_UNDO_APPEND, inst->path, file, remove,
-				   err);
-}
-
-static int trigger_one(struct kernel_instance *inst, const struct kernel_event *event,
-		       bool whole_system, const char *text, struct err *err)
-{
-	_cleanup_free_ char *file = event_file(event, whole_system, "trigger"), *have = NULL;
-	struct err ignored;
-	size_t mark;
-	int r;
-
-	if (!file)
-		return err_sys(err, -ENOMEM, "cannot set a trigger");
-	mark = kernel_journal_mark(inst->journal);
-	r = inst->created ? 0 : note_trigger(inst, file, text, err);
-	if (r < 0)
-		return r;
-	r = tracefs_append(inst->path, file, text, "set a trigger", err);
-	/* It was there before, or it never was: nothing to take away. */
-	if (r < 0)
-		kernel_journal_forget(inst->journal, mark);
-	if (r < 0 &&
-	    tracefs_read(inst->fs->path, file, "list triggers", TEXT_BYTES, &have, NULL,
-			 &ignored) == 0 &&
-	    r == -EINVAL && !strncmp(have, "# Available triggers:\n#", 23)) {
-		have[23 + strcspn(have + 23, "\n")] = '\0';
-		return err_set(err, r,
-			       "the kernel does not accept the trigger '%.100s' for %.80s:%.80s; "
-			       "it has:%.150s",
-			       text, event->system, event->name, have + 23);
-	}
-	return r;
-}
-
-int kernel_instance_trigger(struct kernel_instance *inst, const struct kernel_events *events,
-			    const bool *hits, const char *trigger, struct err *err)
-{
-	return for_each_hit(inst, events, hits, false, trigger_one, trigger, err);
-}
-
 int kernel_instance_open_raw(const struct kernel_instance *inst, unsigned int cpu, int *ret_fd,
 			     struct err *err)
 {

@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "kernel/features.h"
 
 #define TABLE_BYTES (1u << 20)
 
@@ -14,6 +15,10 @@ const char *kernel_stacktracer_switch = "/proc/sys/kernel/stack_tracer_enabled";
 
 static int refused(const struct tracefs *fs, int code, const char *what, struct err *err)
 {
+	const struct feature_info *info = feature_info(FEATURE_STACK_TRACER);
+	const char *instead;
+	char why[300];
+
 	if (code != -ENOENT)
 		return tracefs_explain(err, code, what, kernel_stacktracer_switch);
 	if (tracefs_exists(fs->path, "stack_trace"))
@@ -21,10 +26,10 @@ static int refused(const struct tracefs *fs, int code, const char *what, struct 
 			       "cannot %s: %s does not exist; mount proc (mount -t proc proc "
 			       "/proc)",
 			       what, kernel_stacktracer_switch);
-	return err_set(err, code,
-		       "cannot %s: this kernel was built without CONFIG_STACK_TRACER; stacks at "
-		       "events can be had instead: sonde record -T -e EVENT",
-		       what);
+	feature_why_missing(info, why, sizeof(why));
+	instead = feature_instead(info, fs);
+	return err_set(err, code, "cannot %s in this kernel: %s%s%s", what, why,
+		       instead ? "; instead: " : "", instead ? instead : "");
 }
 
 int kernel_stacktracer_running(const struct tracefs *fs, bool *ret_running, struct err *err)

@@ -42,8 +42,11 @@ TEST(settings_events_and_counts)
 	put("tracing_cpumask", "f\n");
 	put("tracing_thresh", "500\n");
 	put("max_graph_depth", "0\n");
+	put("options/sleep-time", "1\n");
+	put("options/annotate", "0\n");
 	read_status(&status, fs, "", &r, &err);
 	CHECK_EQ(r, 0);
+	CHECK_STR(status.text[KERNEL_OPTIONS], "noannotate\nsleep-time");
 	CHECK_EQ(status.nr_enabled, 1);
 	CHECK(status.event_status[SCHED_WAKING].enabled);
 	CHECK_STR(status.event_status[SCHED_WAKING].filter, "pid > 4");
@@ -150,6 +153,8 @@ TEST(memory_that_runs_out)
 	_cleanup_(fault_done) struct fault_sweep s = {.what = FAULT_MEM};
 	struct tracefs *fs = fake();
 
+	put("options/a", "1\n");
+	put("options/b", "0\n");
 	while (fault_next(&s)) {
 		struct kernel_status status = {0};
 		struct err err = {0};

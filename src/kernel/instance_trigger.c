@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* Triggers of an instance's events, and why the kernel refuses one. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "kernel/errlog.h"
+#include "kernel/instance.h"
+
+#define TEXT_BYTES (4u << 20)
+#define AVAILABLE  "# Available triggers:\n#"
+
+static int note_trigger(struct kernel_instance *inst, const char *file, const char *text,
+			struct err *err)
+{
+	_cleanup_free_ char *remove = mem_alloc(strlen(text) + 2);
+
+	if (!remove)
+		return err_sys(err, -ENOMEM, "cannot set a trigger");
+	sprintf(remove, "!%s", text);
+	return kernel_journal_push(inst->journal, KERNEL_UNDO_APPEND, inst->path, file, remove,
+				   err);
+}
+
+/* Whether the list of commands has the one that `trigger` begins with. */
+static bool has_command(const char *list, const char *trigger)
+{
+	size_t len = strcspn(trigger, ": ");
+
+	while (*list) {
+		size_t n;
+
+		list += strspn(list, " \n");
+		n = strcspn(list, " \n");
+		if (n && n == len && !memcmp(list, trigger, len))
+			return true;
+		list += n;
+	}
+	return false;
+}
+
+/* hist triggers leave their reason in error_log, with the place; the others leave nothing. */
+static bool logged(const struct kernel_instance *inst, const char *where, const char *trigger,
+		   struct err *err)
+{
+	_cleanup_free_ char *log = NULL;
+	char *message, *command;
+	struct err ignored;
+	int caret;
+
+	if (strncmp(trigger, "hist:", 5) != 0 ||
+	    tracefs_read(inst->path, "error_log", "read errors", TEXT_BYTES, &log, NULL, &ignored) <
+		    0 ||
+	    !kernel_errlog_find(log, NULL, &message, &command, &caret))
+		return false;
+	err_set(err, -EINVAL,
+		"the kernel does not accept the trigger for %.100s: %.100s\n  %.150s\n  %*s^",
+		where, message, command, MIN(MAX(caret, 0), 150), "");
+	return true;
+}
+
+/* Filters have errno values of their own, so none of these is what it seems to be. */
+static int refused(const struct kernel_instance *inst, const struct kernel_event *event,
+		   const char *file, const char *trigger, int code, struct err *err)
+{
+	_cleanup_free_ char *have = NULL;
+	const char *condition = strstr(trigger, " if ");
+	struct err ignored;
+	char where[200];
+
+	snprintf(where, sizeof(where), "%.80s:%.80s", event->system, event->name);
+	if (code == -EEXIST)
+		return err_set(err, code, "%s has a trigger '%.*s' already", where,
+			       (int)strcspn(trigger, ": "), trigger);
+	if (code == -ENOMEM || code == -EBUSY || code == -EIO || code == -ENODEV)
+		return code;
+	if (logged(inst, where, trigger, err))
+		return -EINVAL;
+	/* Without a trigger of its own an event's file lists what there is. */
+	if (tracefs_read(inst->fs->path, file, "list triggers", TEXT_BYTES, &have, NULL, &ignored) <
+		    0 ||
+	    strncmp(have, AVAILABLE, strlen(AVAILABLE)) != 0)
+		return code;
+	if (has_command(have + strlen(AVAILABLE), trigger) && condition)
+		return err_set(
+			err, -EINVAL,
+			"the kernel does not accept the trigger '%.150s' for %s: what stands "
+			"behind 'if' is no filter of this event; its fields: sonde list -e "
+			"'%s' -F",
+			trigger, where, where);
+	have[strlen(AVAILABLE) + strcspn(have + strlen(AVAILABLE), "\n")] = '\0';
+	return err_set(err, -EINVAL,
+		       "the kernel does not accept the trigger '%.150s' for %s; it has:%.150s",
+		       trigger, where, have + strlen(AVAILABLE));
+}
+
+static int set_trigger(struct kernel_instance *inst, const struct kernel_event *event,
+		       const char *text, struct err *err)
+{
+	size_t mark = kernel_journal_mark(inst->journal);
+	char file[400];
+	int r;
+
+	snprintf(file, sizeof(file), "events/%.180s/%.180s/trigger", event->system, event->name);
+	r = inst->created ? 0 : note_trigger(inst, file, text, err);
+	if (r < 0)
+		return r;
+	r = tracefs_append(inst->path, file, text, "set a trigger", err);
+	if (r == 0)
+		return 0;
+	/* It was there before, or it never was: nothing to take away. */
+	kernel_journal_forget(inst->journal, mark);
+	return refused(inst, event, file, text, r, err);
+}
+
+int kernel_instance_trigger(struct kernel_instance *inst, const struct kernel_events *events,
+			    const bool *hits, const char *trigger, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < events->nr && r == 0; i++) {
+		if (hits[i])
+			r = set_trigger(inst, &events->list[i], trigger, err);
+	}
+	return r;
+}
