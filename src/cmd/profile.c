@@ -5,7 +5,6 @@
 
 #include "base/mem.h"
 #include "cmd/summary.h"
-#include "report/comm.h"
 #include "report/functions.h"
 
 enum {
@@ -103,14 +102,6 @@ static int item(void *arg, const struct report_item *it)
 	return profile_event(table->tasks, it->event, rec->data, rec->len, rec->cpu, rec->ts);
 }
 
-static const char *comm(void *arg, int32_t pid)
-{
-	const struct input *input = arg;
-	const char *name = event_db_comm(input->db, pid);
-
-	return name ? name : comm_table_find(input->learned, pid);
-}
-
 /* The heading of CSV, which has one kind of rows; in text each table has its own. */
 static void heading(const struct summary *summary, struct out *out)
 {
@@ -130,7 +121,7 @@ static int print_functions(const struct profile_args *args, struct profile_table
 
 	how.format = format;
 	how.buffer = buffer;
-	how.comm = comm;
+	how.comm = summary_comm;
 	how.comm_arg = (void *)(uintptr_t)table->input;
 	if (!args->sort_given && !functions_timed(table->functions))
 		how.sort = FUNCTIONS_HITS;

@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "cmd/pager.h"
+#include "report/comm.h"
 
 enum {
 	FLUSH_BYTES = 1 << 20
@@ -59,6 +60,14 @@ const char *summary_buffer_name(const struct summary *summary, const struct sour
 	else
 		snprintf(text, size, "%s", *instance ? instance : "top");
 	return text;
+}
+
+const char *summary_comm(void *arg, int32_t pid)
+{
+	const struct input *input = arg;
+	const char *name = event_db_comm(input->db, pid);
+
+	return name ? name : comm_table_find(input->learned, pid);
 }
 
 static int write_out(struct out *out, struct err *err)

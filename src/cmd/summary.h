@@ -54,4 +54,7 @@ int summary_run(const struct command *command, int argc, char **argv,
 const char *summary_buffer_name(const struct summary *summary, const struct source *source,
 				char *text, size_t size);
 
+/* Name of a task of an input (`arg`): recorded, or told by its events; NULL. */
+const char *summary_comm(void *arg, int32_t pid);
+
 #endif

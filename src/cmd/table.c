@@ -33,6 +33,7 @@
 	row(dump) \
 	row(split) \
 	row(convert) \
+	row(hist) \
 	row(mem) \
 	row(profile) \
 	row(help_command) \

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* `sonde hist`: which call chains led to functions and events, and how often. */
+#include <errno.h>
+
+#include "base/mem.h"
+#include "cmd/summary.h"
+#include "report/chains.h"
+
+enum {
+	OPT_LIMIT = 2000
+};
+
+struct hist_args {
+	const struct command *command;
+	bool all_pids;
+	uint64_t limit;
+};
+
+struct hist_table {
+	const struct input *input;
+	struct chains *chains;
+};
+
+static void free_table(void *arg)
+{
+	struct hist_table *table = arg;
+
+	chains_free(table->chains);
+	mem_free(table);
+}
+
+static int make(struct summary *summary, const struct source *source, void **ret_table,
+		struct err *err)
+{
+	const struct hist_args *args = summary->own;
+	struct hist_table *table = mem_zalloc(sizeof(*table));
+
+	if (!table)
+		return err_set(err, -ENOMEM, "out of memory");
+	table->input = source->input;
+	if (chains_new(&table->chains, source->input->db, args->all_pids) < 0) {
+		free_table(table);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	*ret_table = table;
+	return 0;
+}
+
+static int item(void *arg, const struct report_item *it)
+{
+	struct hist_table *table = arg;
+
+	return chains_event(table->chains, it);
+}
+
+static void heading(const struct summary *summary, struct out *out)
+{
+	chains_heading(out, summary->session.args.report.format, summary->with_buffer);
+}
+
+static int print(const struct summary *summary, void *arg, const char *buffer, struct out *out)
+{
+	const struct hist_args *args = summary->own;
+	struct hist_table *table = arg;
+	struct chains_print how = {
+		.format = summary->session.args.report.format,
+		.buffer = buffer,
+		.limit = args->limit,
+		.comm = summary_comm,
+		.comm_arg = (void *)(uintptr_t)table->input,
+	};
+
+	return chains_print(table->chains, &how, out);
+}
+
+static const struct summary_kind kind = {
+	.make = make,
+	.item = item,
+	.heading = heading,
+	.print = print,
+	.free = free_table,
+	.wants = "records",
+};
+
+static int own_option(void *own, int id, const char *text)
+{
+	struct hist_args *args = own;
+
+	switch (id) {
+	case 'P':
+		args->all_pids = true;
+		return 0;
+	case OPT_LIMIT:
+		return cmd_parse_u64(args->command, "--limit", text, 1, UINT64_MAX, &args->limit)
+			       ? 0
+			       : CMD_USAGE;
+	default:
+		return REPORT_NOT_OWN;
+	}
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	struct hist_args args = {.command = command};
+
+	return summary_run(command, argc, argv, &kind, own_option, &args);
+}
+
+static const struct cmd_option options[] = {
+	REPORT_INPUT_ROWS("read FILE"),
+	REPORT_RANGE_ROWS,
+	REPORT_FILTER_ROWS,
+	SUMMARY_OUTPUT_ROWS,
+	{'P', 'P', "all-pids", CMD_ARG_NONE, NULL, "all tasks together", NULL},
+	{OPT_LIMIT, 0, "limit", CMD_ARG_REQUIRED, "N", "only the N most frequent", NULL},
+	{'q', 'q', "quiet", CMD_ARG_NONE, NULL, "no warnings", "Messages"},
+	{0},
+};
+
+const struct command cmd_hist = {
+	.name = "hist",
+	.group = "understand",
+	.summary = "show which call chains led to functions and events, and how often",
+	.synopsis = "[OPTIONS] [FILE]",
+	.description =
+		"Reads trace.dat (or FILE) and prints a histogram for each function and event of "
+		"each task,\n"
+		"most frequent first: how often it came, and below it the callers, as a tree from "
+		"the innermost\n"
+		"outwards, each branch with its share. Events stand between asterisks.\n"
+		"\n"
+		"Calls of the function_graph tracer count when they end, with their callers. "
+		"Records of the\n"
+		"function tracer name a function and its caller; chains are put together from "
+		"them, and only the\n"
+		"innermost function of a chain counts. Events have the kernel stack that was "
+		"recorded behind\n"
+		"them (record -T, or --func-stack for functions), else the functions that their "
+		"task was in.\n"
+		"\n"
+		"For the hist triggers of the kernel see 'sonde record --help', -R.\n"
+		"\n"
+		"Examples:\n"
+		"  sonde record -e sched_switch -T make\n"
+		"  sonde hist                                  who waits where\n"
+		"  sonde hist -P --limit 10                    of all tasks, the ten most "
+		"frequent\n"
+		"  sonde record -p function --func-stack -l kfree_skb_reason sleep 1\n"
+		"  sonde hist --csv | sort -t, -k5 -rn",
+	.options = options,
+	.needs = CMD_NEEDS_FILE,
+	.run = run,
+};
