@@ -246,6 +246,25 @@ static void without_tracefs(struct probing *p)
 		probe_as_part(p, parts[i].part, parts[i].whole);
 }
 
+static void fix_tracefs(struct feature *f, unsigned int euid, int code)
+{
+	const char *fix = "mount -t tracefs nodev /sys/kernel/tracing";
+
+	f->fixer = FEATURE_FIX_ROOT;
+	if (euid != 0) {
+		fix = FIX_SUDO;
+	} else if (code == -ENODEV) {
+		f->fixer = FEATURE_FIX_BOOT;
+		fix = "boot without lockdown (mostly: Secure Boot off), or a kernel built with "
+		      "CONFIG_TRACING=y";
+	} else if (code == -EPERM) {
+		f->fixer = FEATURE_FIX_HOST;
+		fix = "mount tracefs on the host and pass it in, or give the container "
+		      "CAP_SYS_ADMIN";
+	}
+	snprintf(f->fix, sizeof(f->fix), "%s", fix);
+}
+
 static int probe_tracefs(struct probing *p, const struct features_options *options)
 {
 	struct err err = {0};
@@ -255,11 +274,11 @@ static int probe_tracefs(struct probing *p, const struct features_options *optio
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0) {
-		f = result(p, FEATURE_TRACEFS, r == -ENOENT ? FEATURE_MISSING : FEATURE_REFUSED);
+		f = result(p, FEATURE_TRACEFS,
+			   r == -EPERM || r == -EACCES ? FEATURE_REFUSED : FEATURE_MISSING);
 		f->cause = FEATURE_CAUSE_OTHER;
-		f->fixer = FEATURE_FIX_ROOT;
 		snprintf(f->reason, sizeof(f->reason), "%s", err.text);
-		snprintf(f->fix, sizeof(f->fix), FIX_SUDO);
+		fix_tracefs(f, p->rights.euid, r);
 		return 0;
 	}
 	p->dir = p->fs->path;

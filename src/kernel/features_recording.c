@@ -23,12 +23,29 @@ static size_t nr_systems(const struct kernel_events *events)
 	return nr;
 }
 
+/*
+ * The first event of a fresh kernel gives the top buffer its full size (before 6.7 also one of
+ * another instance), which nobody can take back: "7 (expanded: 1408)" says that it has not yet.
+ */
+static bool is_fresh(const struct probing *p)
+{
+	_cleanup_free_ char *text = NULL;
+	struct err ignored;
+
+	return tracefs_read(p->fs->path, "buffer_size_kb", "read the buffer size", LIST_BYTES,
+			    &text, NULL, &ignored) == 0 &&
+	       strstr(text, "expanded") != NULL;
+}
+
 /* A rare event is patched in and out of the kernel; our instance records nothing meanwhile. */
 static int try_event(struct probing *p, struct err *err)
 {
-	_cleanup_free_ bool *hits = mem_calloc(p->events.nr, sizeof(*hits));
+	_cleanup_free_ bool *hits = NULL;
 	int r;
 
+	if (is_fresh(p))
+		return probe_open(p->dir, "events/enable", O_WRONLY);
+	hits = mem_calloc(p->events.nr, sizeof(*hits));
 	if (!hits)
 		return err_sys(err, -ENOMEM, "cannot choose an event");
 	if (kernel_events_match(&p->events, "sched:sched_process_exec", hits) == 0)

@@ -40,6 +40,8 @@ static void put_common(void)
 		{"options/userstacktrace", "0\n"},
 		{"set_event_notrace_pid", ""},
 		{"set_event", ""},
+		{"events/enable", "0\n"},
+		{"buffer_size_kb", "1408\n"},
 		{EVENT "enable", "0\n"},
 		{"per_cpu/cpu0/trace_pipe_raw", ""},
 		{"events/sched/sched_process_exec/trigger",

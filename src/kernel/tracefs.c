@@ -194,6 +194,21 @@ static int not_found(struct err *err)
 		       TRACEFS_USUAL, TRACEFS_USUAL);
 }
 
+/* The kernel does not even know the file system's name. */
+static int no_such_filesystem(struct err *err)
+{
+	char mode[32];
+
+	if (tracefs_lockdown(mode, sizeof(mode)))
+		return err_set(err, -ENODEV,
+			       "this kernel offers no tracefs: it is locked down (lockdown: %s), "
+			       "and only another boot changes that (mostly: Secure Boot off)",
+			       mode);
+	return err_set(err, -ENODEV,
+		       "this kernel offers no tracefs: it was built without CONFIG_TRACING, or it "
+		       "was locked down at boot (lockdown=confidentiality; see dmesg)");
+}
+
 /* Mount it; `privately`: only this process sees that, and it ends with it. */
 static int mount_it(bool privately, struct err *err)
 {
@@ -204,6 +219,8 @@ static int mount_it(bool privately, struct err *err)
 		r = -errno;
 	if (r == 0 && mount("nodev", TRACEFS_USUAL, "tracefs", 0, NULL) < 0)
 		r = -errno;
+	if (r == -ENODEV)
+		return no_such_filesystem(err);
 	if (r < 0 && r != -EPERM)
 		return not_found(err);
 	if (r < 0)
