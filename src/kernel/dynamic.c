@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/out.h"
 #include "kernel/errlog.h"
+#include "kernel/features.h"
 
 #define TEXT_BYTES     (16u << 20)
 #define DYNAMIC_EVENTS "dynamic_events"
@@ -23,19 +24,14 @@
 
 /* How a kernel shows that it has a kind of probe, and what to say when it has not. */
 static const struct {
-	const char *name, *file, *readme, *missing;
+	const char *name, *file;
+	enum feature_id feature;
 } kinds[] = {
-	[PROBE_KERNEL] = {"kprobes", "kprobe_events", NULL,
-			  "CONFIG_KPROBE_EVENTS; tracepoints (-e) and uprobes do without"},
-	[PROBE_USER] = {"uprobes", "uprobe_events", NULL, "CONFIG_UPROBE_EVENTS"},
-	[PROBE_EVENT] = {"eprobes", DYNAMIC_EVENTS, "e[:[<group>/]",
-			 "5.15 or newer, CONFIG_EPROBE_EVENTS"},
-	[PROBE_FUNCTION] =
-		{"fprobes", DYNAMIC_EVENTS, "f[:[<group>/]",
-		 "6.5 or newer, CONFIG_FPROBE_EVENTS; kprobes do the same: p SYM, r SYM"},
-	[PROBE_TRACEPOINT] = {"tracepoint probes", DYNAMIC_EVENTS, "t[:[<group>/]",
-			      "6.5 or newer, CONFIG_FPROBE_EVENTS; an eprobe (e SYSTEM.EVENT) "
-			      "reads an event's fields"},
+	[PROBE_KERNEL] = {"kprobes", "kprobe_events", FEATURE_KPROBE},
+	[PROBE_USER] = {"uprobes", "uprobe_events", FEATURE_UPROBE},
+	[PROBE_EVENT] = {"eprobes", DYNAMIC_EVENTS, FEATURE_EPROBE},
+	[PROBE_FUNCTION] = {"fprobes", DYNAMIC_EVENTS, FEATURE_FPROBE},
+	[PROBE_TRACEPOINT] = {"tracepoint probes", DYNAMIC_EVENTS, FEATURE_TPROBE},
 };
 
 bool kernel_has_module(const char *name)
@@ -58,16 +54,17 @@ static const char *definitions_file(const struct tracefs *fs, enum probe_kind ki
 static int check_kind(const struct tracefs *fs, enum probe_kind kind, struct err *err)
 {
 	_cleanup_free_ char *readme = NULL;
+	const char *words = feature_info(kinds[kind].feature)->words;
 	struct err ignored;
 	bool has = tracefs_exists(fs->path, kinds[kind].file);
 
-	if (has && kinds[kind].readme &&
+	if (has && words &&
 	    tracefs_read(fs->path, "README", "see what probes there are", TEXT_BYTES, &readme, NULL,
 			 &ignored) == 0)
-		has = strstr(readme, kinds[kind].readme);
+		has = strstr(readme, words);
 	return has ? 0
-		   : err_set(err, -EOPNOTSUPP, "this kernel has no %s (needs %s)", kinds[kind].name,
-			     kinds[kind].missing);
+		   : feature_missing(err, -EOPNOTSUPP, feature_info(kinds[kind].feature), fs,
+				     "this kernel has no %s", kinds[kind].name);
 }
 
 int kernel_dynamic_lock(const struct tracefs *fs, enum probe_kind kind, int *ret_fd,
@@ -219,6 +216,19 @@ static int not_attached(const struct tracefs *fs, int code, const char *text, st
 		       event);
 }
 
+/* A kernel that does not know a kind of probe refuses it in silence; README may speak of it. */
+static int no_reason(enum probe_kind kind, int code, const char *text, struct err *err)
+{
+	const struct feature_info *info = feature_info(kinds[kind].feature);
+	char why[200];
+
+	if (feature_is_off(info, why, sizeof(why)))
+		return err_set(err, code, "this kernel has no %s: %s", kinds[kind].name, why);
+	return err_set(err, code,
+		       "the kernel does not accept the probe '%.200s' and says no more than '%s'",
+		       text, err_name(code));
+}
+
 /* Why the kernel does not take a definition. */
 static int refused(const struct tracefs *fs, int code, enum probe_kind kind, const char *text,
 		   struct err *err)
@@ -235,10 +245,7 @@ static int refused(const struct tracefs *fs, int code, enum probe_kind kind, con
 	if (tracefs_read(fs->path, "error_log", "read errors", TEXT_BYTES, &log, NULL, &ignored) <
 		    0 ||
 	    !kernel_errlog_find(log, text, &message, &command, &caret))
-		return err_set(err, code,
-			       "the kernel does not accept the probe '%.200s' and gives no reason "
-			       "(%s); one without %s would answer so (needs %s)",
-			       text, err_name(code), kinds[kind].name, kinds[kind].missing);
+		return no_reason(kind, code, text, err);
 	err_caret(err, code, command, (size_t)MAX(caret, 0),
 		  "the kernel does not accept the probe: %.100s", message);
 	if (strstr(message, "symbol") || strstr(message, "address"))

@@ -7,111 +7,78 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/io.h"
 #include "base/mem.h"
+#include "kernel/features.h"
 #include "kernel/tracefs.h"
-
-#define CAP_SYS_ADMIN_BIT 21
-#define LOCKDOWN_FILE	  "/sys/kernel/security/lockdown"
-
-/* Files that exist only with a configuration option. */
-static const struct {
-	const char *name, *config;
-} feature_files[] = {
-	{"set_ftrace_filter", "CONFIG_DYNAMIC_FTRACE"},
-	{"set_ftrace_notrace", "CONFIG_DYNAMIC_FTRACE"},
-	{"available_filter_functions", "CONFIG_DYNAMIC_FTRACE"},
-	{"set_ftrace_pid", "CONFIG_FUNCTION_TRACER"},
-	{"set_graph_function", "CONFIG_FUNCTION_GRAPH_TRACER"},
-	{"set_graph_notrace", "CONFIG_FUNCTION_GRAPH_TRACER"},
-	{"max_graph_depth", "CONFIG_FUNCTION_GRAPH_TRACER"},
-	{"function_profile_enabled", "CONFIG_FUNCTION_PROFILER"},
-	{"stack_trace", "CONFIG_STACK_TRACER"},
-	{"snapshot", "CONFIG_TRACER_SNAPSHOT"},
-	{"kprobe_events", "CONFIG_KPROBE_EVENTS"},
-	{"uprobe_events", "CONFIG_UPROBE_EVENTS"},
-	{"synthetic_events", "CONFIG_SYNTH_EVENTS"},
-	{"hist", "CONFIG_HIST_TRIGGERS"},
-	{"buffer_subbuf_size_kb", "a kernel of 6.8 or newer"},
-	{"instances", "a kernel of 3.10 or newer"},
-};
 
 bool tracefs_lockdown(char *ret_mode, size_t size)
 {
-	_cleanup_free_ char *text = NULL;
-	char *open, *close;
+	struct process_rights rights;
 
-	if (io_read_file(LOCKDOWN_FILE, 4096, &text, NULL) < 0)
+	process_rights_read(&rights, NULL);
+	if (!rights.lockdown[0] || !strcmp(rights.lockdown, "none"))
 		return false;
-	open = strchr(text, '[');
-	close = open ? strchr(open, ']') : NULL;
-	if (!close)
-		return false;
-	*close = '\0';
-	snprintf(ret_mode, size, "%s", open + 1);
-	return strcmp(open + 1, "none") != 0;
-}
-
-static bool has_sys_admin(void)
-{
-	_cleanup_free_ char *text = NULL;
-	unsigned long long caps = 0;
-	const char *line;
-
-	if (io_read_file("/proc/self/status", 65536, &text, NULL) < 0)
-		return true;
-	line = strstr(text, "\nCapEff:");
-	return !line || sscanf(line, "\nCapEff: %llx", &caps) != 1 ||
-	       (caps >> CAP_SYS_ADMIN_BIT & 1);
-}
-
-static const char *config_of(const char *path)
-{
-	const char *name = strrchr(path, '/');
-
-	name = name ? name + 1 : path;
-	for (size_t i = 0; i < ARRAY_SIZE(feature_files); i++) {
-		if (!strcmp(feature_files[i].name, name))
-			return feature_files[i].config;
-	}
-	return NULL;
+	snprintf(ret_mode, size, "%s", rights.lockdown);
+	return true;
 }
 
 static int explain_permission(struct err *err, int code, const char *what, const char *path)
 {
-	char mode[32];
+	struct process_rights rights;
+	char policy[64];
 
-	if (geteuid() != 0)
+	process_rights_read(&rights, NULL);
+	switch (process_refusal(&rights)) {
+	case REFUSED_USER:
 		return err_set(err, code,
 			       "cannot %s: %s: permission denied; run as root (sudo sonde ...), or "
 			       "let root open tracefs to a group you are in (mount -o "
 			       "remount,gid=GROUP)",
 			       what, path);
-	if (!has_sys_admin())
+	case REFUSED_CAPS:
 		return err_set(err, code,
 			       "cannot %s: %s: refused, root has no CAP_SYS_ADMIN here (a "
 			       "container?); run on the host or give the container that capability",
 			       what, path);
-	if (tracefs_lockdown(mode, sizeof(mode)))
-		return err_set(err, code,
-			       "cannot %s: %s: the kernel's policy refuses it, also to root "
-			       "(lockdown: %s)",
-			       what, path, mode);
-	return err_set(err, code,
-		       "cannot %s: %s: refused by a security policy, also to root (see dmesg)",
-		       what, path);
+	default:
+		return err_set(
+			err, code,
+			"cannot %s: %s: the kernel refuses it also to root (%s); only another "
+			"boot changes that (see sonde doctor)",
+			what, path, process_policy(&rights, policy, sizeof(policy)));
+	}
+}
+
+/* The top directory of a tracefs that `path` is in, cut in place. */
+static void cut_to_top(char *path)
+{
+	static const char *const below[] = {"/instances/", "/events/", "/options/", "/per_cpu/"};
+	char *end = strrchr(path, '/');
+
+	for (size_t i = 0; i < ARRAY_SIZE(below); i++) {
+		char *found = strstr(path, below[i]);
+
+		if (found && found < end)
+			end = found;
+	}
+	if (end)
+		*end = '\0';
 }
 
 static int explain_missing(struct err *err, int code, const char *what, const char *path)
 {
-	const char *config = config_of(path);
+	const char *name = strrchr(path, '/');
+	const struct feature_info *info = feature_of_file(name ? name + 1 : path);
+	_cleanup_free_ char *top = mem_strdup(path);
+	struct tracefs fs = {.path = top};
 
-	if (config)
-		return err_set(err, code, "cannot %s: this kernel has no %s (it needs %s)", what,
-			       path, config);
-	return err_set(err, code, "cannot %s: %s does not exist in this kernel", what, path);
+	if (!info || !top)
+		return err_set(err, code, "cannot %s: %s does not exist in this kernel", what,
+			       path);
+	cut_to_top(top);
+	return feature_missing(err, code, info, &fs, "cannot %s: this kernel has no %s", what,
+			       path);
 }
 
 int tracefs_explain(struct err *err, int code, const char *what, const char *path)

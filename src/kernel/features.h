@@ -142,6 +142,7 @@ struct feature_info {
 	const char *file;		   /* tracefs file that is there only with it */
 	const char *tracer;		   /* its name in available_tracers */
 	struct feature_instead instead[3]; /* the first that can be had */
+	const char *words;		   /* in tracefs's README only with it */
 };
 
 struct feature {
@@ -193,11 +194,23 @@ const char *feature_fixer_name(enum feature_fixer fixer);
 const struct feature_info *feature_of_file(const char *name);
 const struct feature_info *feature_of_tracer(const char *tracer);
 
+/* Likewise for the word a trigger begins with: "hist", "snapshot". */
+const struct feature_info *feature_of_trigger(const char *word, size_t len);
+
 /*
- * For a refusal: why a feature is missing ("CONFIG_X is off in this kernel (/proc/config.gz)"),
+ * For a refusal: fill err with "WHAT: why it is missing; instead: what Sonde does", as far as info
+ * (which may be NULL) knows, and return code. `fs` may be NULL: then nothing is offered instead.
+ */
+int feature_missing(struct err *err, int code, const struct feature_info *info,
+		    const struct tracefs *fs, const char *fmt, ...) _printf_(5, 6);
+
+/*
+ * Parts of that: why a feature is missing ("CONFIG_X is off in this kernel (/proc/config.gz)"),
  * into a text of `size` bytes; and what Sonde does instead on this tracefs, or NULL.
  */
 void feature_why_missing(const struct feature_info *info, char *ret_text, size_t size);
+/* Whether the kernel's configuration says for certain that it was left out, and why. */
+bool feature_is_off(const struct feature_info *info, char *ret_why, size_t size);
 const char *feature_instead(const struct feature_info *info, const struct tracefs *fs);
 
 /*
@@ -221,5 +234,8 @@ struct process_rights {
 /* From /proc/self/status and securityfs below `root` (NULL: this machine). */
 void process_rights_read(struct process_rights *ret_rights, const char *root);
 enum refusal process_refusal(const struct process_rights *rights);
+
+/* "lockdown: MODE" or, where the mode cannot be seen, "lockdown, or another policy". */
+const char *process_policy(const struct process_rights *rights, char *buf, size_t size);
 
 #endif

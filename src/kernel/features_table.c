@@ -11,15 +11,18 @@
 #include "kernel/features.h"
 #include "kernel/kconfig.h"
 
-#define EVENTS_INSTEAD "events, with kernel stacks: sonde record -e sched -e syscalls -T"
-#define PAIRS_INSTEAD  "the times between events: sonde record -e syscalls, sonde report --ts-diff"
-#define KRET_INSTEAD   "a kprobe and a kretprobe on the function"
-#define COUNT_INSTEAD  "nothing in the kernel; sonde report counts what was recorded"
-#define PAIRED_INSTEAD "both events recorded, paired by sonde report --profile -H"
-#define LATENCY_INSTEAD                                                                            \
-	"sonde report --profile: run-queue, block and sleep times from -e sched -e irq events"
-#define WAKEUP_INSTEAD "sonde report -w: wakeup times from -e sched_wakeup -e sched_switch"
-#define SPLICE_INSTEAD "plain reads, which copy every page once more"
+#define EVENTS_INSTEAD	 "events, with kernel stacks: sonde record -e sched -e syscalls -T"
+#define CALLS_INSTEAD	 "times of system calls: sonde record -e raw_syscalls, sonde profile --tasks"
+#define KRET_INSTEAD	 "a kprobe and a kretprobe: sonde record -e 'p FUNCTION' -e 'r FUNCTION'"
+#define MEASURED_INSTEAD "measured in user space, by sonde record -p just the same"
+#define IRQ_INSTEAD	 "time in interrupts: sonde record -e irq -e sched, sonde profile --tasks"
+#define WAKEUP_INSTEAD	 "wake-up latencies: sonde record -e sched, sonde report -w"
+#define COUNT_INSTEAD	 "the events themselves, to be counted: sonde record, sonde report --json"
+#define PAIRED_INSTEAD	 "both events recorded, and paired by sonde report --profile -H"
+#define SPLICE_INSTEAD	 "plain reads, which copy every page once more"
+#define FIND_INSTEAD	 "a tracepoint near it: sonde list -e"
+#define STACKS_INSTEAD	 "kernel stacks at events: sonde record -T -e EVENT"
+#define COPY_INSTEAD	 "sonde snapshot -s stops tracing and copies the buffer's text"
 
 static const struct feature_info table[FEATURE_NR] = {
 	[FEATURE_TRACEFS] = {"tracefs", "tracefs", FEATURES_ACCESS, {"CONFIG_TRACING"}},
@@ -41,7 +44,11 @@ static const struct feature_info table[FEATURE_NR] = {
 			       {"CONFIG_TRACING"},
 			       "3.10",
 			       "instances"},
-	[FEATURE_EVENTS] = {"events", "events", FEATURES_RECORDING, {"CONFIG_EVENT_TRACING"}},
+	[FEATURE_EVENTS] = {"events",
+			    "events",
+			    FEATURES_RECORDING,
+			    {"CONFIG_EVENT_TRACING"},
+			    .file = "available_events"},
 	[FEATURE_SYSCALLS] = {"syscall-events",
 			      "system calls",
 			      FEATURES_RECORDING,
@@ -100,7 +107,8 @@ static const struct feature_info table[FEATURE_NR] = {
 			      "2.6.27",
 			      "set_ftrace_pid",
 			      "function",
-			      {{FEATURE_NONE, EVENTS_INSTEAD}}},
+			      .instead = {{FEATURE_EVENTS, EVENTS_INSTEAD}}},
+
 	[FEATURE_FUNCTION_FILTER] = {"function-filter",
 				     "function filters",
 				     FEATURES_TRACERS,
@@ -128,7 +136,9 @@ static const struct feature_info table[FEATURE_NR] = {
 			   "2.6.30",
 			   "set_graph_function",
 			   "function_graph",
-			   {{FEATURE_KRETPROBE, KRET_INSTEAD}, {FEATURE_NONE, PAIRS_INSTEAD}}},
+			   .instead = {{FEATURE_KRETPROBE, KRET_INSTEAD},
+				       {FEATURE_EVENTS, CALLS_INSTEAD}}},
+
 	[FEATURE_GRAPH_INSTANCES] = {"graph-instances",
 				     "graph in instances",
 				     FEATURES_TRACERS,
@@ -171,7 +181,8 @@ static const struct feature_info table[FEATURE_NR] = {
 			   "4.9",
 			   "hwlat_detector",
 			   "hwlat",
-			   {{FEATURE_EVENTS, "sonde record -p hwlat measures in user space"}}},
+			   .instead = {{FEATURE_EVENTS, MEASURED_INSTEAD}}},
+
 	[FEATURE_OSNOISE] = {"tracer.osnoise",
 			     "osnoise",
 			     FEATURES_TRACERS,
@@ -179,7 +190,8 @@ static const struct feature_info table[FEATURE_NR] = {
 			     "5.14",
 			     "osnoise",
 			     "osnoise",
-			     {{FEATURE_EVENTS, "sonde record -p osnoise measures in user space"}}},
+			     .instead = {{FEATURE_EVENTS, MEASURED_INSTEAD}}},
+
 	[FEATURE_TIMERLAT] = {"tracer.timerlat",
 			      "timerlat",
 			      FEATURES_TRACERS,
@@ -187,8 +199,8 @@ static const struct feature_info table[FEATURE_NR] = {
 			      "5.14",
 			      NULL,
 			      "timerlat",
-			      {{FEATURE_EVENTS,
-				"sonde record -p timerlat measures in user space"}}},
+			      .instead = {{FEATURE_EVENTS, MEASURED_INSTEAD}}},
+
 	[FEATURE_IRQSOFF] = {"tracer.irqsoff",
 			     "irqsoff",
 			     FEATURES_TRACERS,
@@ -196,7 +208,8 @@ static const struct feature_info table[FEATURE_NR] = {
 			     "2.6.27",
 			     NULL,
 			     "irqsoff",
-			     {{FEATURE_EVENTS, LATENCY_INSTEAD}}},
+			     .instead = {{FEATURE_EVENTS, IRQ_INSTEAD}}},
+
 	[FEATURE_PREEMPTOFF] = {"tracer.preemptoff",
 				"preemptoff",
 				FEATURES_TRACERS,
@@ -204,7 +217,8 @@ static const struct feature_info table[FEATURE_NR] = {
 				"2.6.27",
 				NULL,
 				"preemptoff",
-				{{FEATURE_EVENTS, LATENCY_INSTEAD}}},
+				.instead = {{FEATURE_EVENTS, IRQ_INSTEAD}}},
+
 	[FEATURE_PREEMPTIRQSOFF] = {"tracer.preemptirqsoff",
 				    "preemptirqsoff",
 				    FEATURES_TRACERS,
@@ -212,7 +226,8 @@ static const struct feature_info table[FEATURE_NR] = {
 				    "2.6.27",
 				    NULL,
 				    "preemptirqsoff",
-				    {{FEATURE_EVENTS, LATENCY_INSTEAD}}},
+				    .instead = {{FEATURE_EVENTS, IRQ_INSTEAD}}},
+
 	[FEATURE_WAKEUP] = {"tracer.wakeup",
 			    "wakeup",
 			    FEATURES_TRACERS,
@@ -220,7 +235,8 @@ static const struct feature_info table[FEATURE_NR] = {
 			    "2.6.27",
 			    NULL,
 			    "wakeup",
-			    {{FEATURE_EVENTS, WAKEUP_INSTEAD}}},
+			    .instead = {{FEATURE_EVENTS, WAKEUP_INSTEAD}}},
+
 	[FEATURE_WAKEUP_RT] = {"tracer.wakeup_rt",
 			       "wakeup_rt",
 			       FEATURES_TRACERS,
@@ -228,7 +244,8 @@ static const struct feature_info table[FEATURE_NR] = {
 			       "2.6.31",
 			       NULL,
 			       "wakeup_rt",
-			       {{FEATURE_EVENTS, WAKEUP_INSTEAD}}},
+			       .instead = {{FEATURE_EVENTS, WAKEUP_INSTEAD}}},
+
 	[FEATURE_WAKEUP_DL] = {"tracer.wakeup_dl",
 			       "wakeup_dl",
 			       FEATURES_TRACERS,
@@ -236,7 +253,8 @@ static const struct feature_info table[FEATURE_NR] = {
 			       "3.14",
 			       NULL,
 			       "wakeup_dl",
-			       {{FEATURE_EVENTS, WAKEUP_INSTEAD}}},
+			       .instead = {{FEATURE_EVENTS, WAKEUP_INSTEAD}}},
+
 	[FEATURE_MMIOTRACE] = {"tracer.mmiotrace",
 			       "mmiotrace",
 			       FEATURES_TRACERS,
@@ -263,16 +281,19 @@ static const struct feature_info table[FEATURE_NR] = {
 			      FEATURES_TRACERS,
 			      {"CONFIG_FUNCTION_TRACER", "CONFIG_FUNCTION_PROFILER"},
 			      "2.6.30",
-			      "function_profile_enabled"},
+			      "function_profile_enabled",
+			      .instead = {{FEATURE_GRAPH,
+					   "sonde record -p function_graph, then sonde profile"},
+					  {FEATURE_FUNCTION,
+					   "hits: sonde record -p function, then sonde profile"}}},
+
 	[FEATURE_STACK_TRACER] = {"stack-tracer",
 				  "stack tracer",
 				  FEATURES_TRACERS,
 				  {"CONFIG_FUNCTION_TRACER", "CONFIG_STACK_TRACER"},
 				  "2.6.30",
 				  "stack_trace",
-				  NULL,
-				  {{FEATURE_STACKS, "the kernel's stack at every event: sonde "
-						    "record -T -e EVENT"}}},
+				  .instead = {{FEATURE_EVENTS, STACKS_INSTEAD}}},
 
 	[FEATURE_KPROBE] = {"kprobe",
 			    "kprobe",
@@ -281,15 +302,16 @@ static const struct feature_info table[FEATURE_NR] = {
 			    "2.6.33",
 			    "kprobe_events",
 			    NULL,
-			    {{FEATURE_EVENTS, "the events there are: -e EVENT"}}},
+			    .instead = {{FEATURE_EVENTS, FIND_INSTEAD}}},
+
 	[FEATURE_KRETPROBE] = {"kretprobe",
 			       "kretprobe",
 			       FEATURES_PROBES,
 			       {"CONFIG_KPROBES", "CONFIG_KRETPROBES", "CONFIG_KPROBE_EVENTS"},
 			       "2.6.33",
-			       NULL,
-			       NULL,
-			       {{FEATURE_EVENTS, "the events there are: -e EVENT"}}},
+			       "kprobe_events",
+			       .instead = {{FEATURE_EVENTS, FIND_INSTEAD}}},
+
 	[FEATURE_UPROBE] = {"uprobe",
 			    "uprobe",
 			    FEATURES_PROBES,
@@ -300,7 +322,8 @@ static const struct feature_info table[FEATURE_NR] = {
 			       "uretprobe",
 			       FEATURES_PROBES,
 			       {"CONFIG_UPROBES", "CONFIG_UPROBE_EVENTS"},
-			       "3.10"},
+			       "3.10",
+			       "uprobe_events"},
 	[FEATURE_EPROBE] = {"eprobe",
 			    "eprobe",
 			    FEATURES_PROBES,
@@ -308,25 +331,27 @@ static const struct feature_info table[FEATURE_NR] = {
 			    "5.15",
 			    NULL,
 			    NULL,
-			    {{FEATURE_EVENTS, "the event itself, with all its fields"}}},
+			    {{FEATURE_EVENTS, "the event itself, with all its fields"}},
+			    .words = "e[:[<group>/]"},
+
 	[FEATURE_FPROBE] = {"fprobe",
 			    "fprobe",
 			    FEATURES_PROBES,
 			    {"CONFIG_FPROBE", "CONFIG_FPROBE_EVENTS"},
 			    "6.5",
-			    NULL,
-			    NULL,
-			    {{FEATURE_KPROBE, "kprobes"},
-			     {FEATURE_EVENTS, "the events there are: -e EVENT"}}},
+			    .instead = {{FEATURE_KPROBE, "kprobes"},
+					{FEATURE_EVENTS, FIND_INSTEAD}},
+			    .words = "f[:[<group>/]"},
+
 	[FEATURE_TPROBE] = {"tracepoint-probe",
 			    "tracepoint probe",
 			    FEATURES_PROBES,
 			    {"CONFIG_FPROBE", "CONFIG_FPROBE_EVENTS"},
 			    "6.5",
-			    NULL,
-			    NULL,
-			    {{FEATURE_KPROBE, "kprobes"},
-			     {FEATURE_EVENTS, "the events there are: -e EVENT"}}},
+			    .instead = {{FEATURE_KPROBE, "kprobes"},
+					{FEATURE_EVENTS, FIND_INSTEAD}},
+			    .words = "t[:[<group>/]"},
+
 	[FEATURE_USER_EVENTS] = {"user-events",
 				 "user_events",
 				 FEATURES_PROBES,
@@ -367,9 +392,8 @@ static const struct feature_info table[FEATURE_NR] = {
 			      {"CONFIG_TRACER_SNAPSHOT"},
 			      "3.9",
 			      "snapshot",
-			      NULL,
-			      {{FEATURE_NONE, "sonde snapshot, which stops tracing for a moment "
-					      "and copies the buffer's text"}}},
+			      .instead = {{FEATURE_NONE, COPY_INSTEAD}}},
+
 	[FEATURE_HIST] = {"hist",
 			  "hist",
 			  FEATURES_SUMMARIES,
@@ -385,7 +409,9 @@ static const struct feature_info table[FEATURE_NR] = {
 				  "5.14",
 				  NULL,
 				  NULL,
-				  {{FEATURE_HIST, ".log2"}, {FEATURE_NONE, COUNT_INSTEAD}}},
+				  {{FEATURE_HIST, ".log2"}, {FEATURE_NONE, COUNT_INSTEAD}},
+				  .words = ".buckets=size"},
+
 	[FEATURE_HIST_PERCENT] = {"hist.percent",
 				  "hist .percent .graph",
 				  FEATURES_SUMMARIES,
@@ -393,7 +419,9 @@ static const struct feature_info table[FEATURE_NR] = {
 				  "6.2",
 				  NULL,
 				  NULL,
-				  {{FEATURE_NONE, COUNT_INSTEAD}}},
+				  {{FEATURE_NONE, COUNT_INSTEAD}},
+				  .words = ".percent"},
+
 	[FEATURE_HIST_ONCHANGE] = {"hist.onchange",
 				   "hist onchange()",
 				   FEATURES_SUMMARIES,
@@ -401,7 +429,9 @@ static const struct feature_info table[FEATURE_NR] = {
 				   "5.1",
 				   NULL,
 				   NULL,
-				   {{FEATURE_NONE, COUNT_INSTEAD}}},
+				   {{FEATURE_NONE, COUNT_INSTEAD}},
+				   .words = "onchange(var)"},
+
 	[FEATURE_SYNTHETIC] = {"synthetic-events",
 			       "synthetic events",
 			       FEATURES_SUMMARIES,
@@ -452,6 +482,18 @@ const struct feature_info *feature_of_tracer(const char *tracer)
 {
 	for (size_t i = 0; i < FEATURE_NR; i++) {
 		if (table[i].tracer && !strcmp(table[i].tracer, tracer))
+			return &table[i];
+	}
+	return NULL;
+}
+
+const struct feature_info *feature_of_trigger(const char *word, size_t len)
+{
+	for (size_t i = FEATURE_TRACEON; i < FEATURE_NR; i++) {
+		const char *name = table[i].name;
+
+		name += !strncmp(name, "trigger.", 8) ? 8 : 0;
+		if (strlen(name) == len && !strncmp(name, word, len) && i != FEATURE_SNAPSHOT)
 			return &table[i];
 	}
 	return NULL;

@@ -195,11 +195,11 @@ static void probe_eprobe(struct probing *p)
 }
 
 /* Defining one would leave its function in touched_functions, so the kernel's own words count. */
-static void probe_by_readme(struct probing *p, enum feature_id id, const char *words)
+static void probe_by_readme(struct probing *p, enum feature_id id)
 {
 	const struct feature *kprobe = &p->features->list[FEATURE_KPROBE];
 
-	if (!strstr(p->readme, words))
+	if (!strstr(p->readme, feature_info(id)->words))
 		probe_missing(p, id);
 	else if (kprobe->state == FEATURE_REFUSED)
 		probe_refused(p, id, -EPERM, "dynamic_events");
@@ -220,8 +220,8 @@ void probe_probes(struct probing *p)
 	probe_defined(p, FEATURE_URETPROBE, r < 0 ? r : define(p, "uprobe_events", "r", place),
 		      "uprobe_events");
 	probe_eprobe(p);
-	probe_by_readme(p, FEATURE_FPROBE, "f[:[<group>/]");
-	probe_by_readme(p, FEATURE_TPROBE, "t[:[<group>/]");
+	probe_by_readme(p, FEATURE_FPROBE);
+	probe_by_readme(p, FEATURE_TPROBE);
 	probe_file(p, FEATURE_USER_EVENTS, p->fs->path, "user_events_data", O_RDONLY);
 }
 
@@ -265,13 +265,13 @@ static void probe_trigger(struct probing *p, enum feature_id id, int r, const ch
 		probe_missing(p, id);
 }
 
-static void probe_hist_part(struct probing *p, enum feature_id id, const char *words)
+static void probe_hist_part(struct probing *p, enum feature_id id)
 {
 	const struct feature *hist = &p->features->list[FEATURE_HIST];
 
 	if (hist->state != FEATURE_OK)
 		probe_as_part(p, id, FEATURE_HIST);
-	else if (!strstr(p->readme, words))
+	else if (!strstr(p->readme, feature_info(id)->words))
 		probe_missing(p, id);
 	else
 		probe_ok(p, id, "%s", "");
@@ -295,9 +295,9 @@ void probe_summaries(struct probing *p)
 
 	for (size_t i = 0; i < ARRAY_SIZE(triggers); i++)
 		probe_trigger(p, triggers[i].id, r, triggers[i].name);
-	probe_hist_part(p, FEATURE_HIST_BUCKETS, ".buckets=size");
-	probe_hist_part(p, FEATURE_HIST_PERCENT, ".percent");
-	probe_hist_part(p, FEATURE_HIST_ONCHANGE, "onchange(var)");
+	probe_hist_part(p, FEATURE_HIST_BUCKETS);
+	probe_hist_part(p, FEATURE_HIST_PERCENT);
+	probe_hist_part(p, FEATURE_HIST_ONCHANGE);
 	probe_file(p, FEATURE_SNAPSHOT, p->dir, "snapshot", O_RDONLY);
 	probe_file(p, FEATURE_SYNTHETIC, p->fs->path, "synthetic_events", O_RDONLY);
 }

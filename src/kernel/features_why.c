@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Why a feature is not there: the kernel's configuration, its age, or this process's rights. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -76,17 +77,35 @@ void feature_why_missing(const struct feature_info *info, char *ret_text, size_t
 	feature_blame(info, &config, &culprit, ret_text, size);
 }
 
+bool feature_is_off(const struct feature_info *info, char *ret_why, size_t size)
+{
+	_cleanup_(kconfig_done) struct kconfig config = {0};
+	const char *culprit;
+	char why[200];
+
+	if (kconfig_load(&config, "") < 0 ||
+	    feature_blame(info, &config, &culprit, why, sizeof(why)) != FEATURE_CAUSE_CONFIG ||
+	    kconfig_get(&config, culprit) != KCONFIG_OFF)
+		return false;
+	snprintf(ret_why, size, "%s", why);
+	return true;
+}
+
 /* Whether a feature can be had, as far as a look at names tells. */
 static bool seems_there(const struct feature_info *info, const struct tracefs *fs)
 {
-	_cleanup_free_ char *tracers = NULL;
+	const char *file = info->tracer ? "available_tracers" : "README";
+	_cleanup_free_ char *text = NULL;
 	struct err ignored;
 
-	if (!info->tracer)
-		return !info->file || tracefs_exists(fs->path, info->file);
-	return tracefs_read(fs->path, "available_tracers", "list the tracers", 65536, &tracers,
-			    NULL, &ignored) == 0 &&
-	       tracefs_list_has(tracers, info->tracer);
+	if (info->file && !info->tracer && !tracefs_exists(fs->path, info->file))
+		return false;
+	if (!info->tracer && !info->words)
+		return true;
+	if (tracefs_read(fs->path, file, "look what there is", 1u << 20, &text, NULL, &ignored) < 0)
+		return false;
+	return info->tracer ? tracefs_list_has(text, info->tracer)
+			    : strstr(text, info->words) != NULL;
 }
 
 const char *feature_instead(const struct feature_info *info, const struct tracefs *fs)
@@ -98,6 +117,24 @@ const char *feature_instead(const struct feature_info *info, const struct tracef
 			return info->instead[i].text;
 	}
 	return NULL;
+}
+
+int feature_missing(struct err *err, int code, const struct feature_info *info,
+		    const struct tracefs *fs, const char *fmt, ...)
+{
+	char what[300], why[200];
+	const char *instead;
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(what, sizeof(what), fmt, args);
+	va_end(args);
+	if (!info)
+		return err_set(err, code, "%s", what);
+	feature_why_missing(info, why, sizeof(why));
+	instead = fs ? feature_instead(info, fs) : NULL;
+	return err_set(err, code, "%s: %s%s%s", what, why, instead ? "; instead: " : "",
+		       instead ? instead : "");
 }
 
 static void read_lockdown(struct process_rights *rights, const char *root)
@@ -149,4 +186,13 @@ enum refusal process_refusal(const struct process_rights *rights)
 	if (rights->lockdown[0] && strcmp(rights->lockdown, "none") != 0)
 		return REFUSED_LOCKED;
 	return REFUSED_POLICY;
+}
+
+const char *process_policy(const struct process_rights *rights, char *buf, size_t size)
+{
+	if (process_refusal(rights) == REFUSED_LOCKED)
+		snprintf(buf, size, "lockdown: %s", rights->lockdown);
+	else
+		snprintf(buf, size, "lockdown, or another policy");
+	return buf;
 }

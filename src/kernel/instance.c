@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "kernel/features.h"
 #include "kernel/borrow.h"
 
 #define VALUE_BYTES (4u << 20)
@@ -401,30 +402,10 @@ bool kernel_instance_has_tracer(const struct kernel_instance *inst, const char *
 	return tracefs_list_has(text, tracer);
 }
 
-static const struct {
-	const char *tracer, *config;
-} tracer_configs[] = {
-	{"function", "CONFIG_FUNCTION_TRACER"},
-	{"function_graph", "CONFIG_FUNCTION_GRAPH_TRACER"},
-	{"blk", "CONFIG_BLK_DEV_IO_TRACE"},
-	{"hwlat", "CONFIG_HWLAT_TRACER"},
-	{"osnoise", "CONFIG_OSNOISE_TRACER"},
-	{"timerlat", "CONFIG_TIMERLAT_TRACER"},
-	{"irqsoff", "CONFIG_IRQSOFF_TRACER"},
-	{"preemptoff", "CONFIG_PREEMPT_TRACER"},
-	{"preemptirqsoff", "CONFIG_IRQSOFF_TRACER and CONFIG_PREEMPT_TRACER"},
-	{"wakeup", "CONFIG_SCHED_TRACER"},
-	{"wakeup_rt", "CONFIG_SCHED_TRACER"},
-	{"wakeup_dl", "CONFIG_SCHED_TRACER"},
-	{"mmiotrace", "CONFIG_MMIOTRACE"},
-	{"branch", "CONFIG_BRANCH_TRACER"},
-};
-
 static int tracer_missing(const struct kernel_instance *inst, const char *tracer, struct err *err)
 {
 	struct kernel_instance top = {.fs = inst->fs, .path = inst->fs->path};
 	_cleanup_free_ char *text = NULL;
-	const char *config = NULL;
 	int r = tracefs_read(inst->path, "available_tracers", "list the tracers", VALUE_BYTES,
 			     &text, NULL, err);
 
@@ -435,32 +416,28 @@ static int tracer_missing(const struct kernel_instance *inst, const char *tracer
 			       "in this kernel the tracer '%.64s' works only in the top instance; "
 			       "use it without -B",
 			       tracer);
-	for (size_t i = 0; i < ARRAY_SIZE(tracer_configs); i++) {
-		if (!strcmp(tracer_configs[i].tracer, tracer))
-			config = tracer_configs[i].config;
-	}
 	text[strcspn(text, "\n")] = '\0';
-	return err_set(err, -ENOENT, "this kernel has no tracer '%.64s'%s%s%s; it has: %.200s",
-		       tracer, config ? " (it needs " : "", config ? config : "", config ? ")" : "",
-		       text);
+	return feature_missing(err, -ENOENT, feature_of_tracer(tracer), inst->fs,
+			       "this kernel has no tracer '%.64s', only: %.150s", tracer, text);
 }
 
 static int tracer_refused(const struct kernel_instance *inst, int code, const char *tracer,
 			  struct err *err)
 {
-	char mode[32];
-	bool locked = tracefs_lockdown(mode, sizeof(mode));
+	const struct feature_info *info = feature_of_tracer(tracer);
+	const char *instead = info ? feature_instead(info, inst->fs) : NULL;
+	struct process_rights rights;
+	char policy[64];
 
-	if ((code != -EPERM && code != -EACCES) || geteuid() != 0)
+	process_rights_read(&rights, NULL);
+	if ((code != -EPERM && code != -EACCES) || process_refusal(&rights) < REFUSED_LOCKED)
 		return code;
-	return err_set(
-		err, code,
-		"the kernel refuses the tracer '%.32s', also to root%s%s%s (%s/current_tracer "
-		"answers EPERM). Only another boot changes that (lockdown off, in "
-		"most cases Secure Boot off). Events work without it: "
-		"sonde record -e sched -e syscalls COMMAND",
-		tracer, locked ? ": the kernel is locked down (mode: " : "", locked ? mode : "",
-		locked ? ")" : "", inst->path);
+	return err_set(err, code,
+		       "the kernel refuses the tracer '%.32s', also to root (%s): "
+		       "%s/current_tracer answers EPERM. Only another boot changes that (mostly: "
+		       "Secure Boot off)%s%s",
+		       tracer, process_policy(&rights, policy, sizeof(policy)), inst->path,
+		       instead ? "; instead: " : "", instead ? instead : "");
 }
 
 /* "7 (expanded: 1408)": the second number, 0 when the buffer already has its size. */

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "kernel/errlog.h"
+#include "kernel/features.h"
 #include "kernel/instance.h"
 
 #define TEXT_BYTES (4u << 20)
@@ -21,23 +22,6 @@ static int note_trigger(struct kernel_instance *inst, const char *file, const ch
 	sprintf(remove, "!%s", text);
 	return kernel_journal_push(inst->journal, KERNEL_UNDO_APPEND, inst->path, file, remove,
 				   err);
-}
-
-/* Whether the list of commands has the one that `trigger` begins with. */
-static bool has_command(const char *list, const char *trigger)
-{
-	size_t len = strcspn(trigger, ": ");
-
-	while (*list) {
-		size_t n;
-
-		list += strspn(list, " \n");
-		n = strcspn(list, " \n");
-		if (n && n == len && !memcmp(list, trigger, len))
-			return true;
-		list += n;
-	}
-	return false;
 }
 
 /* hist triggers leave their reason in error_log, with the place; the others leave nothing. */
@@ -64,7 +48,8 @@ static bool logged(const struct kernel_instance *inst, const char *where, const 
 static int refused(const struct kernel_instance *inst, const struct kernel_event *event,
 		   const char *file, const char *trigger, int code, struct err *err)
 {
-	_cleanup_free_ char *have = NULL;
+	size_t len = strcspn(trigger + (*trigger == '!'), ": ");
+	_cleanup_free_ char *have = NULL, *word = NULL;
 	const char *condition = strstr(trigger, " if ");
 	struct err ignored;
 	char where[200];
@@ -82,17 +67,23 @@ static int refused(const struct kernel_instance *inst, const struct kernel_event
 		    0 ||
 	    strncmp(have, AVAILABLE, strlen(AVAILABLE)) != 0)
 		return code;
-	if (has_command(have + strlen(AVAILABLE), trigger) && condition)
+	have[strlen(AVAILABLE) + strcspn(have + strlen(AVAILABLE), "\n")] = '\0';
+	word = mem_strndup(trigger + (*trigger == '!'), len);
+	if (!word)
+		return -ENOMEM;
+	if (!tracefs_list_has(have + strlen(AVAILABLE), word))
+		return feature_missing(err, -EINVAL, feature_of_trigger(word, len), inst->fs,
+				       "this kernel has no trigger '%.60s'; it has:%.150s", word,
+				       have + strlen(AVAILABLE));
+	if (condition)
 		return err_set(
 			err, -EINVAL,
 			"the kernel does not accept the trigger '%.150s' for %s: what stands "
 			"behind 'if' is no filter of this event; its fields: sonde list -e "
 			"'%s' -F",
 			trigger, where, where);
-	have[strlen(AVAILABLE) + strcspn(have + strlen(AVAILABLE), "\n")] = '\0';
-	return err_set(err, -EINVAL,
-		       "the kernel does not accept the trigger '%.150s' for %s; it has:%.150s",
-		       trigger, where, have + strlen(AVAILABLE));
+	return err_set(err, -EINVAL, "the kernel does not accept the trigger '%.150s' for %s",
+		       trigger, where);
 }
 
 static int set_trigger(struct kernel_instance *inst, const struct kernel_event *event,

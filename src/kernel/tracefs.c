@@ -194,19 +194,22 @@ static int not_found(struct err *err)
 		       TRACEFS_USUAL, TRACEFS_USUAL);
 }
 
-/* The kernel does not even know the file system's name. */
-static int no_such_filesystem(struct err *err)
+/* The kernel does not know tracefs by name, or mounts an empty one. */
+static int nothing_there(struct err *err)
 {
 	char mode[32];
 
 	if (tracefs_lockdown(mode, sizeof(mode)))
-		return err_set(err, -ENODEV,
-			       "this kernel offers no tracefs: it is locked down (lockdown: %s), "
-			       "and only another boot changes that (mostly: Secure Boot off)",
-			       mode);
-	return err_set(err, -ENODEV,
-		       "this kernel offers no tracefs: it was built without CONFIG_TRACING, or it "
-		       "was locked down at boot (lockdown=confidentiality; see dmesg)");
+		return err_set(
+			err, -ENODEV,
+			"this kernel shows no tracefs: it is locked down (lockdown: %s), and "
+			"only another boot changes that (mostly: Secure Boot off)",
+			mode);
+	return err_set(
+		err, -ENODEV,
+		"this kernel shows no tracefs: it was built without CONFIG_TRACING, or is "
+		"locked down (lockdown: confidentiality; see dmesg), which only another boot "
+		"changes");
 }
 
 /* Mount it; `privately`: only this process sees that, and it ends with it. */
@@ -220,7 +223,10 @@ static int mount_it(bool privately, struct err *err)
 	if (r == 0 && mount("nodev", TRACEFS_USUAL, "tracefs", 0, NULL) < 0)
 		r = -errno;
 	if (r == -ENODEV)
-		return no_such_filesystem(err);
+		return nothing_there(err);
+	/* It is mounted already, and empty: below. */
+	if (r == -EBUSY)
+		r = 0;
 	if (r < 0 && r != -EPERM)
 		return not_found(err);
 	if (r < 0)
@@ -231,10 +237,7 @@ static int mount_it(bool privately, struct err *err)
 			"in: -v %s:%s",
 			TRACEFS_USUAL, TRACEFS_USUAL, TRACEFS_USUAL);
 	if (!is_tracefs(TRACEFS_USUAL))
-		return err_set(err, -ENOENT,
-			       "tracefs on %s is empty: the kernel hides it (lockdown: "
-			       "confidentiality) or tracing is built out",
-			       TRACEFS_USUAL);
+		return nothing_there(err);
 	return 0;
 }
 
