@@ -55,7 +55,7 @@ void record_print_places(const struct command *command, const char *output,
 }
 
 /* Losses are an error message: they are said also with -q. */
-static void print_losses(const struct record_args *args, const struct record_result *result)
+void record_print_losses(const struct record_args *args, const struct record_result *result)
 {
 	uint64_t written = result->events + result->lost;
 
@@ -89,7 +89,7 @@ static int finish(const struct record_args *args, const struct record_result *re
 	if (result->sealed && !args->quiet)
 		record_print_places(args->command, args->plan.output, result);
 	if (result->lost) {
-		print_losses(args, result);
+		record_print_losses(args, result);
 		status = CMD_LOSSES;
 	}
 	if (result->command_status > 0)

@@ -12,6 +12,7 @@
 /* clang-format off */
 #define COMMANDS(row) \
 	row(record) \
+	row(stream) \
 	row(start) \
 	row(set) \
 	row(reset) \

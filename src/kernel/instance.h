@@ -139,6 +139,9 @@ struct kernel_cpu_stats {
 int kernel_instance_stats(const struct kernel_instance *inst, unsigned int cpu,
 			  struct kernel_cpu_stats *ret_stats, char **ret_text, struct err *err)
 	_must_check_;
+/* What the clock of the instance shows now, in units of its records; a CPU that exists. */
+int kernel_instance_now(const struct kernel_instance *inst, unsigned int cpu, uint64_t *ret_now,
+			struct err *err) _must_check_;
 void kernel_stats_parse(const char *text, struct kernel_cpu_stats *ret_stats);
 
 #endif

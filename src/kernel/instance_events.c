@@ -348,3 +348,25 @@ int kernel_instance_stats(const struct kernel_instance *inst, unsigned int cpu,
 		*ret_text = steal(&text);
 	return 0;
 }
+
+/* "now ts: SECONDS.MICROSECONDS" of a clock that counts nanoseconds, else its plain count. */
+int kernel_instance_now(const struct kernel_instance *inst, unsigned int cpu, uint64_t *ret_now,
+			struct err *err)
+{
+	struct kernel_cpu_stats stats;
+	_cleanup_free_ char *text = NULL;
+	const char *now;
+	char *end;
+	int r = kernel_instance_stats(inst, cpu, &stats, &text, err);
+
+	if (r < 0)
+		return r;
+	now = strstr(text, "now ts: ");
+	if (!now)
+		return err_set(err, -EBADMSG, "%s/per_cpu/cpu%u/stats is not understood",
+			       inst->path, cpu);
+	*ret_now = strtoull(now + 8, &end, 10);
+	if (*end == '.')
+		*ret_now = *ret_now * 1000000000u + strtoull(end + 1, NULL, 10) * 1000u;
+	return 0;
+}

@@ -114,6 +114,46 @@ static void say(void *ctx, enum record_say what, const char *text)
 	(void)text;
 }
 
+/* A recording that is shown at once: what has been handed over is read when it ends. */
+static struct shown {
+	bool wanted, ended;
+	struct dat *dat;
+} shown;
+
+static int shown_begin(void *ctx, const char *path, uint32_t nr_cpus, struct err *err)
+{
+	struct shown *to = ctx;
+	int r = dat_open(&to->dat, path, err);
+
+	return r < 0 ? r : dat_feed_begin(to->dat, nr_cpus, err);
+}
+
+static int shown_pages(void *ctx, size_t buffer, uint32_t cpu, const void *pages, size_t len,
+		       struct err *err)
+{
+	struct shown *to = ctx;
+
+	return dat_feed(to->dat, buffer, cpu, pages, len, err);
+}
+
+static int shown_name(void *ctx, int32_t pid, const char *comm)
+{
+	(void)ctx;
+	return pid && comm[0] ? 0 : -EINVAL;
+}
+
+static int shown_until(void *ctx, const uint64_t *until, struct err *err)
+{
+	struct shown *to = ctx;
+
+	(void)err;
+	to->ended = !until;
+	return 0;
+}
+
+static const struct record_stream shown_stream = {shown_begin, shown_pages, shown_name, shown_until,
+						  &shown};
+
 static const char *tracer; /* in user space, since the made-up kernel does not have it */
 static char out_path[300], partial_path[320], symbols_path[300];
 
@@ -142,10 +182,13 @@ static int record_once(struct err *err)
 		.interval_ms = 1000,
 		.command = command,
 		.version_text = "sonde test",
+		.stream = shown.wanted ? &shown_stream : NULL,
 	};
 	struct record_result result;
-	int r = record_run(&plan, say, NULL, &result, err);
+	int r;
 
+	shown.ended = false;
+	r = record_run(&plan, say, NULL, &result, err);
 	record_result_done(&result);
 	return r;
 }
@@ -245,11 +288,29 @@ TEST(recording_without_a_fault)
 	fake_done(NULL);
 }
 
+static void check_shown(int r, const struct err *err)
+{
+	CHECK(r == 0 || err->text[0]);
+	if (r == 0) {
+		struct build_seen seen = build_read(shown.dat);
+
+		CHECK(shown.ended && !seen.wrong && !seen.errors);
+		CHECK_EQ(seen.records, NR_PAGES * BUILD_RECORDS);
+	}
+	dat_close(shown.dat);
+	shown.dat = NULL;
+}
+
 static void check_run(int r, const struct err *err)
 {
 	CHECK(r == 0 || fault_fired());
 	CHECK(no_instance_left());
 	CHECK(!probe_defined());
+	if (shown.wanted) {
+		CHECK(!there(partial_path) && !there(out_path));
+		check_shown(r, err);
+		return;
+	}
 	if (r == 0) {
 		CHECK_EQ(readable(out_path), NR_PAGES * BUILD_RECORDS);
 		CHECK(!there(partial_path));
@@ -361,6 +422,18 @@ TEST(sweep_eio_with_a_tracer_in_user_space)
 TEST(sweep_memory_with_a_tracer_in_user_space)
 {
 	sweep_tracer(FAULT_MEM, 0);
+}
+
+/* Shown at once: the same calls, another way for the pages. */
+TEST(sweep_stream)
+{
+	shown.wanted = true;
+	sweep(FAULT_IO, -EIO, false);
+	if (!test_failed)
+		sweep(FAULT_IO, -EINTR, false);
+	if (!test_failed)
+		sweep(FAULT_MEM, 0, false);
+	shown.wanted = false;
 }
 
 TEST_MAIN()

@@ -63,10 +63,11 @@ struct record_plan {
 	uint64_t cmdlines_size;	  /* names of tasks that the kernel keeps, 0: as it does */
 	bool ftrace_off;	  /* -D: function tracing off for the whole machine */
 	bool keep_before;	  /* -K: what is set in a named instance stays as it is */
-	bool keep_after;  /* -k: all settings stay until kernel_journal's kept one is undone */
-	bool only_set;	  /* set: neither stop, empty nor start anything */
-	bool snapshot;	  /* extract: what was set aside, not the buffer itself */
-	bool do_not_wait; /* start --fork: for the command */
+	bool keep_after; /* -k: all settings stay until kernel_journal's kept one is undone */
+	bool only_set;	 /* set: neither stop, empty nor start anything */
+	const struct record_stream *stream; /* where records go in place of the output; or NULL */
+	bool snapshot;			    /* extract: what was set aside, not the buffer itself */
+	bool do_not_wait;		    /* start --fork: for the command */
 	bool has_ts_offset;
 	int64_t ts_offset;
 	bool command_only;	     /* -F */

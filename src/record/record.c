@@ -156,12 +156,15 @@ static int wait_for_end(struct session *session, struct wait *wait, struct err *
 	bool said = false;
 
 	while (!is_over(session, wait)) {
-		int n = poll(wait->fds, wait->nr, COMMS_EVERY_MS);
+		int n = poll(wait->fds, wait->nr,
+			     session->stream ? (int)session->plan->interval_ms : COMMS_EVERY_MS);
 		int r = 0;
 
 		if (n < 0 && errno != EINTR)
 			return err_sys(err, -errno, "cannot wait for the end of the recording");
-		if (n == 0)
+		if (session->stream)
+			r = session_stream_round(session, false, err);
+		else if (n == 0)
 			r = session_store_comms(session, err);
 		if (r < 0)
 			return r;
@@ -172,7 +175,8 @@ static int wait_for_end(struct session *session, struct wait *wait, struct err *
 				    "recording without it",
 				    session->command.name);
 		}
-		if (wait->fds[WAIT_DRAIN].revents || wait->fds[WAIT_USER].revents)
+		if ((wait->fds[WAIT_DRAIN].revents && !session->stream) ||
+		    wait->fds[WAIT_USER].revents)
 			return 0; /* stopping them gives the reason */
 		read_signals(session, wait);
 		look_at_pids(wait);
@@ -245,9 +249,11 @@ static int set_up(struct session *session, struct err *err)
 
 	if (r == 0)
 		r = session_setup(session, err);
-	if (r == 0)
+	if (r == 0 && session->plan->stream)
+		r = session_stream_open(session, err);
+	else if (r == 0)
 		r = session_store_open(session, err);
-	if (r == 0)
+	if (r == 0 && !session->stream)
 		r = open_buffers(session, err);
 	if (r == 0)
 		r = session_user_open(session, err);
@@ -267,7 +273,7 @@ static int trace(struct session *session, struct wait *wait, struct err *err)
 	if (r == 0 && session->plan->command)
 		r = record_command_release(&session->command, err);
 	if (r == 0)
-		session->keep_partial = true;
+		session->keep_partial = !session->stream;
 	if (r == 0 && !session->plan->command)
 		session_say(session, RECORD_SAY_WAITING, "%s", "");
 	if (r == 0)
@@ -278,7 +284,10 @@ static int trace(struct session *session, struct wait *wait, struct err *err)
 	/* A buffer that still fills would never be empty; drain_free leaves without the rest. */
 	if (stopped < 0)
 		return r < 0 ? r : stopped;
-	stopped = drain_stop(session->drain, r < 0 ? &other : err);
+	if (session->stream)
+		stopped = r < 0 ? 0 : session_stream_round(session, true, err);
+	else
+		stopped = drain_stop(session->drain, r < 0 ? &other : err);
 	return r < 0 ? r : stopped;
 }
 
@@ -300,7 +309,8 @@ static int record(struct session *session, struct wait *wait, struct record_resu
 	wait->fds[WAIT_SIGNAL] = (struct pollfd){.fd = session->signal_fd, .events = POLLIN};
 	if (r == 0) {
 		wait->fds[WAIT_DRAIN] = (struct pollfd){
-			.fd = drain_failed_fd(session->drain),
+			.fd = session->stream ? session_stream_fd(session)
+					      : drain_failed_fd(session->drain),
 			.events = POLLIN,
 		};
 		wait->fds[WAIT_USER] = (struct pollfd){
@@ -310,7 +320,9 @@ static int record(struct session *session, struct wait *wait, struct record_resu
 		r = trace(session, wait, err);
 	}
 	if (r == 0)
-		r = session_store_finish(session, result, err);
+		r = session->stream ? session_stream_finish(session, result, err)
+				    : session_store_finish(session, result, err);
+	session_stream_close(session);
 	/* Give the instances back before the work of sealing; the raw files keep them busy. */
 	drain_free(session->drain);
 	session->drain = NULL;
@@ -351,16 +363,17 @@ int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
 	r = signals_take(&session, err);
 	if (r == 0)
 		r = record(&session, &wait, ret_result, err);
-	if (r == 0)
+	if (r == 0 && !plan->stream)
 		r = session_seal(&session, err);
-	ret_result->sealed = r == 0;
+	ret_result->sealed = r == 0 && !plan->stream;
 	ret_result->unknown_events = session.unknown_events;
 	session_store_close(&session);
 	if (r < 0 && session.keep_partial)
 		err_wrap(err, r, "recording failed (what there is can be read: sonde report %s)",
 			 session.partial_path);
 	record_command_cancel(&session.command);
-	if (r < 0 && session.command.pid && !wait.over) {
+	/* Nobody reads any more (EPIPE): then nobody waits either. */
+	if (r < 0 && session.command.pid && !wait.over && !(plan->stream && r == -EPIPE)) {
 		session_say(&session, RECORD_SAY_ERROR, "%s", err->text);
 		ret_result->error_said = true;
 		wait_for_command(&session, &wait);

@@ -42,6 +42,29 @@ struct record_result {
 };
 
 /*
+ * Where what is recorded goes when it is shown at once (plan->stream). Called from the thread of
+ * record_run; a negative result ends the recording, which is then undone as always.
+ */
+struct record_stream {
+	/*
+	 * Tracing is about to begin. `path` is a trace.dat with all metadata and empty buffers,
+	 * which is there only during the call; the machine has nr_cpus CPUs.
+	 */
+	int (*begin)(void *ctx, const char *path, uint32_t nr_cpus, struct err *err);
+	/* Whole sub-buffers of one CPU, in order. */
+	int (*pages)(void *ctx, size_t buffer, uint32_t cpu, const void *pages, size_t len,
+		     struct err *err);
+	/* The name of a task of which records may follow; said again now and then. */
+	int (*name)(void *ctx, int32_t pid, const char *comm);
+	/*
+	 * All records up to these times (raw, by buffer) have been handed over and may be shown.
+	 * NULL: everything, there will be no more.
+	 */
+	int (*until)(void *ctx, const uint64_t *until, struct err *err);
+	void *ctx;
+};
+
+/*
  * Record. On failure nothing is left in tracefs and `err` says what happened and what remains of
  * the recording (OUT.partial, readable). The result is valid in both cases and to be
  * record_result_done. Blocks SIGINT, SIGTERM, SIGHUP and SIGCHLD while it runs; one thread only.

@@ -55,6 +55,7 @@ struct session {
 	bool keep_partial; /* something was recorded, or it is not ours */
 	struct drain *drain;
 	struct names *names;
+	struct stream *stream;	     /* where the records are shown at once */
 	struct names_reader *reader; /* of a session that reads by itself, without drain */
 	struct comms comms;
 	struct session_user user;
@@ -99,6 +100,19 @@ void session_free(struct session *session);
 
 /* Which events carry names of tasks, from the metadata. record.c */
 int session_make_names(struct session *session, struct err *err) _must_check_;
+/* Records shown at once, in place of draining and storing. stream.c */
+int session_stream_open(struct session *session, struct err *err) _must_check_;
+int session_stream_fd(const struct session *session); /* readable: a round is due */
+/* Hand over what there is; `last`: tracing is off, and all of it. */
+int session_stream_round(struct session *session, bool last, struct err *err) _must_check_;
+int session_stream_finish(struct session *session, struct record_result *result, struct err *err)
+	_must_check_;
+void session_stream_close(struct session *session);
+/* The options of the file that are known before. store.c */
+typedef int (*session_option_fn)(void *to, uint16_t id, const void *data, size_t len,
+				 struct err *err);
+int session_store_options(struct session *session, session_option_fn put, void *to, struct err *err)
+	_must_check_;
 /* OUT from OUT.partial. record.c */
 int session_seal(struct session *session, struct err *err) _must_check_;
 /* OUT.partial: made, filled with the options of the end, sealed. store.c */

@@ -299,14 +299,15 @@ static int choose_function_pids(struct session *session, struct session_instance
 static void exclude_own(struct session *session, struct kernel_instance *kernel)
 {
 	const pid_t *tids;
-	size_t nr = drain_tids(session->drain, &tids);
+	size_t nr = session->drain ? drain_tids(session->drain, &tids) : 0;
 	_cleanup_free_ pid_t *pids = mem_calloc(nr + 1, sizeof(*pids));
 	struct err ignored;
 
 	if (!pids)
 		return;
 	pids[0] = getpid();
-	memcpy(pids + 1, tids, nr * sizeof(*pids));
+	if (nr)
+		memcpy(pids + 1, tids, nr * sizeof(*pids));
 	if (kernel_instance_pids(kernel, "set_event_notrace_pid", pids, nr + 1, &ignored) < 0)
 		return;
 	if (kernel_instance_pids(kernel, "set_ftrace_notrace_pid", pids, nr + 1, &ignored) < 0)
@@ -322,7 +323,7 @@ int session_setup_pids(struct session *session, struct err *err)
 
 		if (!inst->open)
 			continue;
-		if (!session->plan->own_too && session->drain)
+		if (!session->plan->own_too && (session->drain || session->stream))
 			exclude_own(session, &inst->kernel);
 		r = choose_pids(session, &inst->kernel, err);
 		if (r == 0)

@@ -129,12 +129,12 @@ static int create(struct session *session, struct err *err)
 				  &session->metadata.dat, buffers, session->nr_instances, err);
 }
 
-static int add_text(struct session *session, uint16_t id, const char *text, struct err *err)
+static int put_in_partial(void *to, uint16_t id, const void *data, size_t len, struct err *err)
 {
-	return dat_partial_option(session->partial, id, text, strlen(text) + 1, err);
+	return dat_partial_option(to, id, data, len, err);
 }
 
-static int add_options(struct session *session, struct err *err)
+int session_store_options(struct session *session, session_option_fn put, void *to, struct err *err)
 {
 	const struct record_plan *plan = session->plan;
 	uint64_t trace_id = 0;
@@ -142,23 +142,24 @@ static int add_options(struct session *session, struct err *err)
 	int r = 0;
 
 	if (session->metadata.uname)
-		r = add_text(session, DAT_OPTION_UNAME, session->metadata.uname, err);
+		r = put(to, DAT_OPTION_UNAME, session->metadata.uname,
+			strlen(session->metadata.uname) + 1, err);
 	if (r == 0)
-		r = add_text(session, DAT_OPTION_VERSION, plan->version_text, err);
+		r = put(to, DAT_OPTION_VERSION, plan->version_text, strlen(plan->version_text) + 1,
+			err);
 	if (getrandom(&trace_id, sizeof(trace_id), 0) != (ssize_t)sizeof(trace_id))
 		trace_id = (uint64_t)time(NULL);
 	if (r == 0)
-		r = dat_partial_option(session->partial, DAT_OPTION_TRACEID, &trace_id,
-				       sizeof(trace_id), err);
+		r = put(to, DAT_OPTION_TRACEID, &trace_id, sizeof(trace_id), err);
 	if (r == 0 && plan->date) {
 		/* The format's unit is the microsecond, in hexadecimal text. */
 		snprintf(text, sizeof(text), "0x%llx",
 			 (unsigned long long)(session->date_offset / 1000));
-		r = add_text(session, DAT_OPTION_DATE, text, err);
+		r = put(to, DAT_OPTION_DATE, text, strlen(text) + 1, err);
 	}
 	if (r == 0 && plan->has_ts_offset) {
 		snprintf(text, sizeof(text), "%lld", (long long)plan->ts_offset);
-		r = add_text(session, DAT_OPTION_OFFSET, text, err);
+		r = put(to, DAT_OPTION_OFFSET, text, strlen(text) + 1, err);
 	}
 	return r;
 }
@@ -218,7 +219,7 @@ int session_store_open(struct session *session, struct err *err)
 	session->partial_lock = io_open(session->partial_path, O_RDONLY | O_DIRECTORY, 0);
 	if (session->partial_lock >= 0)
 		flock(session->partial_lock, LOCK_EX | LOCK_NB);
-	return add_options(session, err);
+	return session_store_options(session, put_in_partial, session->partial, err);
 }
 
 int session_store_comms(struct session *session, struct err *err)

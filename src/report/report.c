@@ -173,6 +173,12 @@ void report_set_name_width(struct report *report, size_t width)
 	report->name_width = width;
 }
 
+void report_set_end(struct report *report, uint64_t to)
+{
+	report->options.has_to = true;
+	report->options.to = to;
+}
+
 uint64_t report_shown(const struct report *report)
 {
 	return report->shown;

@@ -96,6 +96,9 @@ void report_set_events(struct report *report, size_t input, const uint8_t *shown
 /* Width of the column of file and instance names; 0: no such column. */
 void report_set_name_width(struct report *report, size_t width);
 
+/* The last time to be shown (as options.to); later records stay for a later run. */
+void report_set_end(struct report *report, uint64_t to);
+
 /*
  * Write everything to `fd` through base/io. 0, or the error of a write (-EPIPE when the reader went
  * away) or -ENOMEM.

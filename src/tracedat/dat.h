@@ -241,4 +241,13 @@ int dat_stream_seek(struct dat_stream *stream, uint64_t ts, struct err *err) _mu
 /* Go to the last page that holds at least one record (for --last-event). 0 when there is none. */
 int dat_stream_seek_last(struct dat_stream *stream, struct err *err) _must_check_;
 
+/*
+ * Pages that come from this program's memory in place of the file. begin gives every buffer
+ * `nr_cpus` CPUs without data, before any stream is opened; dat_feed puts whole pages (copied)
+ * behind those of that CPU, and streams that were at their end go on. One thread.
+ */
+int dat_feed_begin(struct dat *dat, uint32_t nr_cpus, struct err *err) _must_check_;
+int dat_feed(struct dat *dat, size_t buffer, uint32_t cpu, const void *pages, size_t len,
+	     struct err *err) _must_check_;
+
 #endif

@@ -46,6 +46,7 @@ struct dat_state {
 	bool have_cpu_count;
 	bool broken; /* dat->damage is more than that a recording goes on */
 	struct dat_partial_read *partial;
+	struct dat_feed *feed; /* pages come from memory; NULL: from the file */
 };
 
 static inline struct dat_state *dat_state(struct dat *dat)

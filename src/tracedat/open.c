@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "tracedat/feed.h"
 #include "tracedat/partial_internal.h"
 
 /* Magic, version, byte order, long, page size, names of a compression and its version. */
@@ -315,6 +316,7 @@ void dat_close(struct dat *dat)
 	st = dat_state(dat);
 	io_close(st->fd);
 	dat_partial_close(st);
+	dat_feed_end(st);
 	dat_codec_done(&st->codec);
 	dat_pool_free(st->pool);
 	for (size_t i = 0; i < st->nr_blobs; i++)

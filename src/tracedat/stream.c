@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "tracedat/feed.h"
 #include "tracedat/partial_internal.h"
 #include "tracedat/stream.h"
 
@@ -228,6 +229,13 @@ static int load_chunk(struct dat_stream *stream, struct err *err)
 	return expand_chunk(stream, pos, &head, err);
 }
 
+/* What dat_feed has handed over: 1, or 0 when there is nothing now. */
+static int load_fed(struct dat_stream *stream)
+{
+	stream->chunk = dat_feed_take(stream->st, stream->buffer, stream->cpu->cpu);
+	return stream->chunk ? 1 : 0;
+}
+
 int dat_stream_next(struct dat_stream *stream, const uint8_t **ret_page, uint32_t *ret_len,
 		    struct dat_chunk **ret_chunk, struct err *err)
 {
@@ -237,7 +245,11 @@ int dat_stream_next(struct dat_stream *stream, const uint8_t **ret_page, uint32_
 		int r;
 
 		drop_chunk(stream);
-		r = stream->buffer->compressed ? load_chunk(stream, err) : load_run(stream, err);
+		if (stream->st->feed)
+			r = load_fed(stream);
+		else
+			r = stream->buffer->compressed ? load_chunk(stream, err)
+						       : load_run(stream, err);
 		if (r <= 0)
 			return r;
 	}
