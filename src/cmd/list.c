@@ -9,10 +9,12 @@
 #include "cmd/cmd.h"
 #include "cmd/help.h"
 #include "cmd/target.h"
+#include "symbol/btf.h"
 #include "tracedat/codec.h"
 
 enum {
-	OPT_FULL = 256
+	OPT_FULL = 256,
+	OPT_PROTO,
 };
 
 static const struct cmd_option list_options[] = {
@@ -28,6 +30,8 @@ static const struct cmd_option list_options[] = {
 	{'o', 'o', "options", CMD_ARG_NONE, NULL, "trace options, as they are set", NULL},
 	{'f', 'f', "functions", CMD_ARG_OPTIONAL, "REGEX",
 	 "functions that can be traced; only those that match", NULL},
+	{OPT_PROTO, 0, "proto", CMD_ARG_NONE, NULL,
+	 "with -f: arguments and result of each function, where the kernel knows them", NULL},
 	{'C', 'C', "clocks", CMD_ARG_NONE, NULL, "trace clocks, the current one in brackets", NULL},
 	{'B', 'B', "instances", CMD_ARG_NONE, NULL, "tracing instances", NULL},
 	{'P', 'P', "plugins", CMD_ARG_NONE, NULL, "report's event handlers", NULL},
@@ -41,7 +45,7 @@ struct list {
 	struct tracefs *fs;
 	struct kernel_targets top;	/* the top instance */
 	const char *events, *functions; /* patterns; "" for all */
-	bool full, format, triggers, filters;
+	bool full, format, triggers, filters, proto;
 	bool want[128]; /* by letter */
 };
 
@@ -163,33 +167,55 @@ static int list_systems(const struct list *list)
 
 /* --- what single files say --- */
 
-static int list_functions(const struct list *list)
+/* Modules have types of their own, which are not looked at: their functions stay names. */
+static void print_function(const struct btf *btf, const char *line, size_t len)
 {
-	_cleanup_free_ char *text = NULL;
-	struct err err = {0};
-	regex_t regex;
-	int status = compile(list, list->functions, &regex);
+	_cleanup_out_ struct out out = {0};
+	char name[512];
+
+	snprintf(name, sizeof(name), "%.*s", (int)len, line);
+	if (btf && !line[len] && btf_prototype(btf, name, &out) && !out.failed)
+		printf("%s;\n", out_cstr(&out));
+	else
+		puts(line);
+}
+
+static void print_functions(const regex_t *regex, const struct btf *btf, char *text)
+{
 	char *save;
 
-	if (status)
-		return status;
-	if (kernel_control_read(&list->top.list[0], KERNEL_FUNCTIONS, &text, &err) < 0) {
-		regfree(&regex);
-		return cmd_fail(list->command, &err);
-	}
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		/* A module's name stands behind the function's, and is not for the pattern. */
 		size_t len = strcspn(line, "\t ");
 		char end = line[len];
+		bool hit;
 
 		line[len] = '\0';
-		status = regexec(&regex, line, 0, NULL, 0);
+		hit = regexec(regex, line, 0, NULL, 0) == 0;
 		line[len] = end;
-		if (status == 0)
-			puts(line);
+		if (hit)
+			print_function(btf, line, len);
 	}
+}
+
+static int list_functions(const struct list *list)
+{
+	_cleanup_free_ char *text = NULL;
+	struct btf *btf = NULL;
+	struct err err = {0};
+	regex_t regex;
+	int status = compile(list, list->functions, &regex), r;
+
+	if (status)
+		return status;
+	r = kernel_control_read(&list->top.list[0], KERNEL_FUNCTIONS, &text, &err);
+	if (r == 0 && list->proto)
+		r = btf_open(&btf, &err);
+	if (r == 0)
+		print_functions(&regex, btf, text);
+	btf_free(btf);
 	regfree(&regex);
-	return CMD_OK;
+	return r < 0 ? cmd_fail(list->command, &err) : CMD_OK;
 }
 
 static int list_control(const struct list *list, enum kernel_control control)
@@ -303,6 +329,9 @@ static bool take(struct list *list, int id, const char *arg)
 	case OPT_FULL:
 		list->full = true;
 		return true;
+	case OPT_PROTO:
+		list->proto = true;
+		return true;
 	case 'R':
 		list->triggers = true;
 		return true;
@@ -334,6 +363,8 @@ static int parse(struct list *list, int argc, char **argv, bool *ret_any)
 		return CMD_USAGE;
 	if ((list->format || list->triggers || list->filters || list->full) && !list->events)
 		list->events = "";
+	if (list->proto && !list->functions)
+		list->functions = "";
 	if (list->full && !list->format)
 		return cmd_usage(list->command, "--full goes with -F");
 	return CMD_OK;
@@ -371,7 +402,8 @@ const struct command cmd_list = {
 	.name = "list",
 	.group = "look",
 	.summary = "events, tracers, functions, options, clocks and instances of this kernel",
-	.synopsis = "[-e [REGEX] [-F [--full]] [-R] [-l]] [-f [REGEX]] [-stoCBPOc]",
+	.synopsis = "[-e [REGEX] [-F [--full]] [-R] [-l]] [-f [REGEX] [--proto]] "
+		    "[-stoCBPOc]",
 	.description =
 		"Lists what this kernel can trace, in the words that sonde record takes. Without "
 		"options: systems, events, tracers and trace options.\n"
@@ -385,6 +417,8 @@ const struct command cmd_list = {
 		"                            their fields\n"
 		"  sonde list -f '^tcp_.*ack'\n"
 		"                            functions that can be traced\n"
+		"  sonde list -f vfs_read --proto\n"
+		"                            with its arguments\n"
 		"  sonde list -t -C          tracers and clocks",
 	.options = list_options,
 	.run = run_list,
