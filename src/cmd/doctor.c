@@ -14,7 +14,7 @@
 #include "cmd/cmd.h"
 #include "kernel/features.h"
 
-#define NAME_WIDTH 24
+#define NAME_WIDTH 22
 #define TEXT_AT	   (5 + NAME_WIDTH + 1)
 
 enum {
@@ -45,8 +45,8 @@ static unsigned int screen_width(void)
 	struct winsize size;
 
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 60)
-		return MIN(size.ws_col, 120);
-	return 100;
+		return MIN(size.ws_col, 140);
+	return 120;
 }
 
 static bool locale_is_utf8(void)

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "kernel/kconfig.h"
 
 #define EVENTS_BYTES (64u << 20)
 
@@ -18,7 +19,7 @@ static const struct {
 	{"block", "CONFIG_BLOCK"},
 	{"kvm", "CONFIG_KVM"},
 	{"rcu", "CONFIG_RCU_TRACE"},
-	{"lock", "CONFIG_LOCKDEP or CONFIG_LOCK_STAT"},
+	{"lock", "CONFIG_LOCKDEP"},
 	{"preemptirq", "CONFIG_PREEMPTIRQ_TRACEPOINTS"},
 	{"osnoise", "CONFIG_OSNOISE_TRACER"},
 	{"rv", "CONFIG_RV"},
@@ -146,6 +147,44 @@ size_t kernel_events_match(const struct kernel_events *events, const char *patte
 	return nr;
 }
 
+static bool has_system(const struct kernel_events *events, const char *name, size_t len)
+{
+	for (size_t i = 0; i < events->nr; i += events->list[i].nr_in_system) {
+		if (strlen(events->list[i].system) == len &&
+		    !strncmp(events->list[i].system, name, len))
+			return true;
+	}
+	return false;
+}
+
+/* A system that is not there: by the kernel's configuration, or for want of its module. */
+static int explain_system(size_t i, const char *pattern, struct err *err)
+{
+	_cleanup_(kconfig_done) struct kconfig config = {0};
+	const char *system = feature_systems[i].system, *option = feature_systems[i].config;
+
+	if (kconfig_load(&config, "") < 0)
+		config = (struct kconfig){0};
+	switch (kconfig_get(&config, option)) {
+	case KCONFIG_OFF:
+	case KCONFIG_ABSENT:
+		return err_set(err, -ENOENT,
+			       "no event matches '%.200s': this kernel has no system '%s', it was "
+			       "built without %s (%s)",
+			       pattern, system, option, config.path);
+	case KCONFIG_MODULE:
+		return err_set(err, -ENOENT,
+			       "no event matches '%.200s': the system '%s' belongs to a module "
+			       "(%s) that is not loaded",
+			       pattern, system, option);
+	default:
+		return err_set(err, -ENOENT,
+			       "no event matches '%.200s': the system '%s' needs a kernel with %s, "
+			       "and its module where it is one",
+			       pattern, system, option);
+	}
+}
+
 int kernel_events_explain(const struct kernel_events *events, const char *pattern, struct err *err)
 {
 	size_t len = strcspn(pattern, ":");
@@ -159,14 +198,16 @@ int kernel_events_explain(const struct kernel_events *events, const char *patter
 			       "markers and stack traces; they cannot be enabled with -e (use "
 			       "-p TRACER, -O stacktrace)",
 			       pattern);
+	if (pattern[len] && has_system(events, pattern, len))
+		return err_set(
+			err, -ENOENT,
+			"the system '%.*s' has no event that matches '%.150s'; it has: sonde "
+			"list -e '^%.*s:'",
+			(int)MIN(len, 80), pattern, pattern + len + 1, (int)MIN(len, 80), pattern);
 	for (size_t i = 0; i < ARRAY_SIZE(feature_systems); i++) {
 		if (strlen(feature_systems[i].system) == len &&
 		    !strncmp(pattern, feature_systems[i].system, len))
-			return err_set(err, -ENOENT,
-				       "no event matches '%.200s': the system '%s' needs a kernel "
-				       "with %s, or its module is not loaded",
-				       pattern, feature_systems[i].system,
-				       feature_systems[i].config);
+			return explain_system(i, pattern, err);
 	}
 	return err_set(err, -ENOENT, "no event of this kernel matches '%.200s'", pattern);
 }

@@ -23,12 +23,36 @@ bool tracefs_lockdown(char *ret_mode, size_t size)
 	return true;
 }
 
+/* The top directory of a tracefs that `path` is in, cut in place. */
+static void cut_to_top(char *path)
+{
+	static const char *const below[] = {"/instances/", "/events/", "/options/", "/per_cpu/"};
+	char *end = strrchr(path, '/');
+
+	for (size_t i = 0; i < ARRAY_SIZE(below); i++) {
+		char *found = strstr(path, below[i]);
+
+		if (found && found < end)
+			end = found;
+	}
+	if (end)
+		*end = '\0';
+}
+
 static int explain_permission(struct err *err, int code, const char *what, const char *path)
 {
+	const char *name = strrchr(path, '/'), *instead = NULL;
+	const struct feature_info *info = feature_of_file(name ? name + 1 : path);
+	_cleanup_free_ char *top = mem_strdup(path);
+	struct tracefs fs = {.path = top};
 	struct process_rights rights;
 	char policy[64];
 
 	process_rights_read(&rights, NULL);
+	if (info && top) {
+		cut_to_top(top);
+		instead = feature_instead(info, &fs);
+	}
 	switch (process_refusal(&rights)) {
 	case REFUSED_USER:
 		return err_set(err, code,
@@ -45,25 +69,10 @@ static int explain_permission(struct err *err, int code, const char *what, const
 		return err_set(
 			err, code,
 			"cannot %s: %s: the kernel refuses it also to root (%s); only another "
-			"boot changes that (see sonde doctor)",
-			what, path, process_policy(&rights, policy, sizeof(policy)));
+			"boot changes that (see sonde doctor)%s%s",
+			what, path, process_policy(&rights, policy, sizeof(policy)),
+			instead ? "; instead: " : "", instead ? instead : "");
 	}
-}
-
-/* The top directory of a tracefs that `path` is in, cut in place. */
-static void cut_to_top(char *path)
-{
-	static const char *const below[] = {"/instances/", "/events/", "/options/", "/per_cpu/"};
-	char *end = strrchr(path, '/');
-
-	for (size_t i = 0; i < ARRAY_SIZE(below); i++) {
-		char *found = strstr(path, below[i]);
-
-		if (found && found < end)
-			end = found;
-	}
-	if (end)
-		*end = '\0';
 }
 
 static int explain_missing(struct err *err, int code, const char *what, const char *path)
@@ -106,6 +115,13 @@ int tracefs_explain(struct err *err, int code, const char *what, const char *pat
 		return err_set(err, code,
 			       "cannot %s: %s: not enough memory; ask for a smaller buffer (-b)",
 			       what, path);
+	case -EEXIST:
+		return err_set(err, code, "cannot %s: %s has it already", what, path);
+	case -EOPNOTSUPP:
+		return err_set(err, code, "cannot %s: %s: this kernel cannot do it", what, path);
+	case -ENOSPC:
+		return err_set(err, code, "cannot %s: %s: the kernel has no room left for it", what,
+			       path);
 	case -EINVAL:
 		return err_set(err, code, "cannot %s: %s does not take this value", what, path);
 	default:

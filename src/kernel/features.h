@@ -194,6 +194,8 @@ const char *feature_fixer_name(enum feature_fixer fixer);
 const struct feature_info *feature_of_file(const char *name);
 const struct feature_info *feature_of_tracer(const char *tracer);
 
+/* Likewise for an option of a tracer ("funcgraph-retval"); its file is "options/NAME". */
+const struct feature_info *feature_of_option(const char *name);
 /* Likewise for the word a trigger begins with: "hist", "snapshot". */
 const struct feature_info *feature_of_trigger(const char *word, size_t len);
 

@@ -11,18 +11,18 @@
 #include "kernel/features.h"
 #include "kernel/kconfig.h"
 
-#define EVENTS_INSTEAD	 "events, with kernel stacks: sonde record -e sched -e syscalls -T"
+#define EVENTS_INSTEAD	 "events with stacks: sonde record -e sched -e syscalls -T"
 #define CALLS_INSTEAD	 "times of system calls: sonde record -e raw_syscalls, sonde profile --tasks"
 #define KRET_INSTEAD	 "a kprobe and a kretprobe: sonde record -e 'p FUNCTION' -e 'r FUNCTION'"
-#define MEASURED_INSTEAD "measured in user space, by sonde record -p just the same"
+#define MEASURED_INSTEAD "sonde record -p measures it in user space"
 #define IRQ_INSTEAD	 "time in interrupts: sonde record -e irq -e sched, sonde profile --tasks"
 #define WAKEUP_INSTEAD	 "wake-up latencies: sonde record -e sched, sonde report -w"
-#define COUNT_INSTEAD	 "the events themselves, to be counted: sonde record, sonde report --json"
-#define PAIRED_INSTEAD	 "both events recorded, and paired by sonde report --profile -H"
+#define COUNT_INSTEAD	 "the events themselves, to be counted: sonde report --json"
+#define PAIRED_INSTEAD	 "both events recorded, paired by sonde report --profile -H"
 #define SPLICE_INSTEAD	 "plain reads, which copy every page once more"
 #define FIND_INSTEAD	 "a tracepoint near it: sonde list -e"
 #define STACKS_INSTEAD	 "kernel stacks at events: sonde record -T -e EVENT"
-#define COPY_INSTEAD	 "sonde snapshot -s stops tracing and copies the buffer's text"
+#define COPY_INSTEAD	 "sonde snapshot -s copies the buffer's text"
 
 static const struct feature_info table[FEATURE_NR] = {
 	[FEATURE_TRACEFS] = {"tracefs", "tracefs", FEATURES_ACCESS, {"CONFIG_TRACING"}},
@@ -114,7 +114,8 @@ static const struct feature_info table[FEATURE_NR] = {
 				     FEATURES_TRACERS,
 				     {"CONFIG_FUNCTION_TRACER", "CONFIG_DYNAMIC_FTRACE"},
 				     "2.6.27",
-				     "set_ftrace_filter"},
+				     "set_ftrace_filter",
+				     .instead = {{FEATURE_EVENTS, EVENTS_INSTEAD}}},
 	[FEATURE_FUNCTION_INSTANCES] = {"function-instances",
 					"function in instances",
 					FEATURES_TRACERS,
@@ -127,6 +128,7 @@ static const struct feature_info table[FEATURE_NR] = {
 				   FEATURES_TRACERS,
 				   {"CONFIG_FUNCTION_TRACER", "CONFIG_FUNCTION_TRACE_ARGS"},
 				   "6.15",
+				   .file = "options/func-args",
 				   .instead = {{FEATURE_FPROBE, "fprobes with $arg*"},
 					       {FEATURE_KPROBE, "kprobes with $argN"}}},
 	[FEATURE_GRAPH] = {"tracer.function_graph",
@@ -151,6 +153,7 @@ static const struct feature_info table[FEATURE_NR] = {
 				  FEATURES_TRACERS,
 				  {"CONFIG_FUNCTION_GRAPH_TRACER", "CONFIG_FUNCTION_GRAPH_RETVAL"},
 				  "6.5",
+				  .file = "options/funcgraph-retval",
 				  .instead = {{FEATURE_KRETPROBE, "kretprobes with $retval"}}},
 	[FEATURE_GRAPH_RETADDR] = {"graph-retaddr",
 				   "funcgraph-retaddr",
@@ -158,6 +161,7 @@ static const struct feature_info table[FEATURE_NR] = {
 				   {"CONFIG_FUNCTION_GRAPH_TRACER",
 				    "CONFIG_FUNCTION_GRAPH_RETADDR"},
 				   "6.13",
+				   .file = "options/funcgraph-retaddr",
 				   .instead = {{FEATURE_FUNCTION,
 						"the function tracer, which names the caller"}}},
 	[FEATURE_GRAPH_ARGS] = {"graph-args",
@@ -165,6 +169,7 @@ static const struct feature_info table[FEATURE_NR] = {
 				FEATURES_TRACERS,
 				{"CONFIG_FUNCTION_GRAPH_TRACER", "CONFIG_FUNCTION_TRACE_ARGS"},
 				"6.15",
+				.file = "options/funcgraph-args",
 				.instead = {{FEATURE_FPROBE, "fprobes with $arg*"},
 					    {FEATURE_KPROBE, "kprobes with $argN"}}},
 	[FEATURE_BLK] = {"tracer.blk",
@@ -482,6 +487,17 @@ const struct feature_info *feature_of_tracer(const char *tracer)
 {
 	for (size_t i = 0; i < FEATURE_NR; i++) {
 		if (table[i].tracer && !strcmp(table[i].tracer, tracer))
+			return &table[i];
+	}
+	return NULL;
+}
+
+const struct feature_info *feature_of_option(const char *name)
+{
+	for (size_t i = 0; i < FEATURE_NR; i++) {
+		const char *file = table[i].file;
+
+		if (file && !strncmp(file, "options/", 8) && !strcmp(file + 8, name))
 			return &table[i];
 	}
 	return NULL;

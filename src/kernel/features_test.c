@@ -124,6 +124,12 @@ TEST(the_table_is_whole)
 	CHECK(!feature_of_tracer("nosuch"));
 	CHECK_STR(feature_of_file("set_graph_notrace")->name, "tracer.function_graph");
 	CHECK(!feature_of_file("nosuch"));
+	CHECK_STR(feature_of_file("kprobe_events")->name, "kprobe");
+	CHECK_STR(feature_of_trigger("hist:keys", 4)->name, "hist");
+	CHECK_STR(feature_of_trigger("snapshot", 8)->name, "trigger.snapshot");
+	CHECK(!feature_of_trigger("his", 3));
+	CHECK_STR(feature_of_option("funcgraph-args")->name, "graph-args");
+	CHECK(!feature_of_option("stacktrac"));
 }
 
 TEST(a_kernel_with_everything)
@@ -250,6 +256,35 @@ static void look_refused(const char *first, const char *second, int code)
 	shown = look();
 	io_fault_hook = NULL;
 	shut[0] = NULL;
+}
+
+/* A refusal offers what is there, and only that. */
+TEST(what_is_said_instead)
+{
+	const struct feature_info *graph = feature_info(FEATURE_GRAPH);
+	struct tracefs fs = {.path = root};
+	struct err err;
+
+	put_common();
+	put("kprobe_events", "");
+	CHECK(strstr(feature_instead(graph, &fs), "kretprobe"));
+	fake_remove("kprobe_events");
+	CHECK(strstr(feature_instead(graph, &fs), "raw_syscalls"));
+	put("available_tracers", "nop\n");
+	CHECK(!feature_instead(feature_info(FEATURE_PROFILER), &fs));
+	put("available_tracers", "function nop\n");
+	CHECK(strstr(feature_instead(feature_info(FEATURE_PROFILER), &fs), "-p function,"));
+	CHECK_STR(feature_instead(feature_info(FEATURE_GRAPH_ARGS), &fs) ?: "nothing", "nothing");
+	put("README", "f[:[<group>/][<event>]] <func-name>\n");
+	CHECK_STR(feature_instead(feature_info(FEATURE_GRAPH_ARGS), &fs), "fprobes with $arg*");
+	CHECK_EQ(feature_missing(&err, -ENOENT, NULL, &fs, "no '%s'", "x"), -ENOENT);
+	CHECK_STR(err.text, "no 'x'");
+	CHECK_EQ(feature_missing(&err, -EINVAL, graph, &fs, "no '%s'", "x"), -EINVAL);
+	CHECK(!strncmp(err.text, "no 'x': ", 8) && strstr(err.text, "; instead: times of"));
+	CHECK_EQ(tracefs_explain(&err, -ENOENT, "do it", "/x/instances/y/snapshot"), -ENOENT);
+	CHECK(strstr(err.text, "cannot do it: this kernel has no /x/instances/y/snapshot: "));
+	CHECK(strstr(err.text, "; instead: sonde snapshot"));
+	fake_remove("");
 }
 
 TEST(lockdown_by_file)

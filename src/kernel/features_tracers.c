@@ -81,15 +81,15 @@ static void probe_in_instances(struct probing *p, enum feature_id id, enum featu
 }
 
 /* An option of a tracer that the kernel keeps: no use without it. */
-static void probe_option(struct probing *p, enum feature_id id, enum feature_id tracer,
-			 const char *file)
+static void probe_option(struct probing *p, enum feature_id id, enum feature_id tracer)
 {
 	const struct feature *f = &p->features->list[tracer];
 
-	if (f->state == FEATURE_OK)
-		probe_file(p, id, p->fs->path, file, O_RDONLY);
-	else
+	if (f->state == FEATURE_MISSING ||
+	    (f->state != FEATURE_OK && tracefs_exists(p->fs->path, feature_info(id)->file)))
 		probe_as_part(p, id, tracer);
+	else
+		probe_file(p, id, p->fs->path, feature_info(id)->file, O_RDONLY);
 }
 
 void probe_tracers(struct probing *p)
@@ -112,10 +112,10 @@ void probe_tracers(struct probing *p)
 		probe_as_part(p, FEATURE_FUNCTION_FILTER, FEATURE_FUNCTION);
 	probe_in_instances(p, FEATURE_FUNCTION_INSTANCES, FEATURE_FUNCTION);
 	probe_in_instances(p, FEATURE_GRAPH_INSTANCES, FEATURE_GRAPH);
-	probe_option(p, FEATURE_FUNCTION_ARGS, FEATURE_FUNCTION, "options/func-args");
-	probe_option(p, FEATURE_GRAPH_RETVAL, FEATURE_GRAPH, "options/funcgraph-retval");
-	probe_option(p, FEATURE_GRAPH_RETADDR, FEATURE_GRAPH, "options/funcgraph-retaddr");
-	probe_option(p, FEATURE_GRAPH_ARGS, FEATURE_GRAPH, "options/funcgraph-args");
+	probe_option(p, FEATURE_FUNCTION_ARGS, FEATURE_FUNCTION);
+	probe_option(p, FEATURE_GRAPH_RETVAL, FEATURE_GRAPH);
+	probe_option(p, FEATURE_GRAPH_RETADDR, FEATURE_GRAPH);
+	probe_option(p, FEATURE_GRAPH_ARGS, FEATURE_GRAPH);
 	probe_file(p, FEATURE_PROFILER, p->fs->path, "function_profile_enabled", O_RDONLY);
 	probe_file(p, FEATURE_STACK_TRACER, p->fs->path, "stack_trace", O_RDONLY);
 }

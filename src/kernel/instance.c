@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/closest.h"
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -484,6 +485,32 @@ int kernel_instance_tracer(struct kernel_instance *inst, const char *tracer, str
 	return r < 0 ? tracer_refused(inst, r, tracer, err) : 0;
 }
 
+/* The list is long: the nearest name, or where to see it. Cuts `text` into words. */
+static int no_option(const struct kernel_instance *inst, const char *option, char *text,
+		     struct err *err)
+{
+	const char *name = option + (!strncmp(option, "no", 2) ? 2 : 0), *near;
+	const struct feature_info *info = feature_of_option(name);
+	struct closest closest;
+	char *save;
+
+	if (info && !tracefs_exists(inst->fs->path, info->file))
+		return feature_missing(err, -EINVAL, info, inst->fs,
+				       "this kernel has no option '%s'", name);
+	if (info)
+		return err_set(err, -EINVAL,
+			       "the option '%s' works only with its tracer: -p function_graph, or "
+			       "-p function for func-args",
+			       name);
+	closest_init(&closest, name, strlen(name));
+	for (char *word = strtok_r(text, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
+		closest_try(&closest, word + (!strncmp(word, "no", 2) ? 2 : 0));
+	near = closest_found(&closest);
+	return err_set(err, -EINVAL,
+		       "this kernel has no option '%.60s'%s%s%s (sonde list -o shows all)", option,
+		       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
 int kernel_instance_option(struct kernel_instance *inst, const char *option, struct err *err)
 {
 	bool off = !strncmp(option, "no", 2);
@@ -501,12 +528,8 @@ int kernel_instance_option(struct kernel_instance *inst, const char *option, str
 	if (!negated)
 		return err_sys(err, -ENOMEM, "cannot %s", what);
 	sprintf(negated, "%s%s", off ? "" : "no", off ? option + 2 : option);
-	if (!tracefs_list_has(text, negated)) {
-		for (char *c = text; *c; c++)
-			*c = *c == '\n' ? ' ' : *c;
-		return err_set(err, -EINVAL, "this kernel has no option '%.60s'; it has: %.300s",
-			       option, text);
-	}
+	if (!tracefs_list_has(text, negated))
+		return no_option(inst, option, text, err);
 	r = inst->created ? 0
 			  : kernel_journal_push(inst->journal, KERNEL_UNDO_WRITE, inst->path,
 						"trace_options", negated, err);

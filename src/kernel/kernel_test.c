@@ -164,7 +164,12 @@ TEST(what_the_kernel_does_not_have)
 	CHECK_STR(err.text, "this kernel has no trace clock 'glob'; it has: [local] global mono "
 			    "x86-tsc");
 	CHECK_EQ(kernel_instance_option(&inst, "nothing", &err), -EINVAL);
-	CHECK(strstr(err.text, "this kernel has no option 'nothing'; it has: print-parent"));
+	CHECK_STR(err.text, "this kernel has no option 'nothing' (sonde list -o shows all)");
+	CHECK_EQ(kernel_instance_option(&inst, "nostacktrce", &err), -EINVAL);
+	CHECK_STR(err.text, "this kernel has no option 'nostacktrce'; did you mean 'stacktrace'? "
+			    "(sonde list -o shows all)");
+	CHECK_EQ(kernel_instance_option(&inst, "funcgraph-retval", &err), -EINVAL);
+	CHECK(strstr(err.text, "CONFIG_FUNCTION_GRAPH_"));
 	CHECK_EQ(kernel_instance_subbuf(&inst, 8, &err), -ENOENT);
 	CHECK(strstr(err.text, "buffer_subbuf_size_kb: not in this kernel; it came with Linux 6.8; "
 			       "instead: sub-buffers of "

@@ -392,6 +392,12 @@ static int make_realtime(struct drain_thread *thread, int priority, struct err *
 	struct sched_param param = {.sched_priority = priority};
 	int r = priority ? -pthread_setschedparam(thread->thread, SCHED_FIFO, &param) : 0;
 
+	if (r == -EPERM)
+		return err_set(
+			err, r,
+			"cannot give the reading threads real-time priority %d (-r): that takes "
+			"root with CAP_SYS_NICE, which a container may withhold",
+			priority);
 	return r < 0 ? err_sys(err, r, "cannot give the reading threads real-time priority %d",
 			       priority)
 		     : 0;
