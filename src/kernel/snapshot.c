@@ -314,6 +314,18 @@ int kernel_snapshot_free(const struct tracefs *fs, const struct kernel_target *t
 	return r < 0 && r != -ENOENT ? err_sys(err, r, "cannot free the snapshot: %s", dir) : 0;
 }
 
+/* Whether a copy is of an instance of that name that is gone: this one was made after it. */
+static bool is_older(int fd, const struct kernel_target *target)
+{
+	struct stat copy, instance;
+
+	if (!target->name[0] || io_fstat(fd, &copy) < 0 || io_stat(target->path, &instance) < 0)
+		return false;
+	if (copy.st_mtim.tv_sec != instance.st_ctim.tv_sec)
+		return copy.st_mtim.tv_sec < instance.st_ctim.tv_sec;
+	return copy.st_mtim.tv_nsec < instance.st_ctim.tv_nsec;
+}
+
 int kernel_snapshot_open(const struct tracefs *fs, const struct kernel_target *target, int cpu,
 			 int *ret_fd, struct err *err)
 {
@@ -330,6 +342,10 @@ int kernel_snapshot_open(const struct tracefs *fs, const struct kernel_target *t
 		return -ENODATA;
 	if (fd < 0)
 		return err_sys(err, fd, "cannot read the snapshot: %s", path);
+	if (is_older(fd, target)) {
+		io_close(fd);
+		return -ENODATA;
+	}
 	*ret_fd = fd;
 	return 0;
 }

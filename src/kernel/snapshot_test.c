@@ -110,6 +110,23 @@ TEST(the_top_one_is_no_instance_of_that_name)
 	done(fs);
 }
 
+TEST(a_copy_of_an_instance_that_is_gone)
+{
+	static const struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+	struct tracefs *fs = fake_with_text();
+	const struct kernel_target *target = &targets.list[0];
+	struct err err;
+	char *path;
+
+	CHECK_EQ(kernel_snapshot_take(fs, target, KERNEL_ALL_CPUS, &err), 0);
+	path = kernel_snapshot_path(fs, target, KERNEL_ALL_CPUS);
+	CHECK(path && utimensat(AT_FDCWD, path, old, 0) == 0);
+	mem_free(path);
+	CHECK_STR(snapshot_text(fs, KERNEL_ALL_CPUS), "(none)");
+	CHECK_STR(snapshot_text(fs, 0), "of 0\n");
+	done(fs);
+}
+
 /* Whatever fails: tracing is on again, and the snapshot is the old one or the new one. */
 TEST(every_failure_of_a_copy)
 {
