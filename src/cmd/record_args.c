@@ -233,6 +233,10 @@ static int instance_option(struct record_args *args, int id, const char *arg)
 			       ? 1
 			       : -1;
 	case 'C':
+		if (!strcmp(arg, "tsc2nsec")) {
+			args->plan.tsc2nsec = true;
+			arg = "x86-tsc";
+		}
 		record_args_instance(args)->clock = arg;
 		return 1;
 	case 'M':
@@ -274,6 +278,19 @@ bool record_args_common(struct record_args *args, int id, const char *arg)
 		return plan->keep_after = true;
 	case 'k':
 		return plan->keep_after = true;
+	case OPT_USER:
+		plan->user = arg;
+		return true;
+	case OPT_TEMP:
+		plan->temp = arg;
+		return true;
+	case OPT_TSC2NSEC:
+		return plan->tsc2nsec = true;
+	case OPT_PROC_MAP:
+		return plan->proc_map = true;
+	case OPT_POLL:
+		plan->interval_ms = 0;
+		return true;
 	case OPT_FORK:
 		return plan->do_not_wait = true;
 	case OPT_DATE:
@@ -307,6 +324,10 @@ static bool check_plan(struct record_args *args)
 		cmd_usage(args->command, "nothing to record: give events (-e) or a tracer (-p)");
 	else if (plan->command_only && !plan->command)
 		cmd_usage(args->command, "-F needs a command");
+	else if (plan->user && !plan->command)
+		cmd_usage(args->command, "--user needs a command");
+	else if (plan->proc_map && !plan->command && !plan->nr_pids)
+		cmd_usage(args->command, "--proc-map needs a command or -P");
 	else if (plan->with_children && !plan->command_only && !plan->nr_pids)
 		cmd_usage(args->command, "-c belongs to -F or -P");
 	else if (plan->date && plan->has_ts_offset)

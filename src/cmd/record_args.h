@@ -24,6 +24,9 @@ enum {
 	OPT_FUNC_STACK,
 	OPT_CMDLINES_SIZE,
 	OPT_FORK,
+	OPT_USER,
+	OPT_TEMP,
+	OPT_TSC2NSEC,
 	OPT_PROC_MAP,
 	OPT_DAEMONIZE,
 	/* Options that are refused, with what to do instead. */
@@ -89,6 +92,7 @@ enum record_mode {
 	{'P', 'P', "pid", CMD_ARG_REQUIRED, "PID[,PID]", \
 	 "only these processes; without a command the recording ends when they have ended", NULL}, \
 	{'c', 'c', NULL, CMD_ARG_NONE, NULL, "with -F or -P: their children too", NULL}, \
+	{OPT_USER, 0, "user", CMD_ARG_REQUIRED, "USER", "run the command as this user", NULL}, \
 	{'M', 'M', "cpumask", CMD_ARG_REQUIRED, "MASK", "only CPUs of this hexadecimal mask", NULL},
 
 #define RECORD_OPTIONS_OWN \
@@ -100,7 +104,7 @@ enum record_mode {
 	{'b', 'b', "buffer-size", CMD_ARG_REQUIRED, "KB", "size of each CPU's buffer", NULL}, \
 	{OPT_SUBBUF, 0, "subbuf-size", CMD_ARG_REQUIRED, "KB", "size of a sub-buffer", NULL}, \
 	{'C', 'C', "clock", CMD_ARG_REQUIRED, "CLOCK", \
-	 "trace clock: local, global, mono, boot, ...", NULL}, \
+	 "trace clock: local, global, mono, boot, ...; tsc2nsec: x86-tsc, shown in seconds", NULL}, \
 	{OPT_CMDLINES_SIZE, 0, "cmdlines-size", CMD_ARG_REQUIRED, "NAMES", \
 	 "how many names of tasks the kernel keeps meanwhile", NULL},
 
@@ -115,11 +119,16 @@ enum record_mode {
 	{'s', 's', NULL, CMD_ARG_REQUIRED, "US", \
 	 "fetch what has been traced at least this often (default 1000000)", NULL}, \
 	{'r', 'r', NULL, CMD_ARG_REQUIRED, "PRIORITY", "run the reading threads with SCHED_FIFO", \
-	 NULL},
+	 NULL}, \
+	{OPT_POLL, 0, "poll", CMD_ARG_NONE, NULL, \
+	 "read without ever sleeping: no wake-ups disturb the CPUs that are traced, but those of " \
+	 "the readers are busy", NULL},
 
 #define RECORD_OPTIONS_OUTPUT \
 	{'o', 'o', "output", CMD_ARG_REQUIRED, "FILE", "write this file (default trace.dat)", \
 	 "Output"}, \
+	{OPT_TEMP, 0, "temp", CMD_ARG_REQUIRED, "DIRECTORY", \
+	 "record here first; at the end it is joined into the output, wherever that is", NULL}, \
 	{OPT_FILE_VERSION, 0, "file-version", CMD_ARG_REQUIRED, "6|7", \
 	 "trace.dat version (default 7)", NULL}, \
 	{OPT_COMPRESSION, 0, "compression", CMD_ARG_REQUIRED, "NAME", \
@@ -130,6 +139,10 @@ enum record_mode {
 	 "store the date, so that report shows times of day", NULL}, \
 	{OPT_TS_OFFSET, 0, "ts-offset", CMD_ARG_REQUIRED, "NS", \
 	 "store an offset that report adds to every time", NULL}, \
+	{OPT_TSC2NSEC, 0, "tsc2nsec", CMD_ARG_NONE, NULL, \
+	 "store how the time stamp counter becomes nanoseconds (for -C x86-tsc)", NULL}, \
+	{OPT_PROC_MAP, 0, "proc-map", CMD_ARG_NONE, NULL, \
+	 "store the address maps of the command and of -P", NULL}, \
 	{OPT_STDERR, 0, "stderr", CMD_ARG_NONE, NULL, "all messages to standard error", NULL},
 
 #define RECORD_OPTIONS_QUIET \
@@ -159,6 +172,7 @@ enum record_mode {
 #define RECORD_OPTIONS_NO_FILE \
 	{'o', 'o', "output", CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
 	{'m', 'm', NULL, CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
+	{OPT_TEMP, 0, "temp", CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
 	{OPT_FILE_VERSION, 0, "file-version", CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
 	{OPT_COMPRESSION, 0, "compression", CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
 	{OPT_PROC_MAP, 0, "proc-map", CMD_ARG_NONE, NULL, NULL, NULL}, \
@@ -171,6 +185,7 @@ enum record_mode {
 	{'r', 'r', NULL, CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
 	{OPT_POLL, 0, "poll", CMD_ARG_NONE, NULL, NULL, NULL}, \
 	{OPT_DATE, 0, "date", CMD_ARG_NONE, NULL, NULL, NULL}, \
+	{OPT_TSC2NSEC, 0, "tsc2nsec", CMD_ARG_NONE, NULL, NULL, NULL}, \
 	{OPT_TS_OFFSET, 0, "ts-offset", CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
 	{OPT_NO_FILTER, 0, "no-filter", CMD_ARG_NONE, NULL, NULL, NULL},
 /* clang-format on */

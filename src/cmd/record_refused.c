@@ -48,6 +48,7 @@ static const struct {
 } unsuitable[] = {
 	{'o', "-o", NO_FILE, false},
 	{'m', "-m", NO_FILE, false},
+	{OPT_TEMP, "--temp", NO_FILE, false},
 	{OPT_FILE_VERSION, "--file-version", NO_FILE, false},
 	{OPT_COMPRESSION, "--compression", NO_FILE, false},
 	{OPT_PROC_MAP, "--proc-map", NO_FILE, false},
@@ -57,6 +58,7 @@ static const struct {
 	{'r', "-r", NO_READ, true},
 	{OPT_POLL, "--poll", NO_READ, true},
 	{OPT_DATE, "--date", NO_READ, true},
+	{OPT_TSC2NSEC, "--tsc2nsec", NO_READ, true},
 	{OPT_TS_OFFSET, "--ts-offset", NO_READ, true},
 	{OPT_NO_FILTER, "--no-filter", NO_READ, true},
 };

@@ -17,6 +17,8 @@ static const struct cmd_option stream_options[] = {
 	{'s', 's', NULL, CMD_ARG_REQUIRED, "US",
 	 "show what has been traced at least this often (default 100000)", NULL},
 	{OPT_DATE, 0, "date", CMD_ARG_NONE, NULL, "show times of day", "Output"},
+	{OPT_TSC2NSEC, 0, "tsc2nsec", CMD_ARG_NONE, NULL,
+	 "show the counts of -C x86-tsc as seconds", NULL},
 	{OPT_TS_OFFSET, 0, "ts-offset", CMD_ARG_REQUIRED, "NS", "add this to every time", NULL},
 	{OPT_STDERR, 0, "stderr", CMD_ARG_NONE, NULL, "all messages to standard error", NULL},
 	RECORD_OPTIONS_QUIET RECORD_OPTIONS_NO_FILE RECORD_OPTIONS_ELSEWHERE

@@ -2,6 +2,9 @@
 #include "record/command.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,9 +14,23 @@
 #define STATUS_NOT_FOUND   127
 #define STATUS_NOT_STARTED 126
 
+/* In the child: become that user, as a login would. 0 or an errno. */
+static int become(const struct passwd *user)
+{
+	if (!user)
+		return 0;
+	if (initgroups(user->pw_name, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 ||
+	    setuid(user->pw_uid) < 0)
+		return errno;
+	if (setenv("USER", user->pw_name, 1) < 0 || setenv("LOGNAME", user->pw_name, 1) < 0 ||
+	    setenv("HOME", user->pw_dir, 1) < 0)
+		return errno;
+	return 0;
+}
+
 /* In the child. The plain system calls: what a test makes fail is the recorder. */
-_Noreturn static void run_child(char **argv, const struct record_signals *signals, int go,
-				int report)
+_Noreturn static void run_child(char **argv, const struct record_signals *signals,
+				const struct passwd *user, int go, int report)
 {
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 	char byte;
@@ -28,8 +45,11 @@ _Noreturn static void run_child(char **argv, const struct record_signals *signal
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		sigaction(numbers[i], &signals->actions[i], NULL);
 	sigprocmask(SIG_SETMASK, &signals->mask, NULL);
-	execvp(argv[0], argv);
-	code = errno;
+	code = become(user);
+	if (!code) {
+		execvp(argv[0], argv);
+		code = errno;
+	}
 	if (write(report, &code, sizeof(code)) != (ssize_t)sizeof(code))
 		_exit(STATUS_NOT_STARTED);
 	_exit(code == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_STARTED);
@@ -38,9 +58,12 @@ _Noreturn static void run_child(char **argv, const struct record_signals *signal
 int record_command_start(struct record_command *command, char **argv,
 			 const struct record_signals *signals, struct err *err)
 {
+	const struct passwd *user = command->user ? getpwnam(command->user) : NULL;
 	int go[2], report[2], r;
 	pid_t pid;
 
+	if (command->user && !user)
+		return err_set(err, -ENOENT, "there is no user '%.100s' (--user)", command->user);
 	r = io_pipe(go, 0);
 	if (r < 0)
 		return err_sys(err, r, "cannot start '%.200s'", argv[0]);
@@ -54,7 +77,7 @@ int record_command_start(struct record_command *command, char **argv,
 	if (pid == 0) {
 		close(go[1]);
 		close(report[0]);
-		run_child(argv, signals, go[0], report[1]);
+		run_child(argv, signals, user, go[0], report[1]);
 	}
 	r = pid < 0 ? -errno : 0;
 	io_close(go[0]);
@@ -68,7 +91,7 @@ int record_command_start(struct record_command *command, char **argv,
 		return err_sys(err, r, "cannot start '%.200s'", argv[0]);
 	}
 	command->pid = command->started_pid = pid;
-	return 0;
+	return command->maps ? procmaps_attach(pid, command->maps_of_children, err) : 0;
 }
 
 static void close_pipes(struct record_command *command)
@@ -118,25 +141,40 @@ static void ended(struct record_command *command, int status)
 		command->status = WEXITSTATUS(status);
 }
 
-bool record_command_ended(struct record_command *command)
+/*
+ * Wait for the command, or for whatever stops when the maps are wanted. 1: it has ended, 0: not
+ * yet, or an error.
+ */
+static int wait_once(struct record_command *command, int flags)
 {
 	int status;
+	pid_t pid = waitpid(command->maps ? -1 : command->pid, &status,
+			    flags | (command->maps ? __WALL : 0));
 
-	if (command->pid && waitpid(command->pid, &status, WNOHANG) == command->pid)
+	if (pid < 0)
+		return -errno;
+	if (pid > 0 && WIFSTOPPED(status) && command->maps)
+		procmaps_stopped(command->maps, pid, status);
+	else if (pid == command->pid)
 		ended(command, status);
+	else if (pid == 0)
+		return -EAGAIN;
+	return command->pid == 0;
+}
+
+bool record_command_ended(struct record_command *command)
+{
+	while (command->pid && wait_once(command, WNOHANG) == 0)
+		;
 	return command->pid == 0;
 }
 
 void record_command_wait(struct record_command *command)
 {
-	int status;
-
 	while (command->pid) {
-		pid_t pid = waitpid(command->pid, &status, 0);
+		int r = wait_once(command, 0);
 
-		if (pid == command->pid)
-			ended(command, status);
-		else if (pid < 0 && errno != EINTR)
+		if (r < 0 && r != -EINTR)
 			command->pid = 0;
 	}
 }

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "record/procmaps.h"
 
 struct record_command {
 	pid_t pid;	   /* 0: none, or it has ended */
@@ -18,6 +19,9 @@ struct record_command {
 	int go_fd, exec_fd;
 	const char *name;
 	bool ignores_interrupt;
+	const char *user;      /* who runs it, NULL: we; set before start, with the next two */
+	struct procmaps *maps; /* where its address maps go when it ends, NULL: not wanted */
+	bool maps_of_children;
 	int status; /* exit status, or 128 + signal; -1 while it runs or when there is none */
 };
 

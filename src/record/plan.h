@@ -68,6 +68,10 @@ struct record_plan {
 	const struct record_stream *stream; /* where records go in place of the output; or NULL */
 	bool snapshot;			    /* extract: what was set aside, not the buffer itself */
 	bool do_not_wait;		    /* start --fork: for the command */
+	const char *user;		    /* --user: who runs the command; NULL: we */
+	const char *temp;		    /* directory of OUT.partial; NULL: that of the output */
+	bool tsc2nsec;			    /* the file says how the clock becomes ns */
+	bool proc_map;			    /* the file has the maps of traced processes */
 	bool has_ts_offset;
 	int64_t ts_offset;
 	bool command_only;	     /* -F */

@@ -298,6 +298,9 @@ static int record(struct session *session, struct wait *wait, struct record_resu
 	int r, closed;
 
 	if (session->plan->command) {
+		session->command.user = session->plan->user;
+		session->command.maps = session->plan->proc_map ? &session->maps : NULL;
+		session->command.maps_of_children = session->plan->with_children;
 		r = record_command_start(&session->command, session->plan->command,
 					 &session->signals, err);
 		if (r < 0)

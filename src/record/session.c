@@ -143,6 +143,7 @@ void session_free(struct session *session)
 	mem_free(session->partial_path);
 	kernel_metadata_done(&session->metadata);
 	comms_done(&session->comms);
+	procmaps_done(&session->maps);
 	names_reader_free(session->reader);
 	names_free(session->names);
 	for (size_t i = 0; i < session->nr_instances; i++) {

@@ -47,6 +47,7 @@ struct session {
 	bool globals_open;
 	struct kernel_metadata metadata;
 	struct record_command command;
+	struct procmaps maps;
 	struct record_signals signals;
 	int signal_fd;
 	struct dat_partial *partial;

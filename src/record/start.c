@@ -9,6 +9,7 @@ static int set_up(struct session *session, struct err *err)
 {
 	int r = 0;
 
+	session->command.user = session->plan->user;
 	if (session->plan->command)
 		r = record_command_start(&session->command, session->plan->command,
 					 &session->signals, err);

@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "kernel/tsc.h"
 #include "record/session.h"
 
 #define PARTIAL_SUFFIX ".partial"
@@ -134,6 +135,20 @@ static int put_in_partial(void *to, uint16_t id, const void *data, size_t len, s
 	return dat_partial_option(to, id, data, len, err);
 }
 
+/* u32 mult, u32 shift, u64 offset, which no reader uses. */
+static int put_scale(session_option_fn put, void *to, struct err *err)
+{
+	uint8_t option[16] = {0};
+	struct kernel_tsc tsc;
+	int r = kernel_tsc_scale(&tsc, err);
+
+	if (r < 0)
+		return r;
+	store_u32(option, tsc.mult, HOST_BIG);
+	store_u32(option + 4, tsc.shift, HOST_BIG);
+	return put(to, DAT_OPTION_TSC2NSEC, option, sizeof(option), err);
+}
+
 int session_store_options(struct session *session, session_option_fn put, void *to, struct err *err)
 {
 	const struct record_plan *plan = session->plan;
@@ -157,6 +172,8 @@ int session_store_options(struct session *session, session_option_fn put, void *
 			 (unsigned long long)(session->date_offset / 1000));
 		r = put(to, DAT_OPTION_DATE, text, strlen(text) + 1, err);
 	}
+	if (r == 0 && plan->tsc2nsec)
+		r = put_scale(put, to, err);
 	if (r == 0 && plan->has_ts_offset) {
 		snprintf(text, sizeof(text), "%lld", (long long)plan->ts_offset);
 		r = put(to, DAT_OPTION_OFFSET, text, strlen(text) + 1, err);
@@ -179,12 +196,13 @@ static int check_output(const char *output, struct err *err)
  * so that two recorders to the same output cannot take each other's for a left-over. Not waited
  * for without end, since other programs may lock directories too.
  */
-static int lock_parent(const char *output)
+static int lock_parent(const struct record_plan *plan)
 {
-	const char *slash = strrchr(output, '/');
+	const char *output = plan->output, *slash = strrchr(output, '/');
 	_cleanup_free_ char *parent =
-		slash ? mem_strndup(output, MAX((size_t)(slash - output), (size_t)1))
-		      : mem_strdup(".");
+		plan->temp ? mem_strdup(plan->temp)
+		: slash	   ? mem_strndup(output, MAX((size_t)(slash - output), (size_t)1))
+			   : mem_strdup(".");
 	int fd = parent ? io_open(parent, O_RDONLY | O_DIRECTORY, 0) : -1;
 
 	for (unsigned int i = 0; fd >= 0 && i < LOCK_TRIES; i++) {
@@ -195,17 +213,28 @@ static int lock_parent(const char *output)
 	return fd;
 }
 
+static char *partial_path(const struct record_plan *plan)
+{
+	const char *slash = strrchr(plan->output, '/');
+	_cleanup_out_ struct out path = {0};
+
+	if (plan->temp)
+		out_printf(&path, "%s/%s", plan->temp, slash ? slash + 1 : plan->output);
+	else
+		out_str(&path, plan->output);
+	out_str(&path, PARTIAL_SUFFIX);
+	return path.failed ? NULL : mem_strdup(out_cstr(&path));
+}
+
 int session_store_open(struct session *session, struct err *err)
 {
 	/* Held until this returns. */
-	_cleanup_close_ __attribute__((unused)) int parent = lock_parent(session->plan->output);
-	size_t size = strlen(session->plan->output) + sizeof(PARTIAL_SUFFIX);
+	_cleanup_close_ __attribute__((unused)) int parent = lock_parent(session->plan);
 	int r;
 
-	session->partial_path = mem_alloc(size);
+	session->partial_path = partial_path(session->plan);
 	if (!session->partial_path)
 		return err_sys(err, -ENOMEM, "cannot record");
-	snprintf(session->partial_path, size, "%s" PARTIAL_SUFFIX, session->plan->output);
 	r = check_output(session->plan->output, err);
 	if (r == 0)
 		r = kernel_metadata_read(&session->metadata, &first_open(session)->kernel,
@@ -322,11 +351,30 @@ static int collect_stats(struct session *session, struct record_result *result, 
 	return 0;
 }
 
+/* The command's were taken at its end; those of -P are what they are now. */
+static int put_maps(struct session *session, struct err *err)
+{
+	const struct record_plan *plan = session->plan;
+	struct procmaps *maps = &session->maps;
+	int r = 0;
+
+	for (size_t i = 0; plan->proc_map && i < plan->nr_pids && r == 0; i++)
+		r = procmaps_take(maps, plan->pids[i]);
+	if (r < 0)
+		return err_sys(err, r, "cannot keep the address maps");
+	for (size_t i = 0; i < maps->nr && r == 0; i++)
+		r = dat_partial_option(session->partial, DAT_OPTION_PROCMAPS, maps->texts[i],
+				       strlen(maps->texts[i]) + 1, err);
+	return r;
+}
+
 int session_store_finish(struct session *session, struct record_result *result, struct err *err)
 {
 	/* The counters are the buffer's own, not those of what was set aside. */
 	int r = session->plan->snapshot ? 0 : collect_stats(session, result, err);
 
+	if (r == 0)
+		r = put_maps(session, err);
 	/* Twice: what the kernel knows goes before what was seen. */
 	if (r == 0)
 		r = session_store_comms(session, err);
