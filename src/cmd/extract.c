@@ -13,6 +13,10 @@ static const struct cmd_option extract_options[] = {
 	CMD_TARGET_OPTIONS,
 	{'s', 's', "snapshot", CMD_ARG_NONE, NULL,
 	 "the snapshot (sonde snapshot -s), not the buffer itself", "What"},
+	{'p', 'p', "tracer", CMD_ARG_REQUIRED, "TRACER",
+	 "the text of this latency tracer (irqsoff, wakeup, ...), not the events", NULL},
+	{'O', 'O', "option", CMD_ARG_REQUIRED, "OPTION",
+	 "with -p: write the text with this trace option", NULL},
 	{'o', 'o', "output", CMD_ARG_REQUIRED, "FILE", "write this file (default trace.dat)",
 	 "Output"},
 	{OPT_FILE_VERSION, 0, "file-version", CMD_ARG_REQUIRED, "6|7",
@@ -33,6 +37,8 @@ static const struct cmd_option extract_options[] = {
 struct extract_args {
 	struct record_args record;
 	struct cmd_target target;
+	const char *tracer;
+	struct record_list options;
 };
 
 static bool parse(struct extract_args *args, int argc, char **argv)
@@ -51,6 +57,12 @@ static bool parse(struct extract_args *args, int argc, char **argv)
 			continue;
 		if (id == 's')
 			plan->snapshot = true;
+		else if (id == 'p')
+			args->tracer = parser.arg;
+		else if (id == 'O' && !record_args_list(&args->record, &args->options, parser.arg))
+			return false;
+		else if (id == 'O')
+			continue;
 		else if (id != 'k' && !record_args_common(&args->record, id, parser.arg))
 			return false;
 	}
@@ -59,6 +71,14 @@ static bool parse(struct extract_args *args, int argc, char **argv)
 	if (parser.first < argc)
 		cmd_usage(args->record.command, "takes no operand: '%.80s' (-o FILE?)",
 			  argv[parser.first]);
+	else if (args->options.nr && !args->tracer)
+		cmd_usage(args->record.command,
+			  "-O changes the text of a latency tracer: give it with -p");
+	else if (args->tracer && !record_is_latency(args->tracer))
+		cmd_usage(
+			args->record.command,
+			"-p: '%.40s' is no latency tracer, so its events are extracted without -p",
+			args->tracer);
 	else if (plan->date && plan->has_ts_offset)
 		cmd_usage(args->record.command, "--date and --ts-offset exclude each other");
 	else
@@ -75,6 +95,12 @@ static bool choose(struct extract_args *args)
 	const struct kernel_targets *targets = &args->target.targets;
 	bool named = args->target.nr_names || args->target.all;
 
+	if (args->tracer && targets->nr > 1) {
+		cmd_error(args->record.command,
+			  "-p: the text of one instance fills a file; extract "
+			  "the instances one by one");
+		return false;
+	}
 	for (size_t i = 0; i < targets->nr; i++) {
 		const struct kernel_target *target = &targets->list[i];
 		bool top = !target->name[0] || !named;
@@ -89,6 +115,8 @@ static bool choose(struct extract_args *args)
 		if (!top && !record_args_add_instance(&args->record, target->name))
 			return false;
 		record_args_instance(&args->record)->source = target->name;
+		record_args_instance(&args->record)->tracer = args->tracer;
+		record_args_instance(&args->record)->options = args->options;
 	}
 	return targets->nr > 0;
 }
@@ -111,7 +139,7 @@ static int carry_out(struct extract_args *args)
 			"%llu older events had been overwritten in the buffers before; larger ones "
 			"(sonde start -b KB) keep more",
 			(unsigned long long)result.lost);
-	if (r == 0 && !args->record.plan.snapshot && !result.events)
+	if (r == 0 && !args->record.plan.snapshot && !args->tracer && !result.events)
 		cmd_note(command, "the buffers were empty");
 	record_result_done(&result);
 	return r < 0 ? CMD_FAILED : CMD_OK;

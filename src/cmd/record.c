@@ -109,8 +109,13 @@ static int run_record(const struct command *command, int argc, char **argv)
 		record_args_done(&args);
 		return CMD_USAGE;
 	}
+	if (args.daemonize && !cmd_daemon_begin(&args.daemon, command, &status)) {
+		record_args_done(&args);
+		return status;
+	}
 	r = record_run(&args.plan, record_args_say, &args, &result, &err);
 	status = finish(&args, &result, &err, r);
+	cmd_daemon_end(&args.daemon);
 	record_result_done(&result);
 	record_args_done(&args);
 	return status;

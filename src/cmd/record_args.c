@@ -288,6 +288,8 @@ bool record_args_common(struct record_args *args, int id, const char *arg)
 		return plan->tsc2nsec = true;
 	case OPT_PROC_MAP:
 		return plan->proc_map = true;
+	case OPT_DAEMONIZE:
+		return args->daemonize = true;
 	case OPT_POLL:
 		plan->interval_ms = 0;
 		return true;
@@ -341,6 +343,7 @@ void record_args_init(struct record_args *args, const struct command *command)
 {
 	*args = (struct record_args){
 		.command = command,
+		.daemon = CMD_DAEMON_INIT,
 		.plan =
 			{
 				.output = "trace.dat",
@@ -384,8 +387,12 @@ bool record_args_parse(struct record_args *args, int argc, char **argv)
 
 void record_args_say(void *ctx, enum record_say what, const char *text)
 {
-	const struct record_args *args = ctx;
+	struct record_args *args = ctx;
 
+	if (what == RECORD_SAY_STARTED) {
+		cmd_daemon_ready(&args->daemon);
+		return;
+	}
 	if (what == RECORD_SAY_ERROR) {
 		cmd_error(args->command, "%s", text);
 		return;
@@ -394,6 +401,9 @@ void record_args_say(void *ctx, enum record_say what, const char *text)
 		return;
 	switch (what) {
 	case RECORD_SAY_WAITING:
+		/* Nobody will be there to hit it. */
+		if (args->daemonize)
+			break;
 		fprintf(args->to_stderr ? stderr : stdout, "Hit Ctrl^C to stop recording\n");
 		fflush(stdout);
 		break;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "cmd/cmd.h"
+#include "cmd/daemon.h"
 #include "record/record.h"
 
 enum {
@@ -143,6 +144,9 @@ enum record_mode {
 	 "store how the time stamp counter becomes nanoseconds (for -C x86-tsc)", NULL}, \
 	{OPT_PROC_MAP, 0, "proc-map", CMD_ARG_NONE, NULL, \
 	 "store the address maps of the command and of -P", NULL}, \
+	{OPT_DAEMONIZE, 0, "daemonize", CMD_ARG_NONE, NULL, \
+	 "come back as soon as tracing is on, and record in the background until kill -INT " \
+	 "$(cat " CMD_DAEMON_PID_FILE ")", NULL}, \
 	{OPT_STDERR, 0, "stderr", CMD_ARG_NONE, NULL, "all messages to standard error", NULL},
 
 #define RECORD_OPTIONS_QUIET \
@@ -195,6 +199,8 @@ struct record_args {
 	enum record_mode mode; /* of the command; record_args_init says RECORD */
 	struct record_plan plan;
 	bool disable, quiet, to_stderr;
+	bool daemonize;
+	struct cmd_daemon daemon;
 	struct record_list removed; /* set -v -B: instances to remove */
 };
 

@@ -134,6 +134,21 @@ static int read_instance(struct session *session, size_t buffer, struct err *err
 	return r;
 }
 
+/* Options of -O change how the kernel writes the text; they are put back. */
+static int extract_text(struct session *session, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < session->nr_instances; i++) {
+		struct session_instance *inst = &session->instances[i];
+
+		for (size_t k = 0; inst->open && k < inst->plan->options.nr && r == 0; k++)
+			r = kernel_instance_option(&inst->kernel, inst->plan->options.items[k],
+						   err);
+	}
+	return r < 0 ? r : session_latency_write(session, err);
+}
+
 static int extract(struct session *session, struct record_result *result, struct err *err)
 {
 	int r = session_open(session, err);
@@ -144,6 +159,9 @@ static int extract(struct session *session, struct record_result *result, struct
 		r = open_instances(session, err);
 	if (r == 0 && session->plan->date)
 		r = measure_date(session, err);
+	session->latency = session_is_latency(session->plan);
+	if (r == 0 && session->latency)
+		return extract_text(session, err);
 	if (r == 0)
 		r = session_store_open(session, err);
 	if (r == 0)
@@ -180,7 +198,7 @@ int record_extract(const struct record_plan *plan, record_say_fn say, void *ctx,
 	closed = session_close_instances(&session, r < 0, r < 0 ? &other : err);
 	if (r == 0)
 		r = closed;
-	if (r == 0)
+	if (r == 0 && session.partial)
 		r = session_seal(&session, err);
 	ret_result->sealed = r == 0;
 	session_store_close(&session);

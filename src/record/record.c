@@ -164,7 +164,7 @@ static int wait_for_end(struct session *session, struct wait *wait, struct err *
 			return err_sys(err, -errno, "cannot wait for the end of the recording");
 		if (session->stream)
 			r = session_stream_round(session, false, err);
-		else if (n == 0)
+		else if (n == 0 && session->partial)
 			r = session_store_comms(session, err);
 		if (r < 0)
 			return r;
@@ -249,11 +249,14 @@ static int set_up(struct session *session, struct err *err)
 
 	if (r == 0)
 		r = session_setup(session, err);
-	if (r == 0 && session->plan->stream)
+	session->latency = session_is_latency(session->plan);
+	if (r == 0 && session->latency)
+		r = session_latency_prepare(session, err);
+	else if (r == 0 && session->plan->stream)
 		r = session_stream_open(session, err);
 	else if (r == 0)
 		r = session_store_open(session, err);
-	if (r == 0 && !session->stream)
+	if (r == 0 && !session->stream && !session->latency)
 		r = open_buffers(session, err);
 	if (r == 0)
 		r = session_user_open(session, err);
@@ -273,9 +276,11 @@ static int trace(struct session *session, struct wait *wait, struct err *err)
 	if (r == 0 && session->plan->command)
 		r = record_command_release(&session->command, err);
 	if (r == 0)
-		session->keep_partial = !session->stream;
+		session->keep_partial = session->partial;
 	if (r == 0 && !session->plan->command)
 		session_say(session, RECORD_SAY_WAITING, "%s", "");
+	if (r == 0)
+		session_say(session, RECORD_SAY_STARTED, "%s", "");
 	if (r == 0)
 		r = wait_for_end(session, wait, err);
 	stopped = session_switch(session, false, r < 0 ? &other : err);
@@ -284,11 +289,28 @@ static int trace(struct session *session, struct wait *wait, struct err *err)
 	/* A buffer that still fills would never be empty; drain_free leaves without the rest. */
 	if (stopped < 0)
 		return r < 0 ? r : stopped;
+	if (session->latency)
+		return r;
 	if (session->stream)
 		stopped = r < 0 ? 0 : session_stream_round(session, true, err);
 	else
 		stopped = drain_stop(session->drain, r < 0 ? &other : err);
 	return r < 0 ? r : stopped;
+}
+
+static int drain_fd(const struct session *session)
+{
+	if (session->latency)
+		return -1;
+	return session->stream ? session_stream_fd(session) : drain_failed_fd(session->drain);
+}
+
+static int finish(struct session *session, struct record_result *result, struct err *err)
+{
+	if (session->latency)
+		return session_latency_write(session, err);
+	return session->stream ? session_stream_finish(session, result, err)
+			       : session_store_finish(session, result, err);
 }
 
 static int record(struct session *session, struct wait *wait, struct record_result *result,
@@ -312,8 +334,7 @@ static int record(struct session *session, struct wait *wait, struct record_resu
 	wait->fds[WAIT_SIGNAL] = (struct pollfd){.fd = session->signal_fd, .events = POLLIN};
 	if (r == 0) {
 		wait->fds[WAIT_DRAIN] = (struct pollfd){
-			.fd = session->stream ? session_stream_fd(session)
-					      : drain_failed_fd(session->drain),
+			.fd = drain_fd(session),
 			.events = POLLIN,
 		};
 		wait->fds[WAIT_USER] = (struct pollfd){
@@ -323,8 +344,7 @@ static int record(struct session *session, struct wait *wait, struct record_resu
 		r = trace(session, wait, err);
 	}
 	if (r == 0)
-		r = session->stream ? session_stream_finish(session, result, err)
-				    : session_store_finish(session, result, err);
+		r = finish(session, result, err);
 	session_stream_close(session);
 	/* Give the instances back before the work of sealing; the raw files keep them busy. */
 	drain_free(session->drain);
@@ -366,7 +386,7 @@ int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
 	r = signals_take(&session, err);
 	if (r == 0)
 		r = record(&session, &wait, ret_result, err);
-	if (r == 0 && !plan->stream)
+	if (r == 0 && session.partial)
 		r = session_seal(&session, err);
 	ret_result->sealed = r == 0 && !plan->stream;
 	ret_result->unknown_events = session.unknown_events;

@@ -15,6 +15,7 @@
 
 enum record_say {
 	RECORD_SAY_WAITING, /* tracing is on and there is no command: until a signal */
+	RECORD_SAY_STARTED, /* tracing is on */
 	RECORD_SAY_TRACER,  /* text: the tracer that was set */
 	RECORD_SAY_WARNING, /* text: one sentence */
 	RECORD_SAY_ERROR,   /* text: recording has failed while the command runs on */
@@ -87,6 +88,9 @@ int record_start(const struct record_plan *plan, record_say_fn say, void *ctx,
  */
 int record_extract(const struct record_plan *plan, record_say_fn say, void *ctx,
 		   struct record_result *ret_result, struct err *err) _must_check_;
+
+/* Whether a tracer's outcome is the text of its longest latency. */
+bool record_is_latency(const char *tracer);
 
 /* Join a further -f to a rule's filter: (a)&&(b). */
 int record_rule_filter(struct record_rule *rule, const char *filter) _must_check_;

@@ -62,6 +62,7 @@ struct session {
 	struct session_user user;
 	int64_t date_offset;
 	const char *unknown_events;
+	bool latency; /* the output is a latency tracer's text */
 	bool signalled;
 };
 
@@ -114,6 +115,15 @@ typedef int (*session_option_fn)(void *to, uint16_t id, const void *data, size_t
 				 struct err *err);
 int session_store_options(struct session *session, session_option_fn put, void *to, struct err *err)
 	_must_check_;
+/*
+ * Latency tracers keep the worst case as text and hardly anything else: that text is the file.
+ * latency.c
+ */
+bool session_is_latency(const struct record_plan *plan);
+/* Only one instance, and nothing that needs its events; the longest latency begins at 0. */
+int session_latency_prepare(struct session *session, struct err *err) _must_check_;
+/* The text as it is now into the output, in place of all data. */
+int session_latency_write(struct session *session, struct err *err) _must_check_;
 /* OUT from OUT.partial. record.c */
 int session_seal(struct session *session, struct err *err) _must_check_;
 /* OUT.partial: made, filled with the options of the end, sealed. store.c */

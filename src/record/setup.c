@@ -207,6 +207,11 @@ static int setup_instance(struct session *session, struct session_instance *inst
 		r = apply_rule(session, inst, &plan->rules[i], err);
 	if (r == 0 && plan->tracer)
 		session_say(session, RECORD_SAY_TRACER, "%s", plan->tracer);
+	if (r == 0 && plan->tracer && !strcmp(plan->tracer, "blk"))
+		session_say(
+			session, RECORD_SAY_WARNING,
+			"the tracer blk sees the devices for which it is switched on: "
+			"echo 1 > /sys/block/DEVICE/trace/enable; -e block needs no such thing");
 	return r;
 }
 
