@@ -53,7 +53,7 @@ static const struct {
 	{OPT_COMPRESSION, "--compression", NO_FILE, false},
 	{OPT_PROC_MAP, "--proc-map", NO_FILE, false},
 	{OPT_DAEMONIZE, "--daemonize", NO_FILE, false},
-	{'a', "-a", NO_READ, true},
+	{'a', "-a", NO_FILE, false},
 	{'s', "-s", NO_READ, true},
 	{'r', "-r", NO_READ, true},
 	{OPT_POLL, "--poll", NO_READ, true},

@@ -16,11 +16,15 @@ static const struct cmd_option stream_options[] = {
 	RECORD_OPTIONS_HOW
 	{'s', 's', NULL, CMD_ARG_REQUIRED, "US",
 	 "show what has been traced at least this often (default 100000)", NULL},
+	{'r', 'r', NULL, CMD_ARG_REQUIRED, "PRIORITY", "run sonde itself with SCHED_FIFO", NULL},
+	{OPT_POLL, 0, "poll", CMD_ARG_NONE, NULL, "look for events without ever sleeping", NULL},
+	RECORD_OPTIONS_KEEP
 	{OPT_DATE, 0, "date", CMD_ARG_NONE, NULL, "show times of day", "Output"},
 	{OPT_TSC2NSEC, 0, "tsc2nsec", CMD_ARG_NONE, NULL,
 	 "show the counts of -C x86-tsc as seconds", NULL},
 	{OPT_TS_OFFSET, 0, "ts-offset", CMD_ARG_REQUIRED, "NS", "add this to every time", NULL},
 	{OPT_STDERR, 0, "stderr", CMD_ARG_NONE, NULL, "all messages to standard error", NULL},
+	{'a', 'a', NULL, CMD_ARG_NONE, NULL, NULL, NULL},
 	RECORD_OPTIONS_QUIET RECORD_OPTIONS_NO_FILE RECORD_OPTIONS_ELSEWHERE
 	{0},
 };

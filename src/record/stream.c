@@ -9,6 +9,7 @@
  * lost is counted in the pages themselves.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -155,6 +156,16 @@ static int refuse_sampled(const struct session *session, struct err *err)
 	return 0;
 }
 
+/* The command was forked before and is not concerned. */
+static int make_realtime(int priority, struct err *err)
+{
+	struct sched_param param = {.sched_priority = priority};
+
+	if (priority && sched_setscheduler(0, SCHED_FIFO, &param) < 0)
+		return err_sys(err, -errno, "cannot get real-time priority %d", priority);
+	return 0;
+}
+
 int session_stream_open(struct session *session, struct err *err)
 {
 	struct stream *stream = mem_zalloc(sizeof(*stream));
@@ -166,6 +177,8 @@ int session_stream_open(struct session *session, struct err *err)
 	session->stream = stream;
 	stream->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	r = refuse_sampled(session, err);
+	if (r == 0)
+		r = make_realtime(session->plan->rt_priority, err);
 	if (r == 0 && stream->epoll_fd < 0)
 		r = err_sys(err, -errno, "cannot wait for the ring buffers");
 	if (r == 0)
