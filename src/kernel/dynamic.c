@@ -153,6 +153,64 @@ int kernel_dynamic_taken(const struct tracefs *fs, const char *group, const char
 		       definitions_file(fs, PROBE_KERNEL));
 }
 
+/* Whether the definition that a line of dynamic_events shows is in the journal of another session.
+ */
+static bool is_of_others(const struct tracefs *fs, const struct kernel_journal *journal,
+			 const char *name)
+{
+	_cleanup_out_ struct out line = {0};
+	long holder;
+
+	out_printf(&line, "-:%s", name);
+	holder = line.failed ? 0 : kernel_journal_holder(fs->state, out_cstr(&line));
+	if (holder == -1)
+		return !kernel_journal_is_kept(journal);
+	return holder && holder != (long)getpid();
+}
+
+/* Clear the hit of GROUP/EVENT, cut in place; 1 when there was one. */
+static size_t spare_event(const struct kernel_events *events, bool *hits, char *name)
+{
+	char *slash = strchr(name, '/');
+
+	if (!slash)
+		return 0;
+	*slash = '\0';
+	for (size_t i = 0; i < events->nr; i++) {
+		if (!hits[i] || strcmp(events->list[i].system, name) != 0 ||
+		    strcmp(events->list[i].name, slash + 1) != 0)
+			continue;
+		hits[i] = false;
+		return 1;
+	}
+	return 0;
+}
+
+size_t kernel_dynamic_spare(const struct tracefs *fs, const struct kernel_journal *journal,
+			    const struct kernel_events *events, bool *hits)
+{
+	const char *file = definitions_file(fs, PROBE_USER);
+	_cleanup_free_ char *text = NULL;
+	struct err ignored;
+	size_t nr = 0;
+	char *save;
+
+	if (!tracefs_exists(fs->path, file) ||
+	    tracefs_read(fs->path, file, "list the probes", TEXT_BYTES, &text, NULL, &ignored) < 0)
+		return 0;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *name = strchr(line, ':');
+
+		if (!name)
+			continue;
+		name++;
+		name[strcspn(name, " ")] = '\0';
+		if (is_of_others(fs, journal, name))
+			nr += spare_event(events, hits, name);
+	}
+	return nr;
+}
+
 /* --- making --- */
 
 /* A symbol of the kernel that is spelt nearly so, in `text` (kallsyms, cut in place), or NULL. */
@@ -229,6 +287,23 @@ static int no_reason(enum probe_kind kind, int code, const char *text, struct er
 		       text, err_name(code));
 }
 
+/* What stands for $argN where the kernel knows no function but an address. */
+static void no_arguments(struct err *err)
+{
+	struct err reason = *err;
+#if defined(__x86_64__)
+	const char *registers = ": %di %si %dx %cx %r8 %r9";
+#elif defined(__aarch64__)
+	const char *registers = ": %x0 to %x7";
+#else
+	const char *registers = "";
+#endif
+
+	err_set(err, reason.code,
+		"%s\na uprobe has no $argN; at a function's start its arguments are in registers%s",
+		reason.text, registers);
+}
+
 /* Why the kernel does not take a definition. */
 static int refused(const struct tracefs *fs, int code, enum probe_kind kind, const char *text,
 		   struct err *err)
@@ -250,6 +325,8 @@ static int refused(const struct tracefs *fs, int code, enum probe_kind kind, con
 		  "the kernel does not accept the probe: %.100s", message);
 	if (strstr(message, "symbol") || strstr(message, "address"))
 		suggest(fs, kind, text, err);
+	if (kind == PROBE_USER && strstr(text, "$arg"))
+		no_arguments(err);
 	return code;
 }
 

@@ -8,9 +8,11 @@
 #define SONDE_KERNEL_DYNAMIC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/err.h"
 #include "expr/probe.h"
+#include "kernel/events.h"
 #include "kernel/journal.h"
 #include "kernel/tracefs.h"
 
@@ -37,6 +39,13 @@ int kernel_dynamic_taken(const struct tracefs *fs, const char *group, const char
 int kernel_dynamic_create(const struct tracefs *fs, struct kernel_journal *journal,
 			  enum probe_kind kind, const char *group, const char *event,
 			  const char *text, bool more, struct err *err) _must_check_;
+
+/*
+ * Clear the hits of probes that another session of sonde has made: enabled here, they could not be
+ * removed when that session ends. For patterns that do not name one. Returns how many.
+ */
+size_t kernel_dynamic_spare(const struct tracefs *fs, const struct kernel_journal *journal,
+			    const struct kernel_events *events, bool *hits);
 
 /*
  * Write `text`, "-:GROUP/EVENT", to dir/file. One that is still enabled somewhere is tried for a

@@ -3,6 +3,7 @@
 #include "base/test.h"
 
 #include <errno.h>
+#include <sys/wait.h>
 
 #include "base/io.h"
 #include "base/mem.h"
@@ -148,6 +149,47 @@ TEST(names_that_are_taken)
 	CHECK(strstr(own.text, pid));
 	kernel_journal_release(journal);
 	fake_done(fs);
+}
+
+/* A journal of another process, which has this line to undo. */
+static void put_other_journal(const char *line)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct err err;
+
+		_exit(kernel_journal_push(fake_journal(), KERNEL_UNDO_PROBE, root, "dynamic_events",
+					  line, &err) != 0);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child || status)
+		abort();
+}
+
+TEST(probes_of_other_sondes_are_spared)
+{
+	struct tracefs *fs = begin();
+	struct kernel_journal *journal = fake_journal();
+	bool hits[4] = {true, true, true, false};
+	struct kernel_events events;
+	struct err err;
+	size_t nr;
+
+	CHECK_EQ(kernel_events_parse(&events, "g:mine\ng:other\ng:theirs\ng:theirs2\n"), 0);
+	put("dynamic_events", "p:g/mine /x:0x1\np:g/theirs /x:0x2 a=%di\nr4:g/other f\n"
+			      "p:g/theirs2 f\n");
+	put_other_journal("-:g/theirs");
+	put_other_journal("-:g/theirs2");
+	CHECK_EQ(kernel_journal_push(journal, KERNEL_UNDO_PROBE, root, "dynamic_events", "-:g/mine",
+				     &err),
+		 0);
+	nr = kernel_dynamic_spare(fs, journal, &events, hits);
+	kernel_journal_release(journal);
+	kernel_events_done(&events);
+	fake_done(fs);
+	CHECK_EQ(nr, 1);
+	CHECK(hits[0] && hits[1] && !hits[2] && !hits[3]);
 }
 
 /* Busy as long as it is enabled somewhere; then it says where. */

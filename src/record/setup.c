@@ -7,10 +7,26 @@
 
 #include "base/mem.h"
 #include "kernel/control.h"
+#include "kernel/dynamic.h"
 #include "kernel/reset.h"
 #include "kernel/tuning.h"
 #include "record/probes.h"
 #include "record/session.h"
+
+/* `all` and the like leave out what other sessions of sonde have made for themselves. */
+static void spare_probes(struct session *session, const char *pattern, bool *hits)
+{
+	size_t spared = 0;
+
+	if (!strchr(pattern, ':') || strpbrk(pattern, "*?["))
+		spared =
+			kernel_dynamic_spare(session->fs, session->journal, &session->events, hits);
+	if (spared)
+		session_say(session, RECORD_SAY_WARNING,
+			    "%zu probes that other sondes have made for themselves are left out of "
+			    "'%.80s'; they would have to stay until this one ends",
+			    spared, pattern);
+}
 
 static int apply_rule(struct session *session, struct session_instance *inst,
 		      const struct record_rule *rule, struct err *err)
@@ -34,6 +50,7 @@ static int apply_rule(struct session *session, struct session_instance *inst,
 		session_say(session, RECORD_SAY_WARNING, "%s; ignored", err->text);
 		return 0;
 	}
+	spare_probes(session, pattern, hits);
 	for (size_t i = 0; i < events->nr; i++)
 		session->stored[i] |= hits[i];
 	if (!rule->filter && !inst->kernel.created && !session->plan->keep_before)
