@@ -63,6 +63,11 @@ int dat_partial_seal(struct dat_partial *partial, const char *out, int version, 
 /* The same for a directory that a recorder left behind. */
 int dat_partial_seal_dir(const char *path, const char *out, int version, struct err *err)
 	_must_check_;
+/*
+ * The same, and the directory stays: what there is of it now, also while it is being written. A
+ * page that is just coming is not in it.
+ */
+int dat_partial_copy(const char *path, const char *out, int version, struct err *err) _must_check_;
 /* Leaves the directory in place, as kill -9 would. NULL is legal. */
 void dat_partial_abandon(struct dat_partial *partial);
 

@@ -81,7 +81,7 @@ static int write_sealed(struct dat *dat, const char *temp, int version, struct e
 	return dat_writer_finish(writer, err);
 }
 
-int dat_partial_seal_dir(const char *path, const char *out, int version, struct err *err)
+int dat_partial_copy(const char *path, const char *out, int version, struct err *err)
 {
 	_cleanup_out_ struct out temp = {0};
 	struct dat *dat;
@@ -102,10 +102,16 @@ int dat_partial_seal_dir(const char *path, const char *out, int version, struct 
 		if (r < 0)
 			err_sys(err, r, "%s: cannot be made", out);
 	}
-	if (r < 0) {
+	if (r < 0)
 		(void)!io_unlink(temp.buf);
-		return r;
-	}
-	dat_partial_remove(path);
-	return 0;
+	return r;
+}
+
+int dat_partial_seal_dir(const char *path, const char *out, int version, struct err *err)
+{
+	int r = dat_partial_copy(path, out, version, err);
+
+	if (r == 0)
+		dat_partial_remove(path);
+	return r;
 }
