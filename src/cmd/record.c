@@ -162,6 +162,12 @@ const struct command cmd_record = {
 		"  sonde record -p hwlat -O tracing_thresh=20 sleep 60\n"
 		"  sonde record -p timerlat -O timerlat_period_us=500 -e irq ./load\n"
 		"\n"
+		"A trigger (-R) that the kernel lacks (traceon, traceoff, enable_event, "
+		"disable_event) is carried out by sonde, a little after its event. snapshot copies "
+		"what has been recorded to OUTPUT.snapshot.dat.\n"
+		"\n"
+		"  sonde record -e sched -R 'snapshot:1 if prev_prio < 50' ./load\n"
+		"\n"
 		"While it records, OUTPUT.partial/ is readable by `sonde report`, also after the "
 		"recorder was killed.",
 	.options = record_options,

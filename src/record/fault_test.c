@@ -155,7 +155,8 @@ static const struct record_stream shown_stream = {shown_begin, shown_pages, show
 						  &shown};
 
 static const char *tracer; /* in user space, since the made-up kernel does not have it */
-static char out_path[300], partial_path[320], symbols_path[300];
+static char out_path[300], snapshot_path[320], sealing_path[340], partial_path[320],
+	symbols_path[300];
 
 static int record_once(struct err *err)
 {
@@ -179,7 +180,7 @@ static int record_once(struct err *err)
 		.output = out_path,
 		.version = 7,
 		.compression = DAT_ZSTD,
-		.interval_ms = 1000,
+		.interval_ms = tracer ? 2 : 1000, /* a snapshot waits for two */
 		.command = command,
 		.version_text = "sonde test",
 		.stream = shown.wanted ? &shown_stream : NULL,
@@ -187,6 +188,8 @@ static int record_once(struct err *err)
 	struct record_result result;
 	int r;
 
+	if (tracer)
+		own.rules[0].triggers = (struct record_list){.items = {"snapshot:1"}, .nr = 1};
 	shown.ended = false;
 	r = record_run(&plan, say, NULL, &result, err);
 	record_result_done(&result);
@@ -222,6 +225,8 @@ static void begin(void)
 	put("kallsyms", "ffffffff81000000 T _text\n");
 	snprintf(symbols_path, sizeof(symbols_path), "%s/kallsyms", root);
 	snprintf(out_path, sizeof(out_path), "%s/out.dat", root);
+	snprintf(snapshot_path, sizeof(snapshot_path), "%s.snapshot.dat", out_path);
+	snprintf(sealing_path, sizeof(sealing_path), "%s.sealing", snapshot_path);
 	snprintf(partial_path, sizeof(partial_path), "%s.partial", out_path);
 }
 
@@ -258,6 +263,7 @@ static long readable(const char *path)
 static void clean(void)
 {
 	unlink(out_path);
+	unlink(snapshot_path);
 	fake_remove("out.dat.partial");
 	close(ring_fd);
 	ring_fd = -1;
@@ -370,8 +376,8 @@ TEST(sweep_memory)
 }
 
 /*
- * With a tracer in user space: its threads and its second instance are given back too. What it
- * writes differs from run to run, so of the file only that it can be opened is looked at.
+ * With a tracer and a trigger in user space: their threads and instances are given back too. What
+ * it writes differs from run to run, so of the file only that it can be opened is looked at.
  */
 static void check_traced(int r, const struct err *err)
 {
@@ -388,11 +394,19 @@ static void check_traced(int r, const struct err *err)
 	CHECK_EQ(dat->nr_buffers, 2);
 	CHECK_STR(dat->buffers[1].name, "hwlat");
 	dat_close(dat);
+	/* A snapshot is there in whole or not at all. */
+	CHECK(!there(sealing_path));
+	if (r == 0 && !fault_fired())
+		CHECK(there(snapshot_path));
+	if (!there(snapshot_path))
+		return;
+	CHECK_EQ(dat_open(&dat, snapshot_path, &reason), 0);
+	dat_close(dat);
 }
 
 static void sweep_tracer(enum fault_what what, int code)
 {
-	_cleanup_(fault_done) struct fault_sweep faults = {.what = what, .code = code};
+	_cleanup_(fault_done) struct fault_sweep faults = {.what = what, .code = code, .step = 3};
 
 	begin();
 	tracer = "hwlat";

@@ -151,13 +151,22 @@ static bool is_over(struct session *session, struct wait *wait)
 	return session->plan->nr_pids && !wait->nr_pids;
 }
 
+/* A snapshot is a file too, and has the names that are known by then. */
+static int comms_every_ms(const struct session *session)
+{
+	return triggers_count(session->triggers)
+		       ? (int)MIN(session_interval_ms(session), COMMS_EVERY_MS)
+		       : COMMS_EVERY_MS;
+}
+
 static int wait_for_end(struct session *session, struct wait *wait, struct err *err)
 {
 	bool said = false;
 
 	while (!is_over(session, wait)) {
 		int n = poll(wait->fds, wait->nr,
-			     session->stream ? (int)session->plan->interval_ms : COMMS_EVERY_MS);
+			     session->stream ? (int)session->plan->interval_ms
+					     : comms_every_ms(session));
 		int r = 0;
 
 		if (n < 0 && errno != EINTR)
@@ -219,7 +228,7 @@ static int open_buffers(struct session *session, struct err *err)
 
 	if (r == 0)
 		r = drain_new(&session->drain, session->partial, session->names,
-			      session->plan->interval_ms, err);
+			      session_interval_ms(session), err);
 
 	for (size_t i = 0; i < session->nr_instances && r == 0; i++) {
 		const struct session_instance *inst = &session->instances[i];
@@ -259,6 +268,8 @@ static int set_up(struct session *session, struct err *err)
 	if (r == 0 && !session->stream && !session->latency)
 		r = open_buffers(session, err);
 	if (r == 0)
+		r = session_triggers_open(session, err);
+	if (r == 0)
 		r = session_user_open(session, err);
 	if (r == 0)
 		r = session_setup_pids(session, err);
@@ -272,6 +283,8 @@ static int trace(struct session *session, struct wait *wait, struct err *err)
 	int r = session_switch(session, true, err), stopped, measured;
 
 	if (r == 0)
+		r = triggers_start(session->triggers, err);
+	if (r == 0)
 		r = session_user_start(session, err);
 	if (r == 0 && session->plan->command)
 		r = record_command_release(&session->command, err);
@@ -284,6 +297,7 @@ static int trace(struct session *session, struct wait *wait, struct err *err)
 	if (r == 0)
 		r = wait_for_end(session, wait, err);
 	stopped = session_switch(session, false, r < 0 ? &other : err);
+	session_triggers_stop(session);
 	measured = session_user_stop(session, r < 0 || stopped < 0 ? &other : err);
 	r = r < 0 ? r : measured;
 	/* A buffer that still fills would never be empty; drain_free leaves without the rest. */
@@ -350,6 +364,8 @@ static int record(struct session *session, struct wait *wait, struct record_resu
 	drain_free(session->drain);
 	session->drain = NULL;
 	closed = session_user_close(session, r < 0 ? &other : err);
+	r = r < 0 ? r : closed;
+	closed = session_triggers_close(session, r < 0 ? &other : err);
 	r = r < 0 ? r : closed;
 	closed = session_close_instances(session, r < 0, r < 0 ? &other : err);
 	return r < 0 ? r : closed;

@@ -139,6 +139,11 @@ int session_close_instances(struct session *session, bool failed, struct err *er
 
 void session_free(struct session *session)
 {
+	struct err ignored;
+
+	/* Those that were never opened: nothing can fail. */
+	if (session_triggers_close(session, &ignored) < 0)
+		session->triggers = NULL;
 	drain_free(session->drain);
 	mem_free(session->partial_path);
 	kernel_metadata_done(&session->metadata);

@@ -9,6 +9,7 @@
 #include "record/comms.h"
 #include "record/drain.h"
 #include "record/record.h"
+#include "record/triggers.h"
 #include "record/usertracer.h"
 
 struct session_instance {
@@ -60,6 +61,7 @@ struct session {
 	struct names_reader *reader; /* of a session that reads by itself, without drain */
 	struct comms comms;
 	struct session_user user;
+	struct triggers *triggers; /* those that the kernel does not carry out; NULL: none */
 	int64_t date_offset;
 	const char *unknown_events;
 	bool latency; /* the output is a latency tracer's text */
@@ -158,5 +160,20 @@ const char *session_clock(const struct session *session, const struct record_ins
 int session_user_stats(const struct session *session, uint32_t cpu,
 		       struct kernel_cpu_stats *ret_stats, char **ret_text) _must_check_;
 uint64_t session_user_bytes(const struct session *session, uint32_t cpu);
+
+/*
+ * Triggers: session_trigger gives one to the kernel, or keeps it to be carried out by sonde; then
+ * it is opened when the drain's threads are known, and runs while tracing does. sessiontriggers.c
+ */
+int session_trigger(struct session *session, struct session_instance *inst, const bool *hits,
+		    const char *text, struct err *err) _must_check_;
+/* An error when sonde would have to: for tracing without a recorder. */
+int session_triggers_refuse(const struct session *session, struct err *err) _must_check_;
+int session_triggers_open(struct session *session, struct err *err) _must_check_;
+/* A failure is said, since what is recorded is whole all the same. */
+void session_triggers_stop(struct session *session);
+int session_triggers_close(struct session *session, struct err *err);
+/* How long data may wait in the kernel. */
+unsigned int session_interval_ms(const struct session *session);
 
 #endif

@@ -64,8 +64,7 @@ static int apply_rule(struct session *session, struct session_instance *inst,
 			    "recorded without it",
 			    without, rule->events);
 	for (size_t i = 0; i < rule->triggers.nr && r == 0; i++)
-		r = kernel_instance_trigger(&inst->kernel, events, hits, rule->triggers.items[i],
-					    err);
+		r = session_trigger(session, inst, hits, rule->triggers.items[i], err);
 	if (r == 0)
 		r = kernel_instance_enable(&inst->kernel, events, hits, !rule->disable, err);
 	return r;
@@ -322,17 +321,19 @@ static void exclude_own(struct session *session, struct kernel_instance *kernel)
 {
 	const pid_t *tids;
 	size_t nr = session->drain ? drain_tids(session->drain, &tids) : 0;
-	_cleanup_free_ pid_t *pids = mem_calloc(nr + 1, sizeof(*pids));
+	_cleanup_free_ pid_t *pids = mem_calloc(nr + 2, sizeof(*pids));
 	struct err ignored;
 
 	if (!pids)
 		return;
-	pids[0] = getpid();
 	if (nr)
-		memcpy(pids + 1, tids, nr * sizeof(*pids));
-	if (kernel_instance_pids(kernel, "set_event_notrace_pid", pids, nr + 1, &ignored) < 0)
+		memcpy(pids, tids, nr * sizeof(*pids));
+	pids[nr++] = getpid();
+	if (triggers_tid(session->triggers))
+		pids[nr++] = triggers_tid(session->triggers);
+	if (kernel_instance_pids(kernel, "set_event_notrace_pid", pids, nr, &ignored) < 0)
 		return;
-	if (kernel_instance_pids(kernel, "set_ftrace_notrace_pid", pids, nr + 1, &ignored) < 0)
+	if (kernel_instance_pids(kernel, "set_ftrace_notrace_pid", pids, nr, &ignored) < 0)
 		return;
 }
 

@@ -20,6 +20,8 @@ static int set_up(struct session *session, struct err *err)
 	if (r == 0)
 		r = session_user_refuse(session, err);
 	if (r == 0)
+		r = session_triggers_refuse(session, err);
+	if (r == 0)
 		r = session_setup_pids(session, err);
 	if (r == 0 && !session->plan->only_set)
 		r = session_switch(session, true, err);

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a recording and the triggers meet that sonde carries out in place of the kernel. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "kernel/triggers.h"
+#include "record/session.h"
+
+#define SNAPSHOT_INTERVAL_MS 100u
+
+static bool is_snapshot(const char *text)
+{
+	return trigger_command_len(text) == 8 && !memcmp(text, "snapshot", 8);
+}
+
+/*
+ * The kernel's own snapshot takes the buffer away from whoever reads it: those events would be
+ * missing in the file, and the snapshot would go with our instance. An instance that stays is its
+ * owner's, and gets what was asked for.
+ */
+static bool is_ours(const struct session *session, const struct session_instance *inst,
+		    const struct kernel_event *event, const char *text)
+{
+	size_t len = trigger_command_len(text);
+
+	if (text[0] == '!')
+		return false;
+	if (is_snapshot(text) && inst->kernel.created && !session->plan->keep_after)
+		return true;
+	return kernel_trigger_missing(session->fs, event, text, len);
+}
+
+/* Not one that sonde stands in for, and not one the kernel has: let the kernel say so. */
+static bool can_stand_in(const char *text, struct err *err)
+{
+	struct trigger_rule rule;
+
+	return trigger_rule_parse(&rule, text, err) != -ENOTSUP ||
+	       !strncmp(text, "stacktrace", trigger_command_len(text));
+}
+
+int session_trigger(struct session *session, struct session_instance *inst, const bool *hits,
+		    const char *text, struct err *err)
+{
+	const struct kernel_events *events = &session->events;
+	size_t first = 0, event;
+	int r;
+
+	while (first < events->nr && !hits[first])
+		first++;
+	if (first == events->nr || !is_ours(session, inst, &events->list[first], text) ||
+	    !can_stand_in(text, err))
+		return kernel_instance_trigger(&inst->kernel, events, hits, text, err);
+	if (session->plan->stream && is_snapshot(text))
+		return err_set(err, -ENOTSUP,
+			       "the trigger '%.100s' copies a recording, and nothing is recorded "
+			       "here; use sonde record",
+			       text);
+	r = triggers_add(&session->triggers, events, &inst->kernel, hits, text, err);
+	if (r < 0)
+		return r;
+	event = triggers_event(session->triggers, triggers_count(session->triggers) - 1);
+	if (event < events->nr)
+		session->stored[event] = true;
+	return 0;
+}
+
+int session_triggers_refuse(const struct session *session, struct err *err)
+{
+	if (!triggers_count(session->triggers))
+		return 0;
+	return err_set(err, -ENOTSUP,
+		       "the trigger '%.100s' is not carried out by this kernel; sonde can do that "
+		       "as long as it runs itself: sonde record -R ...",
+		       triggers_text(session->triggers, 0));
+}
+
+unsigned int session_interval_ms(const struct session *session)
+{
+	unsigned int interval = session->plan->interval_ms;
+
+	return triggers_count(session->triggers) ? MIN(interval, SNAPSHOT_INTERVAL_MS) : interval;
+}
+
+int session_triggers_open(struct session *session, struct err *err)
+{
+	struct triggers_options options = {
+		.fs = session->fs,
+		.journal = session->journal,
+		.events = &session->events,
+		.partial_path = session->partial_path,
+		.output = session->plan->output,
+		.version = session->plan->version,
+		.interval_ms = session_interval_ms(session),
+		.no_filter = session->plan->own_too,
+	};
+	_cleanup_free_ pid_t *pids = NULL;
+	const pid_t *tids;
+	size_t nr;
+	int r;
+
+	if (!triggers_count(session->triggers))
+		return 0;
+	nr = session->drain ? drain_tids(session->drain, &tids) : 0;
+	pids = mem_calloc(nr + 1, sizeof(*pids));
+	if (!pids)
+		return err_sys(err, -ENOMEM, "cannot watch triggers");
+	pids[0] = getpid();
+	if (nr)
+		memcpy(pids + 1, tids, nr * sizeof(*pids));
+	r = triggers_open(session->triggers, &options, pids, nr + 1, err);
+	if (r == 0)
+		session_say(session, RECORD_SAY_WARNING,
+			    "the trigger '%.100s'%s is carried out by sonde, about a millisecond "
+			    "after its event",
+			    triggers_text(session->triggers, 0),
+			    triggers_count(session->triggers) > 1 ? " (and others)" : "");
+	return r;
+}
+
+void session_triggers_stop(struct session *session)
+{
+	struct err err;
+
+	if (triggers_stop(session->triggers, &err) < 0)
+		session_say(session, RECORD_SAY_WARNING, "a trigger could not act: %s", err.text);
+	if (triggers_snapshots(session->triggers))
+		session_say(session, RECORD_SAY_WARNING,
+			    "the last of %zu snapshots is %s.snapshot.dat",
+			    triggers_snapshots(session->triggers), session->plan->output);
+}
+
+int session_triggers_close(struct session *session, struct err *err)
+{
+	struct triggers *triggers = session->triggers;
+
+	session->triggers = NULL;
+	return triggers_free(triggers, err);
+}

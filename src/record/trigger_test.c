@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* Triggers that sonde carries out: how they are written, and when they act. */
+#include "base/test.h"
+
+#include <errno.h>
+
+#include "record/triggerrule.h"
+
+TEST(written_as_the_kernels_own)
+{
+	struct trigger_rule rule;
+	struct err err;
+
+	CHECK_EQ(trigger_rule_parse(&rule, "traceoff", &err), 0);
+	CHECK_EQ(rule.action, TRIGGER_TRACEOFF);
+	CHECK_EQ(rule.count, TRIGGER_UNLIMITED);
+	CHECK(!rule.filter);
+	CHECK_EQ(trigger_rule_parse(&rule, "traceon:3 if pid == 1 && comm ~ \"a b\"", &err), 0);
+	CHECK_EQ(rule.action, TRIGGER_TRACEON);
+	CHECK_EQ(rule.count, 3);
+	CHECK_STR(rule.filter, "pid == 1 && comm ~ \"a b\"");
+	CHECK_EQ(trigger_rule_parse(&rule, "enable_event:sched:sched_waking:2  if  x", &err), 0);
+	CHECK_EQ(rule.action, TRIGGER_ENABLE);
+	CHECK_STR(rule.system, "sched");
+	CHECK_STR(rule.event, "sched_waking");
+	CHECK_EQ(rule.count, 2);
+	CHECK_STR(rule.filter, "x");
+	CHECK_EQ(trigger_rule_parse(&rule, "disable_event:a:b", &err), 0);
+	CHECK_EQ(rule.action, TRIGGER_DISABLE);
+	CHECK_EQ(rule.count, TRIGGER_UNLIMITED);
+	CHECK_EQ(trigger_rule_parse(&rule, "snapshot:1", &err), 0);
+	CHECK_EQ(rule.action, TRIGGER_SNAPSHOT);
+}
+
+TEST(mistakes)
+{
+	static const char *const wrong[] = {
+		"traceoff:",	    "traceoff:x",	 "traceoff:-1",		"traceoff:1:2",
+		"traceoff if",	    "traceoff if ",	 "traceoff when x",	"traceoff ifx",
+		"traceoff:1x if y", "enable_event",	 "enable_event:a",	"enable_event::b",
+		"enable_event:a:",  "enable_event:a:b:", "disable_event:a:b:c",
+	};
+	struct trigger_rule rule;
+	char text[400] = "enable_event:";
+	struct err err;
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		int r = trigger_rule_parse(&rule, wrong[i], &err);
+
+		if (r != -EINVAL)
+			printf("# %s: %d\n", wrong[i], r);
+		CHECK_EQ(r, -EINVAL);
+	}
+	CHECK(strstr(err.text, "disable_event:SYSTEM:EVENT[:COUNT] [if FILTER]"));
+	memset(text + strlen(text), 'x', TRIGGER_NAME_BYTES);
+	strcat(text, ":y");
+	CHECK_EQ(trigger_rule_parse(&rule, text, &err), -EINVAL);
+	CHECK_EQ(trigger_rule_parse(&rule, "stacktrace:5", &err), -ENOTSUP);
+	CHECK(strstr(err.text, "-T records one with every event"));
+	CHECK_EQ(trigger_rule_parse(&rule, "hist:keys=pid", &err), -ENOTSUP);
+	CHECK_EQ(trigger_rule_parse(&rule, "traceoffs", &err), -ENOTSUP);
+}
+
+static struct trigger_rule parsed(const char *text)
+{
+	struct trigger_rule rule;
+	struct err err;
+
+	if (trigger_rule_parse(&rule, text, &err) < 0)
+		__builtin_trap();
+	return rule;
+}
+
+/* As in the kernel, what changes nothing costs nothing. */
+TEST(counts)
+{
+	struct trigger_state state = {.on = true};
+	struct trigger_rule off = parsed("traceoff:2"), on = parsed("traceon");
+	struct trigger_rule snapshot = parsed("snapshot:1"), enable = parsed("enable_event:a:b");
+
+	CHECK(!trigger_rule_fires(&on, &state));
+	CHECK(trigger_rule_fires(&off, &state));
+	CHECK(!state.on);
+	CHECK(!trigger_rule_fires(&off, &state));
+	CHECK_EQ(off.count, 1);
+	CHECK(trigger_rule_fires(&on, &state));
+	CHECK(state.on);
+	CHECK(trigger_rule_fires(&off, &state));
+	CHECK(trigger_rule_fires(&on, &state));
+	CHECK(!trigger_rule_fires(&off, &state));
+	CHECK(state.on);
+	CHECK(trigger_rule_fires(&snapshot, &state));
+	CHECK(!trigger_rule_fires(&snapshot, &state));
+	for (int i = 0; i < 10; i++)
+		CHECK(trigger_rule_fires(&enable, &state));
+}
+
+TEST_MAIN()
