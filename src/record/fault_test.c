@@ -91,7 +91,8 @@ static int kernel_hook(enum io_op op, const char *path, size_t *len)
 
 	/* Threads that read already may come while a further instance is made. */
 	pthread_mutex_lock(&lock);
-	follow_definitions();
+	if (op == IO_OPEN || op == IO_STAT)
+		follow_definitions();
 	if (made[0] && stat(made, &st) == 0) {
 		fill_instance();
 		made[0] = '\0';
