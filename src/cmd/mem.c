@@ -58,7 +58,7 @@ static int own_option(void *own, int id, const char *text)
 	struct mem_options *options = own;
 
 	(void)text;
-	if (id == OPT_COMPAT)
+	if (id == REPORT_OPT_COMPAT)
 		options->trace_cmd = true;
 	return REPORT_NOT_OWN; /* the version is checked where all commands have it checked */
 }
@@ -75,7 +75,7 @@ static const struct cmd_option options[] = {
 	REPORT_RANGE_ROWS,
 	REPORT_FILTER_ROWS,
 	SUMMARY_OUTPUT_ROWS,
-	{OPT_COMPAT, 0, "compat", CMD_ARG_REQUIRED, "VERSION",
+	{REPORT_OPT_COMPAT, 0, "compat", CMD_ARG_REQUIRED, "VERSION",
 	 "count as trace-cmd does, with its defects", NULL},
 	{'q', 'q', "quiet", CMD_ARG_NONE, NULL, "no warnings", "Messages"},
 	{0},

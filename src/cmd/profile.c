@@ -224,7 +224,7 @@ static int own_option(void *own, int id, const char *text)
 		return set_group(args, FUNCTIONS_BY_TASK);
 	case OPT_PER_CPU:
 		return set_group(args, FUNCTIONS_BY_CPU);
-	case OPT_BY_COMM: /* the task profile's, too */
+	case REPORT_OPT_BY_COMM: /* the task profile's, too */
 		return set_group(args, FUNCTIONS_BY_COMM) ? CMD_USAGE : REPORT_NOT_OWN;
 	case OPT_FUNCTIONS:
 		args->functions = true;
@@ -276,7 +276,7 @@ static const struct cmd_option options[] = {
 	    "all; "
 	    "default total,avg,s2,self,max"),
 	ROW(OPT_BY_TASK, 0, "by-task", NONE, NULL, "a table for each task"),
-	ROW(OPT_BY_COMM, 0, "by-comm", NONE, NULL,
+	ROW(REPORT_OPT_BY_COMM, 0, "by-comm", NONE, NULL,
 	    "a table for each name of a task; in the task profile, too"),
 	ROW(OPT_PER_CPU, 0, "per-cpu", NONE, NULL, "a table for each CPU, as the kernel's"),
 	GROUP(OPT_TASKS, 0, "tasks", NONE, NULL, "the task profile only", "Tasks"),

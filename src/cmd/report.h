@@ -8,53 +8,54 @@
 
 /* Options of several commands that read records; a letter's id is its code. */
 enum report_option {
-	OPT_CPU = 1000,
-	OPT_CPUS,
-	OPT_FIRST_EVENT,
-	OPT_LAST_EVENT,
-	OPT_EVENTS,
-	OPT_EVENT,
-	OPT_CHECK_EVENTS,
-	OPT_KALLSYMS,
-	OPT_PID,
-	OPT_COMM,
-	OPT_TASK,
-	OPT_STAT,
-	OPT_UNAME,
-	OPT_VERSION,
-	OPT_TS_OFFSET,
-	OPT_TS2SECS,
-	OPT_NODATE,
-	OPT_RAW_TS,
-	OPT_ALIGN_TS,
-	OPT_TS_DIFF,
-	OPT_TS_CHECK,
-	OPT_PROFILE,
-	OPT_BY_COMM,
-	OPT_BOUNDARY,
-	OPT_DEBUG,
-	OPT_VERBOSE,
-	OPT_COMPAT,
-	OPT_FROM,
-	OPT_TO,
-	OPT_JSON,
-	OPT_CSV,
-	OPT_FIELDS,
-	OPT_FOLLOW,
-	OPT_COLOR,
-	OPT_NO_PAGER,
+	REPORT_OPT_CPU = 1000,
+	REPORT_OPT_CPUS,
+	REPORT_OPT_FIRST_EVENT,
+	REPORT_OPT_LAST_EVENT,
+	REPORT_OPT_EVENTS,
+	REPORT_OPT_EVENT,
+	REPORT_OPT_CHECK_EVENTS,
+	REPORT_OPT_KALLSYMS,
+	REPORT_OPT_PID,
+	REPORT_OPT_COMM,
+	REPORT_OPT_TASK,
+	REPORT_OPT_STAT,
+	REPORT_OPT_UNAME,
+	REPORT_OPT_VERSION,
+	REPORT_OPT_TS_OFFSET,
+	REPORT_OPT_TS2SECS,
+	REPORT_OPT_NODATE,
+	REPORT_OPT_RAW_TS,
+	REPORT_OPT_ALIGN_TS,
+	REPORT_OPT_TS_DIFF,
+	REPORT_OPT_TS_CHECK,
+	REPORT_OPT_PROFILE,
+	REPORT_OPT_BY_COMM,
+	REPORT_OPT_BOUNDARY,
+	REPORT_OPT_DEBUG,
+	REPORT_OPT_VERBOSE,
+	REPORT_OPT_COMPAT,
+	REPORT_OPT_FROM,
+	REPORT_OPT_TO,
+	REPORT_OPT_JSON,
+	REPORT_OPT_CSV,
+	REPORT_OPT_FIELDS,
+	REPORT_OPT_FOLLOW,
+	REPORT_OPT_COLOR,
+	REPORT_OPT_NO_PAGER,
 };
 
 /* Rows for the option tables of such commands; they mean the same in all of them. */
 #define REPORT_INPUT_ROWS(input_help)                                                              \
 	{'i', 'i', "input", CMD_ARG_REQUIRED, "FILE", input_help, "Input"},                        \
-		{OPT_CPU, 0, "cpu", CMD_ARG_REQUIRED, "LIST", "only these CPUs: 0,2-4", NULL},     \
+		{REPORT_OPT_CPU,	   0,	"cpu", CMD_ARG_REQUIRED, "LIST",                   \
+		 "only these CPUs: 0,2-4", NULL},                                                  \
 	{                                                                                          \
-		OPT_KALLSYMS, 0, "kallsyms", CMD_ARG_REQUIRED, "FILE",                             \
+		REPORT_OPT_KALLSYMS, 0, "kallsyms", CMD_ARG_REQUIRED, "FILE",                      \
 			"more symbols, in the form of /proc/kallsyms", NULL                        \
 	}
 #define REPORT_RANGE_ROWS                                                                          \
-	{OPT_FROM,                                                                                 \
+	{REPORT_OPT_FROM,                                                                          \
 	 0,                                                                                        \
 	 "from",                                                                                   \
 	 CMD_ARG_REQUIRED,                                                                         \
@@ -62,9 +63,9 @@ enum report_option {
 	 "only from this time on: seconds as shown, or +TIME since the start; units s, ms, us, "   \
 	 "ns",                                                                                     \
 	 "Selection"},                                                                             \
-		{OPT_TO, 0, "to", CMD_ARG_REQUIRED, "TIME", "only up to this time", NULL},         \
+		{REPORT_OPT_TO, 0, "to", CMD_ARG_REQUIRED, "TIME", "only up to this time", NULL},  \
 	{                                                                                          \
-		OPT_TASK, 0, "task", CMD_ARG_REQUIRED, "LIST",                                     \
+		REPORT_OPT_TASK, 0, "task", CMD_ARG_REQUIRED, "LIST",                              \
 			"only these tasks: names, globs or pids", NULL                             \
 	}
 #define REPORT_FILTER_ROWS                                                                         \

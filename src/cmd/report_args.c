@@ -24,18 +24,18 @@
 
 static const struct cmd_option options[] = {
 	REPORT_INPUT_ROWS("read FILE (several are merged by time)"),
-	ROW(OPT_FOLLOW, 0, "follow", NONE, NULL,
+	ROW(REPORT_OPT_FOLLOW, 0, "follow", NONE, NULL,
 	    "go on while the recording is still being written, and end with it; lines of "
 	    "different CPUs come as their pages do"),
 
 	REPORT_RANGE_ROWS,
-	ROW(OPT_EVENT, 0, "event", ARG, "RE",
+	ROW(REPORT_OPT_EVENT, 0, "event", ARG, "RE",
 	    "only events whose name or system holds RE, or SYSTEM:EVENT; with --events or --compat "
 	    "3.1: show these formats"),
 	REPORT_FILTER_ROWS,
 	ROW('T', 'T', "filter-test", NONE, NULL, "print the -F filters as understood, and stop"),
-	ROW(OPT_PID, 0, "pid", ARG, "LIST", "events of, or about, these pids"),
-	ROW(OPT_COMM, 0, "comm", ARG, "LIST", "events of, or about, tasks of these names"),
+	ROW(REPORT_OPT_PID, 0, "pid", ARG, "LIST", "events of, or about, these pids"),
+	ROW(REPORT_OPT_COMM, 0, "comm", ARG, "LIST", "events of, or about, tasks of these names"),
 	ROW('I', 'I', "no-irqs", NONE, NULL, "no events in hard interrupts"),
 	ROW('S', 'S', "no-softirqs", NONE, NULL, "no events in soft interrupts"),
 
@@ -48,53 +48,62 @@ static const struct cmd_option options[] = {
 	ROW('L', 'L', NULL, NONE, NULL,
 	    "as -N: there are no system-wide handlers but the built-in"),
 	ROW('O', 'O', NULL, ARG, "OPTION", "option of a handler, [PLUGIN:]NAME[=VALUE]"),
-	ROW(OPT_COMPAT, 0, "compat", ARG, "VERSION",
+	ROW(REPORT_OPT_COMPAT, 0, "compat", ARG, "VERSION",
 	    "layout of trace-cmd VERSION: 3.1 or 3.4 (the default)"),
-	ROW(OPT_JSON, 0, "json", NONE, NULL, "one JSON object a line"),
-	ROW(OPT_CSV, 0, "csv", NONE, NULL, "comma-separated values"),
-	ROW(OPT_FIELDS, 0, "fields", ARG, "LIST",
+	ROW(REPORT_OPT_JSON, 0, "json", NONE, NULL, "one JSON object a line"),
+	ROW(REPORT_OPT_CSV, 0, "csv", NONE, NULL, "comma-separated values"),
+	ROW(REPORT_OPT_FIELDS, 0, "fields", ARG, "LIST",
 	    "columns of --csv: ts cpu task pid flags file instance system event text, or fields of "
 	    "events"),
-	ROW(OPT_COLOR, 0, "color", CMD_ARG_OPTIONAL, "WHEN", "auto (the default), always or never"),
-	ROW(OPT_NO_PAGER, 0, "no-pager", NONE, NULL, "no pager on a terminal"),
+	ROW(REPORT_OPT_COLOR, 0, "color", CMD_ARG_OPTIONAL, "WHEN",
+	    "auto (the default), always or never"),
+	ROW(REPORT_OPT_NO_PAGER, 0, "no-pager", NONE, NULL, "no pager on a terminal"),
 
-	GROUP(OPT_TS_OFFSET, 0, "ts-offset", ARG, "N", "add N to the times of the file before",
-	      "Time"),
-	ROW(OPT_TS2SECS, 0, "ts2secs", ARG, "HZ", "the clock counts HZ a second: show seconds"),
-	ROW(OPT_NODATE, 0, "nodate", NONE, NULL, "ignore the wall-clock offset of record --date"),
-	ROW(OPT_RAW_TS, 0, "raw-ts", NONE, NULL, "times as recorded, without any correction"),
-	ROW(OPT_ALIGN_TS, 0, "align-ts", NONE, NULL, "times since the first event"),
-	ROW(OPT_TS_DIFF, 0, "ts-diff", NONE, NULL, "show the time since the line before"),
-	ROW(OPT_TS_CHECK, 0, "ts-check", NONE, NULL, "warn when time goes backwards on a CPU"),
+	GROUP(REPORT_OPT_TS_OFFSET, 0, "ts-offset", ARG, "N",
+	      "add N to the times of the file before", "Time"),
+	ROW(REPORT_OPT_TS2SECS, 0, "ts2secs", ARG, "HZ",
+	    "the clock counts HZ a second: show seconds"),
+	ROW(REPORT_OPT_NODATE, 0, "nodate", NONE, NULL,
+	    "ignore the wall-clock offset of record --date"),
+	ROW(REPORT_OPT_RAW_TS, 0, "raw-ts", NONE, NULL,
+	    "times as recorded, without any correction"),
+	ROW(REPORT_OPT_ALIGN_TS, 0, "align-ts", NONE, NULL, "times since the first event"),
+	ROW(REPORT_OPT_TS_DIFF, 0, "ts-diff", NONE, NULL, "show the time since the line before"),
+	ROW(REPORT_OPT_TS_CHECK, 0, "ts-check", NONE, NULL,
+	    "warn when time goes backwards on a CPU"),
 
 	GROUP('w', 'w', "wakeup", NONE, NULL, "wake-up latencies, and their summary", "Summaries"),
-	ROW(OPT_PROFILE, 0, "profile", NONE, NULL, "where the tasks spent their time"),
+	ROW(REPORT_OPT_PROFILE, 0, "profile", NONE, NULL, "where the tasks spent their time"),
 	ROW('G', 'G', "global", NONE, NULL, "with --profile: interrupts belong to the CPU"),
 	ROW('H', 'H', "hooks", ARG, "HOOK", "with --profile: connect two events"),
-	ROW(OPT_BY_COMM, 0, "by-comm", NONE, NULL, "with --profile: tasks of one name are one"),
+	ROW(REPORT_OPT_BY_COMM, 0, "by-comm", NONE, NULL,
+	    "with --profile: tasks of one name are one"),
 
 	GROUP('e', 'e', "endian", NONE, NULL, "byte order of the file and of this machine",
 	      "About the file"),
 	ROW('p', 'p', "page-size", NONE, NULL, "page size of the file and of this machine"),
 	ROW('E', 'E', NULL, NONE, NULL, "names of the recorded event formats"),
-	ROW(OPT_EVENTS, 0, "events", NONE, NULL, "the recorded event formats"),
-	ROW(OPT_CHECK_EVENTS, 0, "check-events", NONE, NULL,
+	ROW(REPORT_OPT_EVENTS, 0, "events", NONE, NULL, "the recorded event formats"),
+	ROW(REPORT_OPT_CHECK_EVENTS, 0, "check-events", NONE, NULL,
 	    "whether all formats can be understood"),
 	ROW('f', 'f', "functions", NONE, NULL, "recorded functions and their addresses"),
 	ROW('P', 'P', "printk", NONE, NULL, "recorded trace_printk formats"),
-	ROW(OPT_CPUS, 0, "cpus", NONE, NULL, "CPUs with data"),
-	ROW(OPT_FIRST_EVENT, 0, "first-event", NONE, NULL, "time of the first event of each CPU"),
-	ROW(OPT_LAST_EVENT, 0, "last-event", NONE, NULL, "time of the last event of each CPU"),
-	ROW(OPT_STAT, 0, "stat", NONE, NULL, "buffer statistics at the end of the recording"),
-	ROW(OPT_UNAME, 0, "uname", NONE, NULL, "the recorded machine"),
-	ROW(OPT_VERSION, 0, "version", NONE, NULL, "the program that recorded it"),
+	ROW(REPORT_OPT_CPUS, 0, "cpus", NONE, NULL, "CPUs with data"),
+	ROW(REPORT_OPT_FIRST_EVENT, 0, "first-event", NONE, NULL,
+	    "time of the first event of each CPU"),
+	ROW(REPORT_OPT_LAST_EVENT, 0, "last-event", NONE, NULL,
+	    "time of the last event of each CPU"),
+	ROW(REPORT_OPT_STAT, 0, "stat", NONE, NULL,
+	    "buffer statistics at the end of the recording"),
+	ROW(REPORT_OPT_UNAME, 0, "uname", NONE, NULL, "the recorded machine"),
+	ROW(REPORT_OPT_VERSION, 0, "version", NONE, NULL, "the program that recorded it"),
 
 	GROUP('q', 'q', "quiet", NONE, NULL, "no warnings", "Messages"),
 	ROW('V', 'V', NULL, CMD_ARG_OPTIONAL, "N", "say more about the file, on stderr"),
-	ROW(OPT_VERBOSE, 0, "verbose", CMD_ARG_OPTIONAL, "LEVEL",
+	ROW(REPORT_OPT_VERBOSE, 0, "verbose", CMD_ARG_OPTIONAL, "LEVEL",
 	    "the same: none, crit, err, warn, info, debug, all, or 0 to 6"),
-	ROW(OPT_BOUNDARY, 0, "boundary", NONE, NULL, "mark where sub-buffers begin"),
-	ROW(OPT_DEBUG, 0, "debug", NONE, NULL, "the same, with the sub-buffer's raw time"),
+	ROW(REPORT_OPT_BOUNDARY, 0, "boundary", NONE, NULL, "mark where sub-buffers begin"),
+	ROW(REPORT_OPT_DEBUG, 0, "debug", NONE, NULL, "the same, with the sub-buffer's raw time"),
 	{0},
 };
 
@@ -377,37 +386,37 @@ static int apply_arg(struct report_args *args, int id, const char *arg)
 	case 'n':
 		return push(&args->nohandler_events, arg);
 	case 'V':
-	case OPT_VERBOSE:
+	case REPORT_OPT_VERBOSE:
 		return set_verbose(args, arg);
-	case OPT_CPU:
+	case REPORT_OPT_CPU:
 		return parse_cpus(args, arg);
-	case OPT_EVENT:
+	case REPORT_OPT_EVENT:
 		return push(&args->shown_events, arg);
-	case OPT_PID:
+	case REPORT_OPT_PID:
 		return split_list(args, arg, add_pid);
-	case OPT_COMM:
+	case REPORT_OPT_COMM:
 		return split_list(args, arg, add_comm);
-	case OPT_TASK:
+	case REPORT_OPT_TASK:
 		return split_list(args, arg, add_task);
-	case OPT_FIELDS:
+	case REPORT_OPT_FIELDS:
 		args->csv = true;
 		args->report.format = REPORT_CSV;
 		return split_list(args, arg, add_csv_field);
-	case OPT_TS_OFFSET:
+	case REPORT_OPT_TS_OFFSET:
 		return set_ts_offset(args, arg);
-	case OPT_TS2SECS:
+	case REPORT_OPT_TS2SECS:
 		return set_ts2secs(args, arg);
-	case OPT_COMPAT:
+	case REPORT_OPT_COMPAT:
 		return set_compat(args, arg);
-	case OPT_COLOR:
+	case REPORT_OPT_COLOR:
 		return set_color(args, arg);
-	case OPT_KALLSYMS:
+	case REPORT_OPT_KALLSYMS:
 		args->kallsyms = arg;
 		return 0;
-	case OPT_FROM:
+	case REPORT_OPT_FROM:
 		args->from = arg;
 		return 0;
-	default: /* OPT_TO */
+	default: /* REPORT_OPT_TO */
 		args->to = arg;
 		return 0;
 	}
@@ -419,23 +428,23 @@ static const struct {
 } info_options[] = {
 	{'p', INFO_PAGE_SIZE},
 	{'e', INFO_ENDIAN},
-	{OPT_EVENTS, INFO_FORMATS},
+	{REPORT_OPT_EVENTS, INFO_FORMATS},
 	{'f', INFO_FUNCTIONS},
-	{OPT_CHECK_EVENTS, INFO_CHECK_EVENTS},
+	{REPORT_OPT_CHECK_EVENTS, INFO_CHECK_EVENTS},
 	{'P', INFO_PRINTK},
 	{'E', INFO_EVENTS},
-	{OPT_CPUS, INFO_CPUS},
-	{OPT_FIRST_EVENT, INFO_CPUS},
-	{OPT_LAST_EVENT, INFO_CPUS},
-	{OPT_STAT, INFO_STAT},
-	{OPT_UNAME, INFO_UNAME},
-	{OPT_VERSION, INFO_VERSION},
+	{REPORT_OPT_CPUS, INFO_CPUS},
+	{REPORT_OPT_FIRST_EVENT, INFO_CPUS},
+	{REPORT_OPT_LAST_EVENT, INFO_CPUS},
+	{REPORT_OPT_STAT, INFO_STAT},
+	{REPORT_OPT_UNAME, INFO_UNAME},
+	{REPORT_OPT_VERSION, INFO_VERSION},
 };
 
 static bool apply_info(struct report_args *args, int id)
 {
-	args->want_first |= id == OPT_FIRST_EVENT;
-	args->want_last |= id == OPT_LAST_EVENT;
+	args->want_first |= id == REPORT_OPT_FIRST_EVENT;
+	args->want_last |= id == REPORT_OPT_LAST_EVENT;
 	for (size_t i = 0; i < ARRAY_SIZE(info_options); i++) {
 		if (info_options[i].id != id)
 			continue;
@@ -464,17 +473,17 @@ static bool *flag_of(struct report_args *args, int id)
 		{'w', &args->wakeup},
 		{'G', &args->profile_global},
 		{'q', &args->quiet},
-		{OPT_PROFILE, &args->profile},
-		{OPT_BY_COMM, &args->profile_by_comm},
-		{OPT_NODATE, &args->input.no_date},
-		{OPT_RAW_TS, &args->input.raw_ts},
-		{OPT_ALIGN_TS, &args->align_ts},
-		{OPT_TS_DIFF, &args->report.ts_diff},
-		{OPT_TS_CHECK, &args->report.ts_check},
-		{OPT_BOUNDARY, &args->report.boundary},
-		{OPT_DEBUG, &args->report.debug},
-		{OPT_FOLLOW, &args->follow},
-		{OPT_NO_PAGER, &args->no_pager},
+		{REPORT_OPT_PROFILE, &args->profile},
+		{REPORT_OPT_BY_COMM, &args->profile_by_comm},
+		{REPORT_OPT_NODATE, &args->input.no_date},
+		{REPORT_OPT_RAW_TS, &args->input.raw_ts},
+		{REPORT_OPT_ALIGN_TS, &args->align_ts},
+		{REPORT_OPT_TS_DIFF, &args->report.ts_diff},
+		{REPORT_OPT_TS_CHECK, &args->report.ts_check},
+		{REPORT_OPT_BOUNDARY, &args->report.boundary},
+		{REPORT_OPT_DEBUG, &args->report.debug},
+		{REPORT_OPT_FOLLOW, &args->follow},
+		{REPORT_OPT_NO_PAGER, &args->no_pager},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
@@ -499,11 +508,11 @@ static int apply(struct report_args *args, int id, const char *arg)
 	switch (id) {
 	case 'v':
 		return set_negate(args);
-	case OPT_JSON:
+	case REPORT_OPT_JSON:
 		args->json = true;
 		args->report.format = REPORT_JSON;
 		return 0;
-	case OPT_CSV:
+	case REPORT_OPT_CSV:
 		args->csv = true;
 		args->report.format = REPORT_CSV;
 		return 0;

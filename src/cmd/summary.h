@@ -36,10 +36,11 @@ struct summary {
 
 /* Rows of the options that all of them have, but for -F (REPORT_FILTER_ROWS). */
 #define SUMMARY_OUTPUT_ROWS                                                                        \
-	{OPT_JSON, 0, "json", CMD_ARG_NONE, NULL, "one JSON object a line", "Output"},             \
-		{OPT_CSV, 0, "csv", CMD_ARG_NONE, NULL, "comma-separated values", NULL},           \
+	{REPORT_OPT_JSON, 0, "json", CMD_ARG_NONE, NULL, "one JSON object a line", "Output"},      \
+		{REPORT_OPT_CSV, 0, "csv", CMD_ARG_NONE, NULL, "comma-separated values", NULL},    \
 	{                                                                                          \
-		OPT_NO_PAGER, 0, "no-pager", CMD_ARG_NONE, NULL, "no pager on a terminal", NULL    \
+		REPORT_OPT_NO_PAGER, 0, "no-pager", CMD_ARG_NONE, NULL, "no pager on a terminal",  \
+			NULL                                                                       \
 	}
 
 /*
