@@ -103,7 +103,7 @@ static int run(const struct command *command, int argc, char **argv)
 {
 	struct hist_args args = {.command = command};
 
-	return summary_run(command, argc, argv, &kind, own_option, &args);
+	return summary_run(command, argc, argv, &kind, own_option, &args, NULL);
 }
 
 static const struct cmd_option options[] = {

@@ -67,7 +67,7 @@ static int run(const struct command *command, int argc, char **argv)
 {
 	struct mem_options options = {0};
 
-	return summary_run(command, argc, argv, &kind, own_option, &options);
+	return summary_run(command, argc, argv, &kind, own_option, &options, NULL);
 }
 
 static const struct cmd_option options[] = {

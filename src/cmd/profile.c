@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* `sonde profile`: where time went, by function and by task. */
+/*
+ * `sonde profile`: where time went, by function and by task. The options of recording and of
+ * reading are sorted here into two command lines, each for the parser that knows it.
+ */
+#include "cmd/profile.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "cmd/record_args.h"
 #include "cmd/summary.h"
-#include "report/functions.h"
 
 enum {
 	OPT_SORT = 2000,
@@ -13,146 +19,10 @@ enum {
 	OPT_COLUMNS,
 	OPT_BY_TASK,
 	OPT_PER_CPU,
-	OPT_FUNCTIONS,
-	OPT_TASKS,
+	OPT_ONLY,
+	OPT_KERNEL,
 	DEFAULT_COLUMNS = 1 << FUNCTIONS_TOTAL | 1 << FUNCTIONS_AVG | 1 << FUNCTIONS_S2 |
 			  1 << FUNCTIONS_SELF | 1 << FUNCTIONS_MAX
-};
-
-struct profile_args {
-	const struct command *command;
-	struct functions_print print;
-	enum functions_group group;
-	bool sort_given;
-	bool functions, tasks; /* only these */
-};
-
-/* Of one buffer. */
-struct profile_table {
-	const struct input *input;
-	struct functions *functions;
-	struct profile *tasks;
-	bool only_tasks; /* function records are the task profile's too */
-	bool tasks_seen; /* a record of an event that is no function's */
-};
-
-static void free_table(void *arg)
-{
-	struct profile_table *table = arg;
-
-	functions_free(table->functions);
-	profile_free(table->tasks);
-	mem_free(table);
-}
-
-/* A file with function formats only has nothing about tasks. */
-static bool has_task_events(const struct event_db *db)
-{
-	for (size_t i = 0; i < event_db_count(db); i++)
-		if (strcmp(event_db_at(db, i)->system, "ftrace") != 0)
-			return true;
-	return false;
-}
-
-static int make(struct summary *summary, const struct source *source, void **ret_table,
-		struct err *err)
-{
-	const struct profile_args *args = summary->own;
-	const struct event_db *db = source->input->db;
-	struct profile_table *table = mem_zalloc(sizeof(*table));
-	int r = 0;
-
-	if (!table)
-		return err_set(err, -ENOMEM, "out of memory");
-	table->input = source->input;
-	table->only_tasks = args->tasks;
-	if (!args->tasks)
-		r = functions_new(&table->functions, db, args->group);
-	if (r < 0)
-		err_set(err, r, "out of memory");
-	else if (args->tasks || (!args->functions && has_task_events(db) &&
-				 summary->session.args.report.format != REPORT_CSV))
-		r = report_session_profile(&summary->session, source->input, &table->tasks, err);
-	if (r < 0) {
-		free_table(table);
-		return r;
-	}
-	*ret_table = table;
-	return 0;
-}
-
-static int item(void *arg, const struct report_item *it)
-{
-	struct profile_table *table = arg;
-	const struct source_record *rec = it->rec;
-
-	if (table->functions && (functions_knows(table->functions, it->event) || it->lost)) {
-		int r = functions_event(table->functions, it);
-
-		if (r < 0 || (functions_knows(table->functions, it->event) && !it->lost))
-			return r;
-	}
-	if (!table->tasks)
-		return 0;
-	if (it->lost)
-		profile_lost(table->tasks, rec->cpu);
-	if (!it->event || (table->functions && functions_knows(table->functions, it->event)))
-		return 0;
-	table->tasks_seen = true;
-	return profile_event(table->tasks, it->event, rec->data, rec->len, rec->cpu, rec->ts);
-}
-
-/* The heading of CSV, which has one kind of rows; in text each table has its own. */
-static void heading(const struct summary *summary, struct out *out)
-{
-	const struct profile_args *args = summary->own;
-	enum report_format format = summary->session.args.report.format;
-
-	if (args->tasks)
-		profile_rows_heading(out, format, summary->with_buffer);
-	else
-		functions_heading(args->group, out, format, summary->with_buffer);
-}
-
-static int print_functions(const struct profile_args *args, struct profile_table *table,
-			   enum report_format format, const char *buffer, struct out *out)
-{
-	struct functions_print how = args->print;
-
-	how.format = format;
-	how.buffer = buffer;
-	how.comm = summary_comm;
-	how.comm_arg = (void *)(uintptr_t)table->input;
-	if (!args->sort_given && !functions_timed(table->functions))
-		how.sort = FUNCTIONS_HITS;
-	return functions_print(table->functions, &how, out);
-}
-
-static int print(const struct summary *summary, void *arg, const char *buffer, struct out *out)
-{
-	enum report_format format = summary->session.args.report.format;
-	struct profile_table *table = arg;
-	bool tasks = table->tasks && (table->tasks_seen || table->only_tasks);
-	int r = 0;
-
-	if (table->functions && (!tasks || !functions_empty(table->functions))) {
-		r = print_functions(summary->own, table, format, buffer, out);
-		if (tasks && format == REPORT_TEXT)
-			out_char(out, '\n');
-	}
-	if (r < 0 || !tasks)
-		return r;
-	return format == REPORT_TEXT ? profile_print(table->tasks, out)
-				     : profile_rows(table->tasks, format, buffer, out);
-}
-
-static const struct summary_kind kind = {
-	.make = make,
-	.item = item,
-	.heading = heading,
-	.print = print,
-	.free = free_table,
-	.wants = "records",
 };
 
 /* --- options --- */
@@ -174,6 +44,7 @@ static int set_sort(struct profile_args *args, const char *text)
 static int set_columns(struct profile_args *args, const char *text)
 {
 	args->print.columns = 0;
+	args->columns_given = true;
 	if (!strcmp(text, "all")) {
 		args->print.columns = (1u << FUNCTIONS_NR_COLUMNS) - 1;
 		return 0;
@@ -206,39 +77,178 @@ static int set_group(struct profile_args *args, enum functions_group group)
 	return 0;
 }
 
-static int own_option(void *own, int id, const char *text)
+static int set_only(struct profile_args *args, const char *text)
 {
-	struct profile_args *args = own;
+	args->only_functions = !strcmp(text, "functions");
+	args->only_tasks = !strcmp(text, "tasks");
+	return args->only_functions || args->only_tasks
+		       ? 0
+		       : cmd_usage(args->command, "--only: '%s' is neither functions nor tasks",
+				   text);
+}
 
+static int set_limit(struct profile_args *args, const char *text)
+{
+	return cmd_parse_u64(args->command, "--limit", text, 1, UINT64_MAX, &args->print.limit)
+		       ? 0
+		       : CMD_USAGE;
+}
+
+/* Options of neither part. */
+static int set_own(struct profile_args *args, int id, const char *text)
+{
 	switch (id) {
 	case OPT_SORT:
 		return set_sort(args, text);
 	case OPT_COLUMNS:
 		return set_columns(args, text);
 	case OPT_LIMIT:
-		return cmd_parse_u64(args->command, "--limit", text, 1, UINT64_MAX,
-				     &args->print.limit)
-			       ? 0
-			       : CMD_USAGE;
+		return set_limit(args, text);
 	case OPT_BY_TASK:
 		return set_group(args, FUNCTIONS_BY_TASK);
 	case OPT_PER_CPU:
 		return set_group(args, FUNCTIONS_BY_CPU);
-	case REPORT_OPT_BY_COMM: /* the task profile's, too */
-		return set_group(args, FUNCTIONS_BY_COMM) ? CMD_USAGE : REPORT_NOT_OWN;
-	case OPT_FUNCTIONS:
-		args->functions = true;
-		break;
-	case OPT_TASKS:
-		args->tasks = true;
-		break;
-	default:
-		return REPORT_NOT_OWN;
+	case OPT_ONLY:
+		return set_only(args, text);
+	case OPT_KERNEL:
+		args->kernel = true;
+		return 0;
+	case OPT_STDERR:
+		args->to_stderr = true;
+		return 0;
+	case 'o':
+		args->output = text;
+		return 0;
+	default: /* -S */
+		args->only_given = true;
+		return 0;
 	}
-	if (args->functions && args->tasks)
-		return cmd_usage(args->command, "--functions and --tasks exclude each other; "
-						"without them both are shown");
+}
+
+static bool is_own(int id)
+{
+	return id == OPT_STDERR || id == 'o' || id == 'S' || (id >= OPT_SORT && id <= OPT_KERNEL);
+}
+
+static bool is_reading(int id)
+{
+	static const int ids[] = {'i', 'G', 'H', 'q'};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
+		if (ids[i] == id)
+			return true;
+	return id >= REPORT_OPT_CPU && id < OPT_SORT;
+}
+
+int profile_push(struct profile_words *list, const char *word)
+{
+	int r = array_reserve(&list->words, &list->cap, list->nr + 2, sizeof(*list->words));
+
+	if (r < 0)
+		return r;
+	list->words[list->nr++] = word;
+	list->words[list->nr] = NULL;
 	return 0;
+}
+
+/* "-x" or "--name", as it stands in the table. */
+static const char *option_text(const struct command *command, int id, char text[64])
+{
+	const struct cmd_option *o = cmd_options(command);
+
+	while (o->id && o->id != id)
+		o++;
+	if (o->letter)
+		snprintf(text, 64, "-%c", o->letter);
+	else
+		snprintf(text, 64, "--%s", o->name ? o->name : "");
+	return text;
+}
+
+static int pass_on(struct profile_words *list, const char *option, const char *arg)
+{
+	int r = profile_push(list, option);
+
+	return r == 0 && arg ? profile_push(list, arg) : r;
+}
+
+static void note_recording(struct profile_args *args, int id)
+{
+	args->tracer_given |= id == 'p';
+	args->functions_given |= id == 'l';
+	args->graph_given |= id == 'g';
+	args->depth_given |= id == OPT_MAX_GRAPH_DEPTH;
+}
+
+/* The text of an option is kept with the words; freed with them. */
+static int take_option(struct profile_args *args, int id, const char *arg)
+{
+	char text[64];
+	char *option;
+	int r = 0;
+
+	if (is_own(id))
+		return set_own(args, id, arg);
+	option = mem_strdup(option_text(args->command, id, text));
+	if (!option || profile_push(&args->options, option) < 0) {
+		mem_free(option);
+		return -ENOMEM;
+	}
+	if (id == REPORT_OPT_BY_COMM) {
+		r = set_group(args, FUNCTIONS_BY_COMM);
+		if (r)
+			return r;
+	}
+	if (is_reading(id)) {
+		args->from_file |= id == 'i';
+		args->quiet |= id == 'q';
+		if (id == REPORT_OPT_JSON || id == REPORT_OPT_CSV) /* for --kernel */
+			args->print.format = id == REPORT_OPT_JSON ? REPORT_JSON : REPORT_CSV;
+		r = pass_on(&args->read, option, arg);
+	}
+	if (r == 0 && (!is_reading(id) || id == 'q'))
+		r = pass_on(&args->record, option, arg);
+	if (!is_reading(id) && !args->record_option)
+		args->record_option = option;
+	if (!is_reading(id))
+		note_recording(args, id);
+	return r;
+}
+
+static int check_together(const struct profile_args *args, int argc, int first, char **argv)
+{
+	if (args->from_file && args->record_option)
+		return cmd_usage(args->command, "%s is about recording, and -i reads a file",
+				 args->record_option);
+	if (args->from_file && (args->kernel || args->only_given))
+		return cmd_usage(args->command, "%s is about recording, and -i reads a file",
+				 args->kernel ? "--kernel" : "-S");
+	if (args->from_file && first < argc)
+		return cmd_usage(args->command, "'%s': with -i no command is run", argv[first]);
+	if (args->kernel && (args->only_tasks || args->group == FUNCTIONS_BY_TASK ||
+			     args->group == FUNCTIONS_BY_COMM))
+		return cmd_usage(args->command, "--kernel counts functions, not tasks");
+	return 0;
+}
+
+static int parse(struct profile_args *args, int argc, char **argv)
+{
+	struct cmd_parser parser;
+	int id, r = profile_push(&args->read, argv[0]);
+
+	if (r == 0)
+		r = profile_push(&args->record, argv[0]);
+	cmd_parser_init(&parser, args->command, argc, argv);
+	while (r == 0 && (id = cmd_next(&parser)) != 0)
+		r = id < 0 ? CMD_USAGE : take_option(args, id, parser.arg);
+	if (r == 0)
+		r = check_together(args, argc, parser.first, argv);
+	if (r == 0 && parser.first < argc)
+		args->live_command = argv + parser.first;
+	if (r != -ENOMEM)
+		return r;
+	cmd_error(args->command, "out of memory");
+	return CMD_FAILED;
 }
 
 static int run(const struct command *command, int argc, char **argv)
@@ -247,8 +257,16 @@ static int run(const struct command *command, int argc, char **argv)
 		.command = command,
 		.print = {.sort = FUNCTIONS_TOTAL, .columns = DEFAULT_COLUMNS},
 	};
+	int status = parse(&args, argc, argv);
 
-	return summary_run(command, argc, argv, &kind, own_option, &args);
+	if (status == CMD_OK)
+		status = args.from_file ? profile_show(&args, NULL, NULL) : profile_live(&args);
+	for (size_t i = 0; i < args.options.nr; i++)
+		mem_free((void *)(uintptr_t)args.options.words[i]);
+	mem_free(args.options.words);
+	mem_free(args.read.words);
+	mem_free(args.record.words);
+	return status;
 }
 
 #define ROW(id, letter, name, arg, arg_name, help)                                                 \
@@ -263,68 +281,90 @@ static int run(const struct command *command, int argc, char **argv)
 #define ARG  CMD_ARG_REQUIRED
 
 static const struct cmd_option options[] = {
-	REPORT_INPUT_ROWS("read FILE"),
+	REPORT_INPUT_ROWS("read FILE instead of recording"),
 	REPORT_RANGE_ROWS,
-	REPORT_FILTER_ROWS,
-	GROUP(OPT_FUNCTIONS, 0, "functions", NONE, NULL, "the function profile only", "Functions"),
+	GROUP(OPT_ONLY, 0, "only", ARG, "WHICH", "the profile of functions or of tasks only",
+	      "Profile"),
 	ROW(OPT_SORT, 0, "sort", ARG, "KEY",
-	    "largest first of: total (the default), self, avg, max, min, hits, s2, p50, p90, p95, "
-	    "p99; or name"),
-	ROW(OPT_LIMIT, 0, "limit", ARG, "N", "only the first N lines of each table"),
+	    "functions, largest first of: total (the default), self, avg, max, min, hits, s2, p50, "
+	    "p90, p95, p99; or name"),
+	ROW(OPT_LIMIT, 0, "limit", ARG, "N", "only the first N lines of each table of functions"),
 	ROW(OPT_COLUMNS, 0, "columns", ARG, "LIST",
 	    "columns of the text: hits, total, avg, s2, self, min, p50, p90, p95, p99, max, or "
 	    "all; "
 	    "default total,avg,s2,self,max"),
-	ROW(OPT_BY_TASK, 0, "by-task", NONE, NULL, "a table for each task"),
+	ROW(OPT_BY_TASK, 0, "by-task", NONE, NULL, "a table of functions for each task"),
 	ROW(REPORT_OPT_BY_COMM, 0, "by-comm", NONE, NULL,
-	    "a table for each name of a task; in the task profile, too"),
-	ROW(OPT_PER_CPU, 0, "per-cpu", NONE, NULL, "a table for each CPU, as the kernel's"),
-	GROUP(OPT_TASKS, 0, "tasks", NONE, NULL, "the task profile only", "Tasks"),
+	    "tasks of one name are one, in both profiles"),
+	ROW(OPT_PER_CPU, 0, "per-cpu", NONE, NULL,
+	    "a table of functions for each CPU, as the kernel's"),
 	ROW('G', 'G', "global", NONE, NULL, "interrupts belong to the CPU, not to the task"),
 	ROW('H', 'H', "hooks", ARG, "HOOK", "connect two events, as in report --profile"),
 	SUMMARY_OUTPUT_ROWS,
-	{'q', 'q', "quiet", NONE, NULL, "no warnings", "Messages"},
-	{0},
+	ROW('o', 'o', "output", ARG, "FILE", "write the profile to FILE"),
+	ROW(OPT_STDERR, 0, "stderr", NONE, NULL, "write the profile to standard error"),
+	ROW('q', 'q', "quiet", NONE, NULL, "no messages but errors"),
+
+	GROUP('S', 'S', NULL, NONE, NULL, "record only what -p and -e say", "Recording"),
+	ROW(OPT_KERNEL, 0, "kernel", NONE, NULL,
+	    "let the kernel's function profiler count, where it has one"),
+	RECORD_OPTIONS_TRACE RECORD_OPTIONS_FUNCTIONS RECORD_OPTIONS_WHOM RECORD_OPTIONS_OWN
+		RECORD_OPTIONS_HOW RECORD_OPTIONS_READ{0},
+};
+
+static const struct cmd_option record_part_options[] = {
+	RECORD_OPTIONS_TRACE RECORD_OPTIONS_FUNCTIONS RECORD_OPTIONS_WHOM RECORD_OPTIONS_OWN
+		RECORD_OPTIONS_HOW RECORD_OPTIONS_READ RECORD_OPTIONS_OUTPUT RECORD_OPTIONS_QUIET{
+			0},
+};
+
+const struct command profile_record_part = {
+	.name = "profile",
+	.options = record_part_options,
+	.stop_at_operand = true,
 };
 
 const struct command cmd_profile = {
 	.name = "profile",
 	.group = "understand",
 	.summary = "show where time went, by function and by task",
-	.synopsis = "[OPTIONS] [FILE]",
+	.synopsis = "[OPTIONS] [COMMAND [ARGS]] | [OPTIONS] -i FILE",
 	.description =
+		"Records while COMMAND runs, or without one until Ctrl-C, and then shows where "
+		"time went; with -i it reads a recording. Nothing of what is recorded is kept.\n"
+		"\n"
 		"The function profile says how often each traced function ran and how long it "
-		"took, in the\n"
-		"layout of the kernel's function profiler (trace_stat/function0): hits, time with "
-		"everything\n"
-		"that it called, average and sample variance, and besides that the time of its "
-		"own (without the\n"
-		"traced functions that it called) and the longest call. It is made from the "
-		"records of the\n"
-		"function_graph tracer; those of the function tracer only tell the hits.\n"
+		"took, in the layout of the kernel's function profiler (trace_stat/function0): "
+		"hits, time with everything that it called, average and sample variance, and "
+		"besides that the time of its own (without the traced functions that it called) "
+		"and the longest call. It is made from the records of the function_graph tracer; "
+		"those of the function tracer only tell the hits.\n"
 		"\n"
 		"A call that did not end is a hit without a time. The time of a function that "
-		"calls itself counts\n"
-		"on each level. What is open when events are lost has no time of its own; "
-		"percentiles are right\n"
-		"to 3 %.\n"
+		"calls itself counts on each level. What is open when events are lost has no "
+		"time of its own; percentiles are right to 3 %.\n"
 		"\n"
 		"The task profile says for each task how long it ran, slept, waited and worked in "
-		"interrupts and\n"
-		"system calls, from the events of sched, irq and raw_syscalls, each with the "
-		"stacks recorded\n"
-		"behind them: what report --profile shows. Both are shown when the recording has "
-		"both; CSV has\n"
-		"the functions, with --tasks the tasks.\n"
+		"interrupts and system calls, from the events of sched, irq and raw_syscalls, "
+		"each with the stacks recorded behind them: what report --profile shows. Both "
+		"are shown when the recording has both; CSV has the functions, with --only tasks "
+		"the tasks.\n"
+		"\n"
+		"What is recorded: these events, with stacks of sched_switch and sched_wakeup, "
+		"and function_graph, one level deep or, with -l or -g, as deep as these say. -p "
+		"chooses another tracer (nop: none), -e adds events, -S leaves the defaults out. "
+		"--kernel lets the kernel's function profiler count, which is cheaper and knows "
+		"neither tasks nor extremes.\n"
 		"\n"
 		"Examples:\n"
-		"  sonde record -p function_graph -l 'tcp*' curl example.org\n"
-		"  sonde profile --sort self --limit 20\n"
-		"  sonde profile --per-cpu --columns total,avg,s2        as the kernel's tables\n"
-		"  sonde profile --by-comm --task 'kworker*'\n"
-		"  sonde profile --tasks -G\n"
-		"  sonde profile --functions --json | jq -r 'select(.p99_ns > 1e6) | .function'",
+		"  sonde profile make -j8\n"
+		"  sonde profile --only functions -l 'tcp*' curl example.org\n"
+		"  sonde profile --kernel -l 'tcp*' sleep 10\n"
+		"  sonde profile -i trace.dat --sort self --limit 20\n"
+		"  sonde profile -i trace.dat --per-cpu --columns total,avg,s2\n"
+		"  sonde profile -i trace.dat --by-comm --task 'kworker*'\n"
+		"  sonde profile -i trace.dat --only functions --json | jq .p99_ns",
 	.options = options,
-	.needs = CMD_NEEDS_FILE,
+	.stop_at_operand = true,
 	.run = run,
 };

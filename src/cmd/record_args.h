@@ -54,6 +54,12 @@ enum record_mode {
 /* Rows for the option table of a command that takes them; record_args_parse knows them all. */
 /* clang-format off */
 #define RECORD_OPTIONS_WHAT \
+	RECORD_OPTIONS_TRACE \
+	{'i', 'i', NULL, CMD_ARG_NONE, NULL, "pass over events that this kernel does not have", \
+	 NULL},
+
+/* The same but for -i, which is the input of a command that reads files, too. */
+#define RECORD_OPTIONS_TRACE \
 	{'e', 'e', "event", CMD_ARG_REQUIRED, "EVENT", \
 	 "record these events: SYSTEM:EVENT, SYSTEM, EVENT, a glob of them, or all; or a probe to be " \
 	 "made for the run: 'p:NAME PLACE ARGS'", "What"}, \
@@ -65,9 +71,7 @@ enum record_mode {
 	{'p', 'p', "tracer", CMD_ARG_REQUIRED, "TRACER", "record with this tracer", NULL}, \
 	{'O', 'O', "option", CMD_ARG_REQUIRED, "OPTION", \
 	 "set a trace option; with 'no' in front switch it off; NAME=VALUE sets a tracer up", NULL}, \
-	{'T', 'T', NULL, CMD_ARG_NONE, NULL, "record a stack trace at every event", NULL}, \
-	{'i', 'i', NULL, CMD_ARG_NONE, NULL, "pass over events that this kernel does not have", \
-	 NULL},
+	{'T', 'T', NULL, CMD_ARG_NONE, NULL, "record a stack trace at every event", NULL},
 
 #define RECORD_OPTIONS_FUNCTIONS \
 	{'l', 'l', "functions", CMD_ARG_REQUIRED, "FUNCTION", \

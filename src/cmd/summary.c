@@ -2,6 +2,7 @@
 #include "cmd/summary.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -70,15 +71,64 @@ const char *summary_comm(void *arg, int32_t pid)
 	return name ? name : comm_table_find(input->learned, pid);
 }
 
-static int write_out(struct out *out, struct err *err)
+int summary_sink_open(struct summary_sink *sink, const struct summary_output *output, bool pager,
+		      struct err *err)
 {
+	int r;
+
+	*sink = (struct summary_sink){
+		.output = output,
+		.fd = output->to_stderr ? STDERR_FILENO : STDOUT_FILENO,
+	};
+	if (!output->path) {
+		if (pager && !output->to_stderr)
+			pager_start();
+		return 0;
+	}
+	r = outfile_begin(&sink->file, output->path, NULL, err);
+	if (r < 0)
+		return r;
+	sink->fd = io_open(sink->file.temp, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+	if (sink->fd < 0) {
+		r = err_sys(err, sink->fd, "%s", output->path);
+		outfile_drop(&sink->file);
+		return r;
+	}
+	sink->is_file = true;
+	return 0;
+}
+
+int summary_sink_write(struct summary_sink *sink, struct out *out, struct err *err)
+{
+	const struct summary_output *output = sink->output;
 	int r;
 
 	if (out->failed)
 		return err_set(err, -ENOMEM, "out of memory");
-	r = out->len ? io_write_full(STDOUT_FILENO, out->buf, out->len) : 0;
+	r = out->len ? io_write_full(sink->fd, out->buf, out->len) : 0;
 	out_clear(out);
-	return r < 0 ? err_sys(err, r, "cannot write to standard output") : 0;
+	return r < 0 ? err_sys(err, r, "cannot write to %s",
+			       output->path	   ? output->path
+			       : output->to_stderr ? "standard error"
+						   : "standard output")
+		     : 0;
+}
+
+int summary_sink_close(struct summary_sink *sink, int r, struct err *err)
+{
+	int closed;
+
+	if (!sink->is_file) {
+		pager_finish();
+		return r;
+	}
+	closed = io_close(sink->fd);
+	if (closed < 0 && r >= 0)
+		r = err_sys(err, closed, "cannot write to %s", sink->output->path);
+	if (r >= 0)
+		return outfile_commit(&sink->file, err);
+	outfile_drop(&sink->file);
+	return r;
 }
 
 static int print_table(struct summary *summary, size_t index, struct out *out, struct err *err)
@@ -97,7 +147,7 @@ static int print_table(struct summary *summary, size_t index, struct out *out, s
 		return err_set(err, -ENOMEM, "out of memory");
 	if (buffer && summary->session.args.report.format == REPORT_TEXT)
 		out_char(out, '\n');
-	return out->len >= FLUSH_BYTES ? write_out(out, err) : 0;
+	return out->len >= FLUSH_BYTES ? summary_sink_write(&summary->sink, out, err) : 0;
 }
 
 static int print_tables(struct summary *summary, struct err *err)
@@ -110,7 +160,7 @@ static int print_tables(struct summary *summary, struct err *err)
 	for (size_t i = 0; i < summary->session.nr_sources && r >= 0; i++)
 		if (summary->tables[i])
 			r = print_table(summary, i, &out, err);
-	return r < 0 ? r : write_out(&out, err);
+	return r < 0 ? r : summary_sink_write(&summary->sink, &out, err);
 }
 
 static int read_and_print(struct summary *summary)
@@ -130,10 +180,9 @@ static int read_and_print(struct summary *summary)
 		r = report_scan(s->report, each_item, summary, &err);
 	if (r < 0)
 		return cmd_fail(s->args.command, &err);
-	if (!s->args.no_pager)
-		pager_start();
-	r = print_tables(summary, &err);
-	pager_finish();
+	r = summary_sink_open(&summary->sink, summary->output, !s->args.no_pager, &err);
+	if (r >= 0)
+		r = summary_sink_close(&summary->sink, print_tables(summary, &err), &err);
 	if (r < 0 && r != -EPIPE)
 		return cmd_fail(s->args.command, &err);
 	if (!s->args.quiet)
@@ -143,9 +192,10 @@ static int read_and_print(struct summary *summary)
 
 int summary_run(const struct command *command, int argc, char **argv,
 		const struct summary_kind *kind, int (*own_option)(void *own, int id, const char *),
-		void *own)
+		void *own, const struct summary_output *output)
 {
-	struct summary summary = {.kind = kind, .own = own};
+	static const struct summary_output standard;
+	struct summary summary = {.kind = kind, .own = own, .output = output ? output : &standard};
 	struct report_session *s = &summary.session;
 	struct err err = {0};
 	int status;
@@ -155,6 +205,8 @@ int summary_run(const struct command *command, int argc, char **argv,
 	status = report_args_parse(&s->args, command, argc, argv);
 	if (status == CMD_OK && report_session_open(s, &err) < 0)
 		status = cmd_fail(command, &err);
+	if (status == CMD_OK && summary.output->opened)
+		summary.output->opened(summary.output->opened_arg);
 	if (status == CMD_OK)
 		status = read_and_print(&summary);
 	for (size_t i = 0; summary.tables && i < s->nr_sources; i++)

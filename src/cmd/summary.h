@@ -8,6 +8,7 @@
 #define SONDE_CMD_SUMMARY_H
 
 #include "base/out.h"
+#include "cmd/outfile.h"
 #include "cmd/report_session.h"
 
 struct summary;
@@ -26,7 +27,25 @@ struct summary_kind {
 	const char *wants; /* for the message when no buffer has a table: "kmem:kmalloc events" */
 };
 
+/* Where the tables go, and who wants to know when the files are open. All zero: stdout, nobody. */
+struct summary_output {
+	const char *path;
+	bool to_stderr;
+	void (*opened)(void *arg);
+	void *opened_arg;
+};
+
+/* An output that is open: to be written with io_write_full. */
+struct summary_sink {
+	const struct summary_output *output;
+	int fd;
+	bool is_file;
+	struct outfile file;
+};
+
 struct summary {
+	const struct summary_output *output;
+	struct summary_sink sink;
 	struct report_session session;
 	const struct summary_kind *kind;
 	void *own;     /* the command's options */
@@ -45,11 +64,19 @@ struct summary {
 
 /*
  * From the arguments to the exit status. `own_option` handles the command's own options with `own`
- * (struct report_args.own); NULL: it has none.
+ * (struct report_args.own). `output` NULL: stdout.
  */
 int summary_run(const struct command *command, int argc, char **argv,
 		const struct summary_kind *kind, int (*own_option)(void *own, int id, const char *),
-		void *own);
+		void *own, const struct summary_output *output);
+
+/* Open the output, with a pager on a terminal unless there is to be none. */
+int summary_sink_open(struct summary_sink *sink, const struct summary_output *output, bool pager,
+		      struct err *err) _must_check_;
+int summary_sink_write(struct summary_sink *sink, struct out *out, struct err *err) _must_check_;
+/* `r`: how writing went; a file is put in place only when all went well. Returns r, or what failed
+ * now. */
+int summary_sink_close(struct summary_sink *sink, int r, struct err *err) _must_check_;
 
 /* "FILE: instance NAME", of what there is to tell apart; into `text`. */
 const char *summary_buffer_name(const struct summary *summary, const struct source *source,

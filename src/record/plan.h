@@ -53,6 +53,7 @@ struct record_plan {
 	const char *state;    /* directory of the journals; NULL: where they are */
 	const char *kallsyms; /* NULL: the kernel's own */
 	const char *output;
+	bool discard; /* nothing of a recording that failed is kept */
 	int version;
 	enum dat_compression compression;
 	unsigned int interval_ms; /* data waits at most so long in the kernel */

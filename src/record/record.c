@@ -406,6 +406,7 @@ int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
 		r = session_seal(&session, err);
 	ret_result->sealed = r == 0 && !plan->stream;
 	ret_result->unknown_events = session.unknown_events;
+	session.keep_partial &= !plan->discard;
 	session_store_close(&session);
 	if (r < 0 && session.keep_partial)
 		err_wrap(err, r, "recording failed (what there is can be read: sonde report %s)",

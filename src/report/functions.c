@@ -72,6 +72,8 @@ void functions_free(struct functions *functions)
 	mem_free(functions->cpus);
 	map_done(&functions->stacks);
 	map_done(&functions->by_hash);
+	map_done(&functions->by_name);
+	mem_free(functions->names);
 	arena_done(&functions->arena);
 	mem_free(functions);
 }

@@ -66,6 +66,19 @@ int functions_new(struct functions **ret_functions, const struct event_db *db,
 		  enum functions_group group) _must_check_;
 void functions_free(struct functions *functions);
 
+/*
+ * The same for numbers that somebody else has counted (the kernel's profiler), by names instead of
+ * addresses. Extremes, percentiles and time of their own are not known.
+ */
+struct functions_sum {
+	uint64_t hits;
+	bool timed;
+	uint64_t total_ns, s2_ns2;
+};
+int functions_new_names(struct functions **ret_functions, enum functions_group group) _must_check_;
+int functions_add(struct functions *functions, uint32_t cpu, const char *name, size_t len,
+		  const struct functions_sum *sum) _must_check_;
+
 /* Whether an event is one of the tracers function and function_graph. */
 bool functions_knows(const struct functions *functions, const struct event *event);
 

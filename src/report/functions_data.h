@@ -59,8 +59,18 @@ struct function_fields {
 	const struct event_field *function_ip, *repeats_ip, *repeats_count;
 };
 
+/* A name that stands for an address. */
+struct function_name {
+	struct function_name *same_hash;
+	uint64_t number;
+	char text[];
+};
+
 struct functions {
-	const struct event_db *db;
+	const struct event_db *db; /* NULL: addresses are indexes of `names` */
+	struct map by_name;	   /* struct function_name */
+	const char **names;
+	size_t nr_names, cap_names;
 	enum functions_group group;
 	struct function_fields fields;
 	struct arena arena;
@@ -81,6 +91,9 @@ struct function *functions_find(struct functions *functions, uint64_t group, uin
 
 /* Calls that are still open did not end: they are hits without a time. */
 void functions_end_calls(struct functions *functions);
+
+/* NULL when there is none. */
+const char *function_name(const struct functions *functions, const struct function *function);
 
 /* functions_times.c */
 int function_add_time(struct function *function, uint64_t ns) _must_check_;

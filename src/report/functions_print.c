@@ -97,6 +97,8 @@ static bool column_known(const struct function *f, enum functions_column column)
 
 	if (column == FUNCTIONS_SELF)
 		return f->nr_self || !f->timed;
+	if (column >= FUNCTIONS_MIN && column <= FUNCTIONS_MAX)
+		return f->nr_buckets || !f->timed;
 	return column != FUNCTIONS_S2 || function_variance(f, &s2);
 }
 
@@ -161,12 +163,10 @@ static bool by_name(const struct functions *functions)
 static size_t make_lines(const struct functions *functions, const struct functions_print *how,
 			 struct line *lines, struct table *tables, size_t *ret_nr_tables)
 {
-	const struct symbols *symbols = event_db_symbols(functions->db);
 	struct map by_group = {0};
 	size_t nr = 0;
 
 	for (const struct function *f = functions->first; f; f = f->next) {
-		const struct symbol *symbol = symbols_find(symbols, f->addr);
 		uint64_t *found;
 		size_t table;
 
@@ -188,7 +188,7 @@ static size_t make_lines(const struct functions *functions, const struct functio
 		}
 		tables[table].weight += weight_of(functions, f);
 		lines[nr++] = (struct line){.function = f,
-					    .name = symbol ? symbol->name : NULL,
+					    .name = function_name(functions, f),
 					    .table = table,
 					    .key = column_value(f, how->sort)};
 	}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* `sonde profile`, the reading part: the tables of each buffer of a file. */
+#include "cmd/profile.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cmd/summary.h"
+
+/* Of one buffer. */
+struct profile_table {
+	const struct input *input;
+	struct functions *functions;
+	struct profile *tasks;
+	bool only_tasks; /* function records are the task profile's too */
+	bool tasks_seen; /* a record of an event that is no function's */
+};
+
+static void free_table(void *arg)
+{
+	struct profile_table *table = arg;
+
+	functions_free(table->functions);
+	profile_free(table->tasks);
+	mem_free(table);
+}
+
+/* A file with function formats only has nothing about tasks. */
+static bool has_task_events(const struct event_db *db)
+{
+	for (size_t i = 0; i < event_db_count(db); i++)
+		if (strcmp(event_db_at(db, i)->system, "ftrace") != 0)
+			return true;
+	return false;
+}
+
+static int make(struct summary *summary, const struct source *source, void **ret_table,
+		struct err *err)
+{
+	const struct profile_args *args = summary->own;
+	const struct event_db *db = source->input->db;
+	struct profile_table *table = mem_zalloc(sizeof(*table));
+	int r = 0;
+
+	if (!table)
+		return err_set(err, -ENOMEM, "out of memory");
+	table->input = source->input;
+	table->only_tasks = args->only_tasks;
+	if (!args->only_tasks)
+		r = functions_new(&table->functions, db, args->group);
+	if (r < 0)
+		err_set(err, r, "out of memory");
+	else if (args->only_tasks || (!args->only_functions && has_task_events(db) &&
+				      summary->session.args.report.format != REPORT_CSV))
+		r = report_session_profile(&summary->session, source->input, &table->tasks, err);
+	if (r < 0) {
+		free_table(table);
+		return r;
+	}
+	*ret_table = table;
+	return 0;
+}
+
+static int item(void *arg, const struct report_item *it)
+{
+	struct profile_table *table = arg;
+	const struct source_record *rec = it->rec;
+
+	if (table->functions && (functions_knows(table->functions, it->event) || it->lost)) {
+		int r = functions_event(table->functions, it);
+
+		if (r < 0 || (functions_knows(table->functions, it->event) && !it->lost))
+			return r;
+	}
+	if (!table->tasks)
+		return 0;
+	if (it->lost)
+		profile_lost(table->tasks, rec->cpu);
+	if (!it->event || (table->functions && functions_knows(table->functions, it->event)))
+		return 0;
+	table->tasks_seen = true;
+	return profile_event(table->tasks, it->event, rec->data, rec->len, rec->cpu, rec->ts);
+}
+
+/* The heading of CSV, which has one kind of rows; in text each table has its own. */
+static void heading(const struct summary *summary, struct out *out)
+{
+	const struct profile_args *args = summary->own;
+	enum report_format format = summary->session.args.report.format;
+
+	if (args->only_tasks)
+		profile_rows_heading(out, format, summary->with_buffer);
+	else
+		functions_heading(args->group, out, format, summary->with_buffer);
+}
+
+static int print_functions(const struct profile_args *args, struct profile_table *table,
+			   enum report_format format, const char *buffer, struct out *out)
+{
+	struct functions_print how = args->print;
+
+	how.format = format;
+	how.buffer = buffer;
+	how.comm = summary_comm;
+	how.comm_arg = (void *)(uintptr_t)table->input;
+	if (!args->sort_given && !functions_timed(table->functions))
+		how.sort = FUNCTIONS_HITS;
+	return functions_print(table->functions, &how, out);
+}
+
+static int print(const struct summary *summary, void *arg, const char *buffer, struct out *out)
+{
+	enum report_format format = summary->session.args.report.format;
+	struct profile_table *table = arg;
+	bool tasks = table->tasks && (table->tasks_seen || table->only_tasks);
+	int r = 0;
+
+	if (table->functions && (!tasks || !functions_empty(table->functions))) {
+		r = print_functions(summary->own, table, format, buffer, out);
+		if (tasks && format == REPORT_TEXT)
+			out_char(out, '\n');
+	}
+	if (r < 0 || !tasks)
+		return r;
+	return format == REPORT_TEXT ? profile_print(table->tasks, out)
+				     : profile_rows(table->tasks, format, buffer, out);
+}
+
+static const struct summary_kind kind = {
+	.make = make,
+	.item = item,
+	.heading = heading,
+	.print = print,
+	.free = free_table,
+	.wants = "records",
+};
+
+/* --- options --- */
+
+static const struct cmd_option read_options[] = {
+	REPORT_INPUT_ROWS(""),
+	REPORT_RANGE_ROWS,
+	{REPORT_OPT_BY_COMM, 0, "by-comm", CMD_ARG_NONE, NULL, NULL, NULL},
+	{'G', 'G', "global", CMD_ARG_NONE, NULL, NULL, NULL},
+	{'H', 'H', "hooks", CMD_ARG_REQUIRED, NULL, NULL, NULL},
+	SUMMARY_OUTPUT_ROWS,
+	{'q', 'q', "quiet", CMD_ARG_NONE, NULL, NULL, NULL},
+	{0},
+};
+
+/* The parser of the reading part; messages and hints name the command. */
+static const struct command read_part = {
+	.name = "profile",
+	.options = read_options,
+};
+
+static int no_own_option(void *own, int id, const char *text)
+{
+	(void)own;
+	(void)id;
+	(void)text;
+	return REPORT_NOT_OWN;
+}
+
+int profile_show(struct profile_args *args, void (*opened)(void *arg), void *arg)
+{
+	const struct summary_output output = {
+		.path = args->output,
+		.to_stderr = args->to_stderr,
+		.opened = opened,
+		.opened_arg = arg,
+	};
+
+	return summary_run(&read_part, (int)args->read.nr, (char **)(uintptr_t)args->read.words,
+			   &kind, no_own_option, args, &output);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/attend.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "record/command.h"
+
+static const int own_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+
+static void own_mask(sigset_t *mask)
+{
+	sigemptyset(mask);
+	sigaddset(mask, SIGINT);
+	sigaddset(mask, SIGTERM);
+	sigaddset(mask, SIGHUP);
+	sigaddset(mask, SIGCHLD);
+}
+
+static void take_signals(struct record_signals *signals)
+{
+	const struct sigaction by_default = {.sa_handler = SIG_DFL};
+	sigset_t mask;
+
+	own_mask(&mask);
+	sigprocmask(SIG_BLOCK, &mask, &signals->mask);
+	for (size_t i = 0; i < ARRAY_SIZE(own_signals); i++) {
+		sigaction(own_signals[i], NULL, &signals->actions[i]);
+		/* An ignored signal cannot be waited for; nohup's SIGHUP is meant so. */
+		if (own_signals[i] == SIGINT || own_signals[i] == SIGTERM)
+			sigaction(own_signals[i], &by_default, NULL);
+		if (own_signals[i] == SIGPIPE)
+			signals->actions[i] = by_default;
+	}
+}
+
+static void give_signals_back(const struct record_signals *signals)
+{
+	const struct timespec now = {0};
+	sigset_t mask;
+
+	own_mask(&mask);
+	while (sigtimedwait(&mask, NULL, &now) > 0)
+		; /* it has ended what it came for */
+	for (size_t i = 0; i < ARRAY_SIZE(own_signals); i++)
+		if (own_signals[i] != SIGPIPE)
+			sigaction(own_signals[i], &signals->actions[i], NULL);
+	sigprocmask(SIG_SETMASK, &signals->mask, NULL);
+}
+
+/* A second signal of a kind that the command survives ends the waiting, not the command. */
+static void wait_for_end(struct record_command *command)
+{
+	bool asked = false;
+	sigset_t mask;
+
+	own_mask(&mask);
+	while (!command->started_pid || !record_command_ended(command)) {
+		int number = sigwaitinfo(&mask, NULL);
+
+		if (number < 0 || number == SIGCHLD)
+			continue;
+		if (!command->started_pid || asked)
+			return;
+		/* The terminal has sent SIGINT to it, too. */
+		if (number != SIGINT)
+			record_command_signal(command, number);
+		asked = true;
+	}
+}
+
+int record_attend(char **argv, int (*begin)(void *arg, struct err *err),
+		  int (*end)(void *arg, struct err *err), void *arg, int *ret_status,
+		  struct err *err)
+{
+	struct record_command command = RECORD_COMMAND_INIT;
+	struct record_signals signals;
+	int r = 0, ended;
+
+	take_signals(&signals);
+	if (argv)
+		r = record_command_start(&command, argv, &signals, err);
+	if (r == 0) {
+		r = begin(arg, err);
+		if (r == 0) {
+			struct err other;
+
+			if (argv)
+				r = record_command_release(&command, err);
+			if (r == 0)
+				wait_for_end(&command);
+			ended = end(arg, r < 0 ? &other : err);
+			r = r < 0 ? r : ended;
+		}
+	}
+	record_command_cancel(&command);
+	*ret_status = command.status;
+	give_signals_back(&signals);
+	return r;
+}
