@@ -530,9 +530,9 @@ int kernel_instance_option(struct kernel_instance *inst, const char *option, str
 	sprintf(negated, "%s%s", off ? "" : "no", off ? option + 2 : option);
 	if (!tracefs_list_has(text, negated))
 		return no_option(inst, option, text, err);
-	r = inst->created ? 0
-			  : kernel_journal_push(inst->journal, KERNEL_UNDO_WRITE, inst->path,
-						"trace_options", negated, err);
+	/* Also in an instance of our own: what is a tracer's option belongs to all who use it. */
+	r = kernel_journal_push(inst->journal, KERNEL_UNDO_WRITE, inst->path, "trace_options",
+				negated, err);
 	if (r < 0)
 		return r;
 	return tracefs_write(inst->path, "trace_options", option, what, err);

@@ -282,6 +282,9 @@ static int undo_one(const struct journal_entry *entry, struct err *err)
 	default:
 		r = tracefs_append(dir, slash + 1, entry->text, UNDO_WHAT, err);
 	}
+	/* An option of a tracer that is not set any more. */
+	if (r == -EINVAL && !strcmp(slash + 1, "trace_options"))
+		return 0;
 	/* Its instance, its module or the probe itself has gone since, and the setting with it. */
 	return r == -ENOENT || r == -ENODEV ? 0 : r;
 }
