@@ -16,6 +16,7 @@
 #define KRET_INSTEAD	 "a kprobe and a kretprobe: sonde record -e 'p FUNCTION' -e 'r FUNCTION'"
 #define MEASURED_INSTEAD "sonde record -p measures it in user space"
 #define IRQ_INSTEAD	 "time in interrupts: sonde record -e irq -e sched, sonde profile --tasks"
+#define TRIGGER_INSTEAD	 "sonde record -R, which acts right after the event itself"
 #define WAKEUP_INSTEAD	 "wake-up latencies: sonde record -e sched, sonde report -w"
 #define COUNT_INSTEAD	 "the events themselves, to be counted: sonde report --json"
 #define PAIRED_INSTEAD	 "both events recorded, paired by sonde report --profile -H"
@@ -368,12 +369,30 @@ static const struct feature_info table[FEATURE_NR] = {
 				   "uprobes, or a program's writes to trace_marker"},
 				  {FEATURE_MARKER, "a program's writes to trace_marker"}}},
 
-	[FEATURE_TRACEON] = {"trigger.traceon", "traceon", FEATURES_SUMMARIES, {NULL}, "3.14"},
-	[FEATURE_TRACEOFF] = {"trigger.traceoff", "traceoff", FEATURES_SUMMARIES, {NULL}, "3.14"},
-	[FEATURE_ENABLE_EVENT] =
-		{"trigger.enable_event", "enable_event", FEATURES_SUMMARIES, {NULL}, "3.14"},
-	[FEATURE_DISABLE_EVENT] =
-		{"trigger.disable_event", "disable_event", FEATURES_SUMMARIES, {NULL}, "3.14"},
+	[FEATURE_TRACEON] = {"trigger.traceon",
+			     "traceon",
+			     FEATURES_SUMMARIES,
+			     {NULL},
+			     "3.14",
+			     .instead = {{FEATURE_EVENTS, TRIGGER_INSTEAD}}},
+	[FEATURE_TRACEOFF] = {"trigger.traceoff",
+			      "traceoff",
+			      FEATURES_SUMMARIES,
+			      {NULL},
+			      "3.14",
+			      .instead = {{FEATURE_EVENTS, TRIGGER_INSTEAD}}},
+	[FEATURE_ENABLE_EVENT] = {"trigger.enable_event",
+				  "enable_event",
+				  FEATURES_SUMMARIES,
+				  {NULL},
+				  "3.14",
+				  .instead = {{FEATURE_EVENTS, TRIGGER_INSTEAD}}},
+	[FEATURE_DISABLE_EVENT] = {"trigger.disable_event",
+				   "disable_event",
+				   FEATURES_SUMMARIES,
+				   {NULL},
+				   "3.14",
+				   .instead = {{FEATURE_EVENTS, TRIGGER_INSTEAD}}},
 	[FEATURE_STACKTRACE_TRIGGER] = {"trigger.stacktrace",
 					"stacktrace",
 					FEATURES_SUMMARIES,
@@ -389,8 +408,8 @@ static const struct feature_info table[FEATURE_NR] = {
 				      "3.14",
 				      NULL,
 				      NULL,
-				      {{FEATURE_TRACEOFF, "a traceoff trigger, which keeps the "
-							  "buffer as it is"}}},
+				      {{FEATURE_EVENTS, "sonde record -R snapshot, which copies "
+							"what is recorded to a file"}}},
 	[FEATURE_SNAPSHOT] = {"snapshot",
 			      "snapshot",
 			      FEATURES_SUMMARIES,
