@@ -411,6 +411,24 @@ TEST(numbers_too_large_to_be_squared)
 		    "19703248369745920,20000000000000000\n");
 }
 
+TEST(sums_of_somebody_else)
+{
+	_cleanup_functions_ struct functions *functions = NULL;
+	_cleanup_out_ struct out out = {0};
+	const struct functions_print how = {.format = REPORT_CSV, .sort = FUNCTIONS_TOTAL};
+	/* 10 and 20 on one CPU, 30 and 60 on the other: together s^2 is 1400 / 3. */
+	const struct functions_sum first = {2, true, 30, 50}, second = {2, true, 90, 450};
+	const struct functions_sum counted = {.hits = 7};
+
+	CHECK(functions_new_names(&functions, FUNCTIONS_ALL) == 0);
+	CHECK(functions_add(functions, 0, "one", 3, &first) == 0);
+	CHECK(functions_add(functions, 1, "one and more", 3, &second) == 0);
+	CHECK(functions_add(functions, 1, "two", 3, &counted) == 0);
+	CHECK(functions_print(functions, &how, &out) == 0);
+	CHECK_STR(out_cstr(&out), "one,4,4,120,30,466,,0,,,,,,\n"
+				  "two,7,0,,,,,0,,,,,,\n");
+}
+
 TEST(short_records_and_no_memory)
 {
 	static const uint16_t ids[] = {ENTRY, ENTRY, EXIT, FUNC, REPEATS};
