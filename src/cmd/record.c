@@ -54,10 +54,30 @@ void record_print_places(const struct command *command, const char *output,
 	dat_close(dat);
 }
 
+/* read + left + lost = written, for every CPU that has lost something. */
+static void print_loss_table(const struct record_result *result)
+{
+	fprintf(stderr, "%5s %12s %12s %12s %12s %12s\n", "CPU", "written", "read", "overrun",
+		"commit", "dropped");
+	for (size_t i = 0; i < result->nr_cpus; i++) {
+		const struct record_cpu *cpu = &result->cpus[i];
+
+		if (!cpu->lost)
+			continue;
+		fprintf(stderr, "%5u %12llu %12llu %12llu %12llu %12llu", cpu->cpu,
+			(unsigned long long)(cpu->events + cpu->left + cpu->lost),
+			(unsigned long long)cpu->events, (unsigned long long)cpu->overrun,
+			(unsigned long long)cpu->commit_overrun, (unsigned long long)cpu->dropped);
+		if (cpu->left)
+			fprintf(stderr, "  %llu never read", (unsigned long long)cpu->left);
+		fprintf(stderr, "%s%s\n", cpu->instance[0] ? "  " : "", cpu->instance);
+	}
+}
+
 /* Losses are an error message: they are said also with -q. */
 void record_print_losses(const struct record_args *args, const struct record_result *result)
 {
-	uint64_t written = result->events + result->lost;
+	unsigned long long written = result->events + result->lost, lost = result->lost;
 
 	for (size_t i = 0; i < result->nr_cpus; i++) {
 		const struct record_cpu *cpu = &result->cpus[i];
@@ -70,11 +90,17 @@ void record_print_losses(const struct record_args *args, const struct record_res
 			fprintf(stderr, " (instance %s)", cpu->instance);
 		fputc('\n', stderr);
 	}
-	cmd_warn(
-		args->command,
-		"%llu of %llu events were lost: the buffers ran full; larger ones (-b KB) or fewer "
-		"events help",
-		(unsigned long long)result->lost, (unsigned long long)written);
+	print_loss_table(result);
+	if (result->needed_kb)
+		cmd_warn(args->command,
+			 "%llu of %llu events were lost: the buffers ran full; -b %llu would have "
+			 "held them, fewer events help as well",
+			 lost, written, (unsigned long long)result->needed_kb);
+	else
+		cmd_warn(args->command,
+			 "%llu of %llu events were lost: the buffers ran full; larger ones (-b KB) "
+			 "or fewer events help",
+			 lost, written);
 }
 
 static int finish(const struct record_args *args, const struct record_result *result,

@@ -177,6 +177,8 @@ static int wait_for_end(struct session *session, struct wait *wait, struct err *
 			r = session_store_comms(session, err);
 		if (r < 0)
 			return r;
+		if (n == 0)
+			session_watch_losses(session);
 		if (n == 0 && wait->forwarded && !said) {
 			said = true;
 			session_say(session, RECORD_SAY_WARNING,

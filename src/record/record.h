@@ -27,15 +27,19 @@ typedef void (*record_say_fn)(void *ctx, enum record_say what, const char *text)
 struct record_cpu {
 	const char *instance; /* "" the own one */
 	uint32_t cpu;
-	uint64_t events, lost; /* lost: overrun, commit overrun and dropped together */
-	uint64_t bytes;	       /* of sub-buffers, uncompressed */
-	uint64_t buffer_kb;    /* what the CPU's buffer held */
+	uint64_t events; /* read */
+	uint64_t left;	 /* written and not read; 0 unless reading has failed */
+	uint64_t overrun, commit_overrun, dropped;
+	uint64_t lost;	    /* these three together */
+	uint64_t bytes;	    /* of sub-buffers, uncompressed */
+	uint64_t buffer_kb; /* what the CPU's buffer held */
 };
 
 struct record_result {
 	struct record_cpu *cpus;
 	size_t nr_cpus;
 	uint64_t events, lost;
+	uint64_t needed_kb;	    /* buffers that would have held what was lost; 0: not known */
 	int command_status;	    /* -1: no command, or it was never run */
 	bool sealed;		    /* the output is in place */
 	const char *unknown_events; /* the -e that named no event, when that was the error */

@@ -154,6 +154,7 @@ void session_free(struct session *session)
 	for (size_t i = 0; i < session->nr_instances; i++) {
 		mem_free(session->instances[i].clocks);
 		mem_free(session->instances[i].clock);
+		mem_free(session->instances[i].loss);
 	}
 	mem_free(session->instances);
 	mem_free(session->stored);

@@ -8,6 +8,7 @@
 #include "record/command.h"
 #include "record/comms.h"
 #include "record/drain.h"
+#include "record/loss.h"
 #include "record/record.h"
 #include "record/triggers.h"
 #include "record/usertracer.h"
@@ -15,8 +16,10 @@
 struct session_instance {
 	const struct record_instance *plan; /* NULL: the empty top buffer of a file without one */
 	struct kernel_instance kernel;
-	char *clocks, *clock; /* text of trace_clock, the current one */
-	uint32_t wake_pages;  /* sub-buffers that are certainly full when a reader is woken */
+	char *clocks, *clock;  /* text of trace_clock, the current one */
+	uint64_t buffer_kb;    /* of each CPU */
+	struct loss_cpu *loss; /* of each CPU, owned; NULL where nothing is drained */
+	uint32_t wake_pages;   /* sub-buffers that are certainly full when a reader is woken */
 	bool open;
 	bool sampled; /* its buffer holds what is measured in user space, not the kernel's pages */
 };
@@ -60,6 +63,7 @@ struct session {
 	struct stream *stream;	     /* where the records are shown at once */
 	struct names_reader *reader; /* of a session that reads by itself, without drain */
 	struct comms comms;
+	struct loss loss;
 	struct session_user user;
 	struct triggers *triggers; /* those that the kernel does not carry out; NULL: none */
 	int64_t date_offset;
@@ -75,6 +79,8 @@ _printf_(3, 4) void session_say(struct session *session, enum record_say what, c
 int session_open(struct session *session, struct err *err) _must_check_;
 /* Instances made and set as the plan says, tracing still off. setup.c */
 int session_setup(struct session *session, struct err *err) _must_check_;
+/* Look at the counters; a warning when more was lost, now and then. loss.c */
+void session_watch_losses(struct session *session);
 /* Size, sub-buffers and watermark of an instance's buffer. shape.c */
 int session_shape_buffer(struct session *session, struct session_instance *inst, struct err *err)
 	_must_check_;

@@ -4,6 +4,7 @@
  * its reader is woken. What the plan does not say is chosen here for an instance of our own; one
  * that was there before keeps its shape. The numbers are measured: docs/design/record.md.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -114,7 +115,10 @@ int session_shape_buffer(struct session *session, struct session_instance *inst,
 		r = set_size(session, inst, err);
 	if (r < 0)
 		return r;
-	kb = read_number(kernel, "buffer_size_kb", 0);
+	kb = inst->buffer_kb = read_number(kernel, "buffer_size_kb", 0);
+	inst->loss = mem_calloc(session->fs->cpus, sizeof(*inst->loss));
+	if (!inst->loss)
+		return err_sys(err, -ENOMEM, "cannot set up the recording");
 	percent = set_watermark(session, inst, kb);
 	/* The kernel counts the sub-buffer that is being written as well. */
 	inst->wake_pages = (uint32_t)MIN(kb * 1024 / kernel->page_size * percent / 100, 1u << 20);

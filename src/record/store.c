@@ -299,12 +299,19 @@ static int add_stats(struct session *session, const struct session_instance *ins
 		.instance = name ? name : "",
 		.cpu = cpu,
 		.events = stats.read,
-		.lost = stats.overrun + stats.commit_overrun + stats.dropped,
+		.left = stats.entries,
+		.overrun = stats.overrun,
+		.commit_overrun = stats.commit_overrun,
+		.dropped = stats.dropped,
+		.lost = loss_of(&stats),
 		.bytes = inst->sampled	  ? session_user_bytes(session, cpu)
 			 : session->drain ? drain_bytes(session->drain, index, cpu)
 					  : 0,
-		.buffer_kb = inst->plan->buffer_kb,
+		.buffer_kb = inst->buffer_kb,
 	};
+	if (inst->loss)
+		loss_update(&session->loss, &inst->loss[cpu], &stats,
+			    stats.read ? ret_cpu->bytes / stats.read : 0, inst->buffer_kb);
 	if (name && first)
 		out_printf(&out, "\nBuffer: %s\n\n", name);
 	out_printf(&out, "CPU: %u\n%s", cpu, text);
@@ -373,6 +380,7 @@ int session_store_finish(struct session *session, struct record_result *result, 
 	/* The counters are the buffer's own, not those of what was set aside. */
 	int r = session->plan->snapshot ? 0 : collect_stats(session, result, err);
 
+	result->needed_kb = session->loss.needed_kb ? loss_recommended_kb(&session->loss) : 0;
 	if (r == 0)
 		r = put_maps(session, err);
 	/* Twice: what the kernel knows goes before what was seen. */

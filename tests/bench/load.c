@@ -5,12 +5,15 @@
  *
  * load syscalls N LOG: N calls of getppid, which are 2 N events of raw_syscalls.
  * load pipe N LOG: N bytes to and fro between two processes on one CPU, 2 N context switches.
+ * load unread N LOG: the same N calls while the parent, a recorder, is stopped.
+ * load number: that system call's number.
  * load idle MS LOG: nothing, for so many milliseconds.
  * load measure LOG COMMAND...: run COMMAND; the CPU time of it and of all its children.
  *
  * LOG gets one line: CPU time in microseconds, wall time in microseconds, exit status.
  */
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +57,18 @@ static int syscalls(long nr)
 	for (long i = 0; i < nr; i++)
 		syscall(SYS_getppid);
 	return 0;
+}
+
+/* The parent's pid is asked for once more by the first of the calls. */
+static int unread(long nr)
+{
+	pid_t parent = (pid_t)syscall(SYS_getppid);
+	int status;
+
+	if (kill(parent, SIGSTOP) < 0)
+		return 1;
+	status = syscalls(nr - 1);
+	return kill(parent, SIGCONT) < 0 ? 1 : status;
 }
 
 static int answer(int from, int to)
@@ -113,12 +128,17 @@ int main(int argc, char **argv)
 
 	if (argc > 3 && !strcmp(argv[1], "measure"))
 		return measure(argv[2], argv + 3);
+	if (argc == 2 && !strcmp(argv[1], "number"))
+		return printf("%d\n", SYS_getppid) < 0;
 	if (argc != 4) {
-		fprintf(stderr, "usage: load syscalls|pipe|idle N LOG, load measure LOG COMMAND\n");
+		fprintf(stderr,
+			"usage: load syscalls|unread|pipe|idle N LOG, load measure LOG COMMAND\n");
 		return 2;
 	}
 	if (!strcmp(argv[1], "syscalls"))
 		status = syscalls(atol(argv[2]));
+	else if (!strcmp(argv[1], "unread"))
+		status = unread(atol(argv[2]));
 	else if (!strcmp(argv[1], "pipe"))
 		status = ping_pong(atol(argv[2]));
 	else if (!strcmp(argv[1], "idle"))
