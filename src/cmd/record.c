@@ -61,11 +61,12 @@ static void print_loss_table(const struct record_result *result)
 		"commit", "dropped");
 	for (size_t i = 0; i < result->nr_cpus; i++) {
 		const struct record_cpu *cpu = &result->cpus[i];
+		unsigned long long written = cpu->events;
 
 		if (!cpu->lost)
 			continue;
-		fprintf(stderr, "%5u %12llu %12llu %12llu %12llu %12llu", cpu->cpu,
-			(unsigned long long)(cpu->events + cpu->left + cpu->lost),
+		written += cpu->left + cpu->lost;
+		fprintf(stderr, "%5u %12llu %12llu %12llu %12llu %12llu", cpu->cpu, written,
 			(unsigned long long)cpu->events, (unsigned long long)cpu->overrun,
 			(unsigned long long)cpu->commit_overrun, (unsigned long long)cpu->dropped);
 		if (cpu->left)
