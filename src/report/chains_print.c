@@ -170,7 +170,7 @@ static int compare_callers(const void *a, const void *b)
 
 	if (!ca->at->parent || !cb->at->parent)
 		return !ca->at->parent - !cb->at->parent; /* chains that end come last */
-	return strcmp(ca->caller, cb->caller);
+	return COMPARE(ca->at->addr, cb->at->addr);
 }
 
 static int compare_branches(const void *a, const void *b)
@@ -178,7 +178,9 @@ static int compare_branches(const void *a, const void *b)
 	const struct branch *ba = a, *bb = b;
 	int r = COMPARE(bb->count, ba->count);
 
-	return r ? r : strcmp(ba->counted->caller, bb->counted->caller);
+	if (r == 0)
+		r = strcmp(ba->counted->caller, bb->counted->caller);
+	return r ? r : COMPARE(ba->counted->at->addr, bb->counted->at->addr);
 }
 
 /*
@@ -201,7 +203,7 @@ static struct branch *split(struct printer *printer, struct counted *counted, si
 		return NULL;
 	}
 	for (size_t i = 0; i < nr && counted[i].at->parent; i++) {
-		if (!i || strcmp(counted[i - 1].caller, counted[i].caller) != 0)
+		if (!i || counted[i - 1].at->addr != counted[i].at->addr)
 			branches[nr_branches++] = (struct branch){&counted[i], 0, 0};
 		branches[nr_branches - 1].nr++;
 		branches[nr_branches - 1].count += counted[i].count;
@@ -226,12 +228,46 @@ static void print_indent(struct printer *printer, size_t level)
 	}
 }
 
+/* Chains of which each is the beginning of the next: the longest says it all. */
+static const struct counted *only_chain(const struct counted *counted, size_t nr)
+{
+	const struct counted *longest = &counted[0];
+
+	for (size_t i = 1; i < nr; i++)
+		if (counted[i].at->depth > longest->at->depth)
+			longest = &counted[i];
+	for (size_t i = 0; i < nr; i++) {
+		const struct chain_node *a = longest->at, *b = counted[i].at;
+
+		for (; b->parent; a = a->parent, b = b->parent)
+			if (a->addr != b->addr)
+				return NULL;
+	}
+	return longest;
+}
+
+static void print_continued(struct printer *printer, size_t level, const char *caller)
+{
+	print_indent(printer, level);
+	out_char(printer->out, printer->lines[level] ? '|' : ' ');
+	out_fill(printer->out, ' ', COLUMN - 3);
+	out_str(printer->out, caller);
+	out_char(printer->out, '\n');
+}
+
 static void print_branches(struct printer *printer, struct counted *counted, size_t nr,
 			   uint64_t total, size_t level);
 
 /* What follows a branch's first caller: callers that all its chains have, then branches again. */
 static void print_rest(struct printer *printer, struct branch *branch, size_t level)
 {
+	const struct counted *only = only_chain(branch->counted, branch->nr);
+
+	if (only) {
+		for (const struct chain_node *at = only->at; at->parent; at = at->parent)
+			print_continued(printer, level, name_of(printer, at->addr));
+		return;
+	}
 	for (;;) {
 		size_t nr;
 		struct branch *next = split(printer, branch->counted, branch->nr, &nr);
@@ -243,11 +279,7 @@ static void print_rest(struct printer *printer, struct branch *branch, size_t le
 			return;
 		if (!shared)
 			break;
-		print_indent(printer, level);
-		out_char(printer->out, printer->lines[level] ? '|' : ' ');
-		out_fill(printer->out, ' ', COLUMN - 3);
-		out_str(printer->out, caller);
-		out_char(printer->out, '\n');
+		print_continued(printer, level, caller);
 		step_out(branch->counted, branch->nr);
 	}
 	print_branches(printer, branch->counted, branch->nr, branch->count, level + 1);
@@ -280,28 +312,9 @@ static void print_branches(struct printer *printer, struct counted *counted, siz
 	}
 }
 
-/* Chains of which each is the beginning of the next: the longest says it all. */
-static const struct counted *only_chain(struct printer *printer, const struct histogram *h)
-{
-	const struct counted *longest = &h->counted[0];
-
-	for (size_t i = 1; i < h->nr; i++)
-		if (h->counted[i].at->depth > longest->at->depth)
-			longest = &h->counted[i];
-	for (size_t i = 0; i < h->nr; i++) {
-		const struct chain_node *a = longest->at, *b = h->counted[i].at;
-
-		for (; b->parent; a = a->parent, b = b->parent)
-			if (a->addr != b->addr &&
-			    strcmp(name_of(printer, a->addr), name_of(printer, b->addr)) != 0)
-				return NULL;
-	}
-	return longest;
-}
-
 static void print_histogram(struct printer *printer, struct histogram *h, uint64_t total)
 {
-	const struct counted *only = only_chain(printer, h);
+	const struct counted *only = only_chain(h->counted, h->nr);
 	const struct counted *first = h->counted;
 	struct out *out = printer->out;
 	const char *mark = first->is_event ? "*" : "";
