@@ -140,6 +140,18 @@ int io_ftruncate(int fd, uint64_t size)
 	return size > INT64_MAX ? -EFBIG : result(ftruncate(fd, (off_t)size));
 }
 
+int io_punch(int fd, uint64_t offset, uint64_t len)
+{
+	int r = fault(IO_TRUNCATE, NULL, NULL);
+
+	if (r < 0)
+		return r;
+	if (offset > INT64_MAX || len > INT64_MAX)
+		return -EFBIG;
+	return result(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+				(off_t)len));
+}
+
 int io_lock(int fd, int how)
 {
 	int r = fault(IO_LOCK, NULL, NULL);

@@ -63,6 +63,8 @@ ssize_t io_pwrite(int fd, const void *buf, size_t len, uint64_t offset) _must_ch
 int io_fstat(int fd, struct stat *ret_stat) _must_check_;
 int io_stat(const char *path, struct stat *ret_stat) _must_check_;
 int io_ftruncate(int fd, uint64_t size) _must_check_;
+/* Give the space of a range back; what is read there is zeros. */
+int io_punch(int fd, uint64_t offset, uint64_t len) _must_check_;
 int io_fsync(int fd) _must_check_;
 int io_rename(const char *from, const char *to) _must_check_;
 int io_unlink(const char *path) _must_check_;

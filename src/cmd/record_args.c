@@ -189,6 +189,9 @@ static bool set_number(struct record_args *args, int id, const char *text)
 	case 'b':
 		return cmd_parse_u64(command, "-b", text, 1, BUFFER_KB_MAX,
 				     &record_args_instance(args)->buffer_kb);
+	case 'm':
+		return cmd_parse_u64(command, "-m", text, 1, BUFFER_KB_MAX,
+				     &record_args_instance(args)->keep_kb);
 	case OPT_SUBBUF:
 		return cmd_parse_u64(command, "--subbuf-size", text, 1, LIMIT_SUBBUF_BYTES >> 10,
 				     &record_args_instance(args)->subbuf_kb);

@@ -132,6 +132,9 @@ enum record_mode {
 #define RECORD_OPTIONS_OUTPUT \
 	{'o', 'o', "output", CMD_ARG_REQUIRED, "FILE", "write this file (default trace.dat)", \
 	 "Output"}, \
+	{'m', 'm', "max-size", CMD_ARG_REQUIRED, "KB", \
+	 "keep only the newest of each CPU: at most so much before compression, at least half of it", \
+	 NULL}, \
 	{OPT_TEMP, 0, "temp", CMD_ARG_REQUIRED, "DIRECTORY", \
 	 "record here first; at the end it is joined into the output, wherever that is", NULL}, \
 	{OPT_FILE_VERSION, 0, "file-version", CMD_ARG_REQUIRED, "6|7", \

@@ -43,6 +43,7 @@ struct record_instance {
 	const char *module;		      /* whose functions are meant, NULL: all */
 	bool func_stack;		      /* a stack trace at every function of -l */
 	bool no_function_trace;		      /* -d */
+	uint64_t keep_kb;		      /* -m: of each CPU's newest pages; 0: all */
 	uint64_t buffer_kb, subbuf_kb;	      /* 0: as the kernel has it */
 };
 

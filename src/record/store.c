@@ -123,6 +123,7 @@ static int create(struct session *session, struct err *err)
 			.clock = inst->open ? inst->clock : first->clock,
 			.page_size = session_page_size(session, inst),
 			.nr_cpus = session->fs->cpus,
+			.keep_bytes = inst->plan ? inst->plan->keep_kb * 1024 : 0,
 		};
 	}
 	session->metadata.dat.trace_clock = first->clocks;

@@ -28,6 +28,10 @@
 #define CODECS_KEPT   64u
 #define PENDING_BYTES (64u << 10) /* compressed, before they are worth a write */
 
+struct partial_piece {
+	uint32_t stored, pages; /* bytes in the file, bytes of pages */
+};
+
 /* One CPU of one buffer; used by one thread at a time. */
 struct partial_stream {
 	int fd;		   /* -1 until there is something to write */
@@ -35,10 +39,16 @@ struct partial_stream {
 	struct out chunks; /* compressed, on their way to the file */
 	uint8_t *gather;   /* pages on their way to a chunk */
 	size_t gathered;
+	/* Only where the newest pages are kept: what is in file and chunks, from `start` on. */
+	bool bounded;
+	struct partial_piece *pieces;
+	size_t nr_pieces, cap_pieces;
+	uint64_t start, kept; /* kept: bytes of pages */
 };
 
 struct partial_buffer {
 	uint32_t page_size, nr_cpus;
+	uint64_t keep_bytes; /* 0: all */
 	struct partial_stream *streams;
 };
 
@@ -57,7 +67,11 @@ struct dat_partial {
 
 static size_t chunk_bytes(const struct partial_buffer *buffer)
 {
-	return MAX(CHUNK_BYTES - CHUNK_BYTES % buffer->page_size, buffer->page_size);
+	uint64_t bytes = CHUNK_BYTES;
+
+	if (buffer->keep_bytes)
+		bytes = MIN(bytes, buffer->keep_bytes / 8);
+	return (size_t)MAX(bytes - bytes % buffer->page_size, (uint64_t)buffer->page_size);
 }
 
 static int in_dir(struct out *out, const char *dir, const char *name)
@@ -90,6 +104,7 @@ static void stream_done(struct partial_stream *stream)
 	io_close(stream->fd);
 	out_done(&stream->chunks);
 	mem_free(stream->gather);
+	mem_free(stream->pieces);
 }
 
 static void partial_free(struct dat_partial *partial)
@@ -121,12 +136,15 @@ static int alloc_buffers(struct dat_partial *partial, const struct dat_partial_b
 		struct partial_buffer *buffer = &partial->buffers[i];
 
 		buffer->page_size = buffers[i].page_size;
+		if (buffers[i].keep_bytes) /* so that a few pieces fit */
+			buffer->keep_bytes = MAX(buffers[i].keep_bytes, 8ull * buffer->page_size);
 		buffer->streams = mem_calloc(buffers[i].nr_cpus, sizeof(*buffer->streams));
 		if (!buffer->streams)
 			return -ENOMEM;
 		buffer->nr_cpus = buffers[i].nr_cpus;
 		for (uint32_t cpu = 0; cpu < buffer->nr_cpus; cpu++)
-			buffer->streams[cpu].fd = -1;
+			buffer->streams[cpu] = (struct partial_stream){
+				.fd = -1, .bounded = buffer->keep_bytes != 0};
 	}
 	return 0;
 }
@@ -299,6 +317,22 @@ static int write_stream(struct partial_stream *stream, const void *data, size_t 
 	return 0;
 }
 
+/* One more piece behind the others. */
+static int add_piece(struct partial_stream *stream, size_t stored, size_t pages)
+{
+	int r;
+
+	if (!stream->bounded)
+		return 0;
+	r = array_reserve(&stream->pieces, &stream->cap_pieces, stream->nr_pieces + 1,
+			  sizeof(*stream->pieces));
+	if (r < 0)
+		return r;
+	stream->pieces[stream->nr_pieces++] =
+		(struct partial_piece){(uint32_t)stored, (uint32_t)pages};
+	return 0;
+}
+
 static struct dat_codec codec_take(struct dat_partial *partial)
 {
 	struct dat_codec codec;
@@ -343,6 +377,8 @@ static int shrink(struct dat_partial *partial, struct dat_codec *codec,
 	}
 	head = (uint8_t *)stream->chunks.buf + stream->chunks.len;
 	r = dat_codec_shrink(codec, pages, len, head + 8, bound, &shrunk);
+	if (r == 0)
+		r = add_piece(stream, shrunk + 8, len);
 	if (r < 0)
 		return r;
 	store_u32(head, (uint32_t)shrunk, big);
@@ -391,7 +427,7 @@ static int append_compressed(struct dat_partial *partial, size_t buffer,
 			     struct partial_stream *stream, const uint8_t *pages, size_t len)
 {
 	const size_t chunk = chunk_bytes(&partial->buffers[buffer]);
-	size_t waiting = stream->chunks.len, used = 0;
+	size_t waiting = stream->chunks.len, pieces = stream->nr_pieces, used = 0;
 	int r = 0;
 
 	if (waiting >= PENDING_BYTES)
@@ -407,6 +443,7 @@ static int append_compressed(struct dat_partial *partial, size_t buffer,
 		r = shrink_whole(partial, stream, chunk, pages, len, &used);
 		if (r < 0) {
 			stream->chunks.len = waiting;
+			stream->nr_pieces = pieces;
 			return r;
 		}
 		stream->gathered = 0;
@@ -416,10 +453,88 @@ static int append_compressed(struct dat_partial *partial, size_t buffer,
 	return 0;
 }
 
+static int write_start(const struct dat_partial *partial, size_t buffer, uint32_t cpu,
+		       uint64_t start)
+{
+	_cleanup_out_ struct out path = {0}, temp = {0};
+	char text[32];
+	int r = dat_partial_stream_path(&path, partial->path, buffer, cpu);
+
+	if (r < 0)
+		return r;
+	out_lit(&path, ".start");
+	out_mem(&temp, path.buf, path.len);
+	out_lit(&temp, ".new");
+	out_cstr(&path);
+	out_cstr(&temp);
+	if (path.failed || temp.failed)
+		return -ENOMEM;
+	snprintf(text, sizeof(text), "%llu\n", (unsigned long long)start);
+	r = write_file(temp.buf, text, strlen(text));
+	return r < 0 ? r : io_rename(temp.buf, path.buf);
+}
+
+/*
+ * Where only the newest pages are kept: let go of the oldest pieces, of three eighths at once,
+ * until `len` bytes more are within the bound. First it is said where the stream begins, then the
+ * space goes; a file system that cannot give it back (EOPNOTSUPP) gets it at the end.
+ */
+static int let_go(struct dat_partial *partial, size_t buffer, uint32_t cpu, size_t len)
+{
+	const struct partial_buffer *of = &partial->buffers[buffer];
+	struct partial_stream *stream = &of->streams[cpu];
+	uint64_t start = stream->start, kept = stream->kept;
+	size_t gone = 0;
+	int r;
+
+	if (!of->keep_bytes || kept + len <= of->keep_bytes)
+		return 0;
+	r = write_pending(stream);
+	for (; gone < stream->nr_pieces && kept + len > of->keep_bytes / 8 * 5; gone++) {
+		start += stream->pieces[gone].stored;
+		kept -= stream->pieces[gone].pages;
+	}
+	if (r == 0 && gone)
+		r = write_start(partial, buffer, cpu, start);
+	if (r < 0 || !gone)
+		return r;
+	stream->nr_pieces -= gone;
+	memmove(stream->pieces, stream->pieces + gone, stream->nr_pieces * sizeof(*stream->pieces));
+	stream->start = start;
+	stream->kept = kept;
+	r = io_punch(stream->fd, 0, start);
+	return r == -EOPNOTSUPP ? 0 : r;
+}
+
+static int append_slice(struct dat_partial *partial, size_t buffer, uint32_t cpu,
+			const uint8_t *pages, size_t len)
+{
+	struct partial_stream *stream = &partial->buffers[buffer].streams[cpu];
+	size_t pieces;
+	int r = let_go(partial, buffer, cpu, len);
+
+	if (r < 0)
+		return r;
+	if (partial->options.compression != DAT_NONE) {
+		r = append_compressed(partial, buffer, stream, pages, len);
+	} else {
+		pieces = stream->nr_pieces;
+		r = add_piece(stream, len, len);
+		if (r == 0)
+			r = write_stream(stream, pages, len);
+		if (r < 0)
+			stream->nr_pieces = pieces;
+	}
+	if (r == 0)
+		stream->kept += len;
+	return r;
+}
+
 int dat_partial_append(struct dat_partial *partial, size_t buffer, uint32_t cpu, const void *pages,
 		       size_t len, struct err *err)
 {
-	struct partial_stream *stream;
+	const struct partial_buffer *of;
+	size_t step = len;
 	int r;
 
 	if (buffer >= partial->nr_buffers || cpu >= partial->buffers[buffer].nr_cpus ||
@@ -427,12 +542,13 @@ int dat_partial_append(struct dat_partial *partial, size_t buffer, uint32_t cpu,
 		return stream_fail(partial, buffer, cpu, -EINVAL, err);
 	if (!len)
 		return 0;
-	stream = &partial->buffers[buffer].streams[cpu];
+	of = &partial->buffers[buffer];
+	if (of->keep_bytes)
+		step = MIN(len, chunk_bytes(of));
 	r = open_stream(partial, buffer, cpu);
-	if (r == 0)
-		r = partial->options.compression == DAT_NONE
-			    ? write_stream(stream, pages, len)
-			    : append_compressed(partial, buffer, stream, pages, len);
+	for (size_t at = 0; r == 0 && at < len; at += step)
+		r = append_slice(partial, buffer, cpu, (const uint8_t *)pages + at,
+				 MIN(step, len - at));
 	return r < 0 ? stream_fail(partial, buffer, cpu, r, err) : 0;
 }
 

@@ -6,6 +6,8 @@
  *   buffers       text, one line a buffer: "INDEX PAGE_SIZE NR_CPUS COMPRESSION CLOCK NAME"
  *   bI.cpuN       append-only stream of CPU N of buffer I: chunks {u32 csize, u32 usize, data} when
  *                 compressed, else whole pages
+ *   bI.cpuN.start text, replaced by rename: where the stream begins now, when only the newest is
+ *                 kept; what lies before it is given back to the file system
  *   cmdlines      replaced by rename from time to time
  *   options       {u16 id, u32 size, data}* in the file's byte order, appended
  *
@@ -24,6 +26,7 @@ struct dat_partial_buffer {
 	const char *name, *clock;
 	uint32_t page_size;
 	uint32_t nr_cpus;
+	uint64_t keep_bytes; /* of a CPU's pages at most, the newest; 0: all */
 };
 
 /*
@@ -40,7 +43,7 @@ int dat_partial_create(struct dat_partial **ret_partial, const char *path,
  * here, about 128 KiB a chunk, and written some chunks at a time; what has gathered goes out with
  * flush. Safe from several threads as long as each (buffer, cpu) is used by one thread. After a
  * failure (a full disk) nothing of these pages has been taken, and the same call may be tried
- * again.
+ * again; where only the newest pages are kept, some may have been taken.
  */
 int dat_partial_append(struct dat_partial *partial, size_t buffer, uint32_t cpu, const void *pages,
 		       size_t len, struct err *err) _must_check_;

@@ -10,6 +10,13 @@ int dat_partial_path(struct out *out, const char *dir, const char *name) _must_c
 int dat_partial_stream_path(struct out *out, const char *dir, size_t buffer, uint32_t cpu)
 	_must_check_;
 
+/* Where one CPU's stream begins: 0 unless only its newest pages are kept. */
+int dat_partial_start(const char *dir, size_t buffer, uint32_t cpu, uint64_t *ret_start)
+	_must_check_;
+/* What a follower shall go on with when all at `pos` of the CPU's area has been given back. */
+uint64_t dat_partial_resume(const struct dat_state *st, const struct dat_buffer *buffer,
+			    size_t cpu_index, uint64_t pos);
+
 /* Remove the directory and the files that belong in it; it stays when others lie there. */
 void dat_partial_remove(const char *path);
 

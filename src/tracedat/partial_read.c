@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 
@@ -74,25 +75,65 @@ static int open_stream(struct dat_state *st, size_t file_index, uint32_t cpu)
 	return r < 0 ? r : io_open(path.buf, O_RDONLY | O_NONBLOCK, 0);
 }
 
+int dat_partial_start(const char *dir, size_t buffer, uint32_t cpu, uint64_t *ret_start)
+{
+	_cleanup_out_ struct out path = {0};
+	_cleanup_free_ char *text = NULL;
+	int r = dat_partial_stream_path(&path, dir, buffer, cpu);
+
+	*ret_start = 0;
+	if (r < 0)
+		return r;
+	out_lit(&path, ".start");
+	out_cstr(&path);
+	r = path.failed ? -ENOMEM : io_read_file(path.buf, 64, &text, NULL);
+	if (r == 0)
+		*ret_start = strtoull(text, NULL, 10);
+	return r == -ENOENT ? 0 : r;
+}
+
+uint64_t dat_partial_resume(const struct dat_state *st, const struct dat_buffer *buffer,
+			    size_t cpu_index, uint64_t pos)
+{
+	const struct dat_cpu *cpu = &buffer->cpus[cpu_index];
+	uint64_t start;
+	size_t at = cpu_index;
+
+	for (size_t i = 0; &st->dat.buffers[i] != buffer; i++)
+		at += st->dat.buffers[i].nr_cpus;
+	if (dat_partial_start(st->dat.path, st->partial->streams[at].file_index, cpu->cpu, &start) <
+	    0)
+		return pos;
+	return start > cpu->offset + pos ? start - cpu->offset : pos;
+}
+
 /* Look how far one CPU's stream has come. */
 static int refresh_cpu(struct dat_state *st, struct dat_partial_stream *stream, struct dat_cpu *cpu)
 {
 	struct stat stat;
-	int r;
+	uint64_t size;
+	int r, fd;
 
 	if (stream->fd < 0) {
 		r = open_stream(st, stream->file_index, cpu->cpu);
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
+		fd = r;
+		r = dat_partial_start(st->dat.path, stream->file_index, cpu->cpu, &cpu->offset);
+		if (r < 0) {
+			io_close(fd);
+			return r;
+		}
 		/* Read by a stream only once it sees a size, which is stored behind this. */
-		__atomic_store_n(&stream->fd, r, __ATOMIC_RELEASE);
+		__atomic_store_n(&stream->fd, fd, __ATOMIC_RELEASE);
 	}
 	r = io_fstat(stream->fd, &stat);
 	if (r < 0)
 		return r;
 	if (!S_ISREG(stat.st_mode))
 		return -EINVAL;
-	__atomic_store_n(&cpu->size, (uint64_t)stat.st_size, __ATOMIC_RELEASE);
+	size = (uint64_t)stat.st_size;
+	__atomic_store_n(&cpu->size, size - MIN(cpu->offset, size), __ATOMIC_RELEASE);
 	return 0;
 }
 

@@ -15,7 +15,12 @@ static void remove_streams(const char *path, size_t index, unsigned int nr_cpus)
 	for (uint32_t cpu = 0; cpu < nr_cpus; cpu++) {
 		_cleanup_out_ struct out name = {0};
 
-		if (dat_partial_stream_path(&name, path, index, cpu) == 0)
+		if (dat_partial_stream_path(&name, path, index, cpu) < 0)
+			continue;
+		(void)!io_unlink(name.buf);
+		out_lit(&name, ".start");
+		out_cstr(&name);
+		if (!name.failed)
 			(void)!io_unlink(name.buf);
 	}
 }

@@ -143,6 +143,66 @@ TEST(seal_v6_from_none)
 	seal_as(6, DAT_NONE, "v6none.dat");
 }
 
+/* Only the newest of 75 pages: at most 32, at least half of that, in the directory and sealed. */
+static void keep(enum dat_compression compression)
+{
+	const struct dat_partial_buffer buffers[] = {{"", "global", 4096, 4, 32 * 4096}};
+	char dir[256], out[256];
+	struct build b = small;
+	struct build_metadata m;
+	struct dat_write_options options;
+	struct dat_partial *partial;
+	struct err err = {0};
+
+	b.compression = compression;
+	options = build_options(&b);
+	build_path(dir, sizeof(dir), "keep.dat.partial");
+	build_path(out, sizeof(out), "keep.dat");
+	CHECK_EQ(dat_partial_create(&partial, dir, &options, build_metadata(&b, &m), buffers, 1,
+				    &err),
+		 0);
+	for (uint64_t i = 0; i < b.nr_pages; i++) {
+		uint8_t page[4096];
+
+		build_page(&b, 4096, 0, i, page);
+		CHECK_EQ(dat_partial_append(partial, 0, 0, page, 4096, &err), 0);
+	}
+	CHECK_EQ(dat_partial_flush(partial, 0, 0, &err), 0);
+	for (int sealed = 0; sealed < 2; sealed++) {
+		const uint8_t *page;
+		uint64_t pages = 0, last = 0;
+		struct dat_stream *stream;
+		struct dat_chunk *chunk;
+		struct dat *dat;
+		uint32_t len;
+
+		CHECK_EQ(dat_open(&dat, sealed ? out : dir, &err), 0);
+		CHECK_EQ(dat_stream_open(&stream, dat, 0, 0, &err), 0);
+		while (dat_stream_next(stream, &page, &len, &chunk, &err) > 0) {
+			pages++;
+			last = load_u64(page, false);
+		}
+		CHECK(pages >= 16 && pages <= 32);
+		CHECK_EQ(last, build_time(0, (b.nr_pages - 1) * 4));
+		dat_stream_close(stream);
+		dat_close(dat);
+		if (!sealed)
+			CHECK_EQ(dat_partial_seal(partial, out, 7, &err), 0);
+	}
+	CHECK(!exists(dir));
+	unlink(out);
+}
+
+TEST(keep_newest_zstd)
+{
+	keep(DAT_ZSTD);
+}
+
+TEST(keep_newest_none)
+{
+	keep(DAT_NONE);
+}
+
 static void remove_dir(const char *dir)
 {
 	char command[300];

@@ -215,12 +215,31 @@ static int expand_chunk(struct dat_stream *stream, uint64_t pos, const struct ch
 	return 1;
 }
 
+/* Whether the head says that the chunk has been given back, since only the newest are kept. */
+static bool was_let_go(const struct dat_stream *stream, const struct chunk_head *head,
+		       uint64_t *pos)
+{
+	uint64_t to;
+
+	if (!stream->growing || head->csize || head->usize)
+		return false;
+	to = dat_partial_resume(stream->st, stream->buffer,
+				(size_t)(stream->cpu - stream->buffer->cpus), *pos);
+	if (to == *pos)
+		return false;
+	*pos = to;
+	return true;
+}
+
 static int load_chunk(struct dat_stream *stream, struct err *err)
 {
 	struct chunk_head head = {0};
 	uint64_t pos = stream->pos;
 	int r = chunk_head(stream, pos, &head, err);
 
+	while (r > 0 && was_let_go(stream, &head, &pos))
+		r = chunk_head(stream, pos, &head, err);
+	stream->pos = pos;
 	if (r < 0)
 		stream->pos = area_bytes(stream);
 	if (r <= 0)
@@ -282,6 +301,8 @@ static int index_chunks(struct dat_stream *stream, struct err *err)
 		struct chunk_head head = {0};
 		int r = chunk_head(stream, stream->index_end, &head, err);
 
+		if (r > 0 && was_let_go(stream, &head, &stream->index_end))
+			continue;
 		if (r <= 0) /* damage is met again, and told, when the reading comes to it */
 			return r == 0 || r == -EBADMSG ? 0 : r;
 		r = array_reserve(&stream->index, &stream->cap_index, stream->nr_index + 1,
