@@ -12,10 +12,10 @@
 #include "kernel/kconfig.h"
 
 #define EVENTS_INSTEAD	 "events with stacks: sonde record -e sched -e syscalls -T"
-#define CALLS_INSTEAD	 "times of system calls: sonde record -e raw_syscalls, sonde profile --tasks"
+#define CALLS_INSTEAD	 "times of system calls: sonde record -e raw_syscalls, sonde profile --only tasks"
 #define KRET_INSTEAD	 "a kprobe and a kretprobe: sonde record -e 'p FUNCTION' -e 'r FUNCTION'"
 #define MEASURED_INSTEAD "sonde record -p measures it in user space"
-#define IRQ_INSTEAD	 "time in interrupts: sonde record -e irq -e sched, sonde profile --tasks"
+#define IRQ_INSTEAD	 "time in interrupts: sonde record -e irq -e sched, sonde profile --only tasks"
 #define TRIGGER_INSTEAD	 "sonde record -R, which acts right after the event itself"
 #define WAKEUP_INSTEAD	 "wake-up latencies: sonde record -e sched, sonde report -w"
 #define COUNT_INSTEAD	 "the events themselves, to be counted: sonde report --json"
