@@ -11,8 +11,9 @@
 #include "kernel/features.h"
 #include "kernel/kconfig.h"
 
-#define EVENTS_INSTEAD	 "events with stacks: sonde record -e sched -e syscalls -T"
-#define CALLS_INSTEAD	 "times of system calls: sonde record -e raw_syscalls, sonde profile --only tasks"
+#define EVENTS_INSTEAD "events with stacks: sonde record -e sched -e syscalls -T"
+#define CALLS_INSTEAD                                                                              \
+	"times of system calls: sonde record -e raw_syscalls, sonde profile --only tasks"
 #define KRET_INSTEAD	 "a kprobe and a kretprobe: sonde record -e 'p FUNCTION' -e 'r FUNCTION'"
 #define MEASURED_INSTEAD "sonde record -p measures it in user space"
 #define IRQ_INSTEAD	 "time in interrupts: sonde record -e irq -e sched, sonde profile --only tasks"
