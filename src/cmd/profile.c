@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "cmd/record_args.h"
 #include "cmd/summary.h"
+#include "cmd/option_rows.h"
 
 enum {
 	OPT_SORT = 2000,
@@ -268,17 +269,6 @@ static int run(const struct command *command, int argc, char **argv)
 	mem_free(args.record.words);
 	return status;
 }
-
-#define ROW(id, letter, name, arg, arg_name, help)                                                 \
-	{                                                                                          \
-		id, letter, name, arg, arg_name, help, NULL                                        \
-	}
-#define GROUP(id, letter, name, arg, arg_name, help, group)                                        \
-	{                                                                                          \
-		id, letter, name, arg, arg_name, help, group                                       \
-	}
-#define NONE CMD_ARG_NONE
-#define ARG  CMD_ARG_REQUIRED
 
 static const struct cmd_option options[] = {
 	REPORT_INPUT_ROWS("read FILE instead of recording"),

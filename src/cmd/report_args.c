@@ -8,19 +8,9 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "cmd/option_rows.h"
 #include "cmd/report.h"
 #include "report/handlers.h"
-
-#define ROW(id, letter, name, arg, arg_name, help)                                                 \
-	{                                                                                          \
-		id, letter, name, arg, arg_name, help, NULL                                        \
-	}
-#define GROUP(id, letter, name, arg, arg_name, help, group)                                        \
-	{                                                                                          \
-		id, letter, name, arg, arg_name, help, group                                       \
-	}
-#define NONE CMD_ARG_NONE
-#define ARG  CMD_ARG_REQUIRED
 
 static const struct cmd_option options[] = {
 	REPORT_INPUT_ROWS("read FILE (several are merged by time)"),

@@ -181,14 +181,7 @@ static int extract(struct session *session, struct record_result *result, struct
 int record_extract(const struct record_plan *plan, record_say_fn say, void *ctx,
 		   struct record_result *ret_result, struct err *err)
 {
-	struct session session = {
-		.plan = plan,
-		.say = say,
-		.ctx = ctx,
-		.command = RECORD_COMMAND_INIT,
-		.signal_fd = -1,
-		.partial_lock = -1,
-	};
+	struct session session = SESSION_INIT(plan, say, ctx);
 	struct err other;
 	int r, closed;
 

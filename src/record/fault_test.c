@@ -45,7 +45,7 @@ static bool probe_defined(void)
 {
 	const char *text = get("dynamic_events");
 
-	return count_of(text, "p:probes/work ") > count_of(text, "-:probes/work");
+	return count_of(text, "p:probes/job ") > count_of(text, "-:probes/job");
 }
 
 /* An event is there as long as it is defined. */
@@ -55,7 +55,7 @@ static void follow_definitions(void)
 	bool defined = probe_defined();
 
 	if (defined && !there)
-		put("events/probes/work/format", BUILD_FORMAT("work", "302"));
+		put("events/probes/job/format", BUILD_FORMAT("job", "302"));
 	else if (!defined && there)
 		fake_remove("events/probes");
 	there = defined;
@@ -70,7 +70,7 @@ static void fill_instance(void)
 
 	snprintf(dir, sizeof(dir), "%s/", name);
 	put_instance(dir);
-	snprintf(file, sizeof(file), "%sevents/probes/work/enable", dir);
+	snprintf(file, sizeof(file), "%sevents/probes/job/enable", dir);
 	put(file, "0\n");
 	snprintf(path, sizeof(path), "%s/per_cpu/cpu0/trace_pipe_raw", made);
 	close(ring_fd); /* of the instance before, which has its reader */
@@ -164,7 +164,7 @@ static int record_once(struct err *err)
 	static char *command[] = {"true", NULL};
 	struct record_instance own = {
 		.rules = {{.events = "sched", .filter = "pid > 0"},
-			  {.events = "p:probes/work /proc/self/exe:0x1000"}},
+			  {.events = "p:probes/job /proc/self/exe:0x1000"}},
 		.nr_rules = 2,
 		.clock = "mono",
 		.tracer = tracer,
@@ -214,7 +214,7 @@ static void begin(void)
 {
 	fake_make();
 	fake_remove("instances/keep");
-	put("available_events", "sched:sched_switch\nsched:sched_waking\nprobes:work\n");
+	put("available_events", "sched:sched_switch\nsched:sched_waking\nprobes:job\n");
 	put("dynamic_events", "");
 	put("uprobe_events", "");
 	put("events/sched/sched_switch/format", BUILD_FORMAT("sched_switch", "300"));
@@ -288,7 +288,7 @@ TEST(recording_without_a_fault)
 	CHECK_EQ(r, 0);
 	CHECK(no_instance_left());
 	CHECK(!probe_defined());
-	CHECK(strstr(get("dynamic_events"), "p:probes/work /") == get("dynamic_events"));
+	CHECK(strstr(get("dynamic_events"), "p:probes/job /") == get("dynamic_events"));
 	CHECK(!there(partial_path));
 	CHECK_EQ(readable(out_path), NR_PAGES * BUILD_RECORDS);
 	clean();

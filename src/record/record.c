@@ -389,14 +389,7 @@ int session_seal(struct session *session, struct err *err)
 int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
 	       struct record_result *ret_result, struct err *err)
 {
-	struct session session = {
-		.plan = plan,
-		.say = say,
-		.ctx = ctx,
-		.command = RECORD_COMMAND_INIT,
-		.signal_fd = -1,
-		.partial_lock = -1,
-	};
+	struct session session = SESSION_INIT(plan, say, ctx);
 	struct wait wait = {.nr = WAIT_PIDS};
 	int r;
 

@@ -72,6 +72,13 @@ struct session {
 	bool signalled;
 };
 
+/* A session that has nothing yet, for session_free. */
+#define SESSION_INIT(plan_, say_, ctx_)                                                            \
+	{                                                                                          \
+		.plan = (plan_), .say = (say_), .ctx = (ctx_), .command = RECORD_COMMAND_INIT,     \
+		.signal_fd = -1, .partial_lock = -1                                                \
+	}
+
 _printf_(3, 4) void session_say(struct session *session, enum record_say what, const char *fmt,
 				...);
 
