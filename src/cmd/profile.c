@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cmd/option_rows.h"
 #include "cmd/record_args.h"
 #include "cmd/summary.h"
-#include "cmd/option_rows.h"
 
 enum {
 	OPT_SORT = 2000,

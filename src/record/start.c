@@ -33,12 +33,7 @@ static int set_up(struct session *session, struct err *err)
 int record_start(const struct record_plan *plan, record_say_fn say, void *ctx,
 		 struct record_result *ret_result, struct err *err)
 {
-	struct session session = {
-		.plan = plan,
-		.say = say,
-		.ctx = ctx,
-		.command = RECORD_COMMAND_INIT,
-	};
+	struct session session = SESSION_INIT(plan, say, ctx);
 	int r, closed;
 
 	*ret_result = (struct record_result){.command_status = -1};
