@@ -96,13 +96,12 @@ static bool seems_there(const struct feature_info *info, const struct tracefs *f
 {
 	const char *file = info->tracer ? "available_tracers" : "README";
 	_cleanup_free_ char *text = NULL;
-	struct err ignored;
 
 	if (info->file && !info->tracer && !tracefs_exists(fs->path, info->file))
 		return false;
 	if (!info->tracer && !info->words)
 		return true;
-	if (tracefs_read(fs->path, file, "look what there is", 1u << 20, &text, NULL, &ignored) < 0)
+	if (tracefs_read(fs->path, file, "look what there is", 1u << 20, &text, NULL, NULL) < 0)
 		return false;
 	return info->tracer ? tracefs_list_has(text, info->tracer)
 			    : strstr(text, info->words) != NULL;

@@ -395,10 +395,9 @@ int kernel_instance_clear(struct kernel_instance *inst, struct err *err)
 bool kernel_instance_has_tracer(const struct kernel_instance *inst, const char *tracer)
 {
 	_cleanup_free_ char *text = NULL;
-	struct err ignored;
 
 	if (tracefs_read(inst->path, "available_tracers", "list the tracers", VALUE_BYTES, &text,
-			 NULL, &ignored) < 0)
+			 NULL, NULL) < 0)
 		return false;
 	return tracefs_list_has(text, tracer);
 }
@@ -445,11 +444,10 @@ static int tracer_refused(const struct kernel_instance *inst, int code, const ch
 static unsigned long expansion(const struct tracefs *fs)
 {
 	_cleanup_free_ char *text = NULL;
-	struct err ignored;
 	unsigned long kb;
 
 	if (tracefs_read(fs->path, "buffer_size_kb", "read the buffer size", VALUE_BYTES, &text,
-			 NULL, &ignored) < 0 ||
+			 NULL, NULL) < 0 ||
 	    sscanf(text, "%*u (expanded: %lu", &kb) != 1)
 		return 0;
 	return kb;
@@ -461,13 +459,12 @@ static unsigned long expansion(const struct tracefs *fs)
  */
 static void keep_top_expansion(const struct tracefs *fs, unsigned long before)
 {
-	struct err ignored;
 	char text[32];
 
 	if (!before || expansion(fs))
 		return;
 	snprintf(text, sizeof(text), "%lu", before);
-	if (tracefs_write(fs->path, "buffer_size_kb", text, "expand the top buffer", &ignored) < 0)
+	if (tracefs_write(fs->path, "buffer_size_kb", text, "expand the top buffer", NULL) < 0)
 		return;
 }
 

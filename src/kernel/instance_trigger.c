@@ -30,11 +30,10 @@ static bool logged(const struct kernel_instance *inst, const char *where, const 
 {
 	_cleanup_free_ char *log = NULL;
 	char *message, *command;
-	struct err ignored;
 	int caret;
 
 	if (strncmp(trigger, "hist:", 5) != 0 ||
-	    tracefs_read(inst->path, "error_log", "read errors", TEXT_BYTES, &log, NULL, &ignored) <
+	    tracefs_read(inst->path, "error_log", "read errors", TEXT_BYTES, &log, NULL, NULL) <
 		    0 ||
 	    !kernel_errlog_find(log, NULL, &message, &command, &caret))
 		return false;
@@ -51,7 +50,6 @@ static int refused(const struct kernel_instance *inst, const struct kernel_event
 	size_t len = strcspn(trigger + (*trigger == '!'), ": ");
 	_cleanup_free_ char *have = NULL, *word = NULL;
 	const char *condition = strstr(trigger, " if ");
-	struct err ignored;
 	char where[200];
 
 	snprintf(where, sizeof(where), "%.80s:%.80s", event->system, event->name);
@@ -63,7 +61,7 @@ static int refused(const struct kernel_instance *inst, const struct kernel_event
 	if (logged(inst, where, trigger, err))
 		return -EINVAL;
 	/* Without a trigger of its own an event's file lists what there is. */
-	if (tracefs_read(inst->fs->path, file, "list triggers", TEXT_BYTES, &have, NULL, &ignored) <
+	if (tracefs_read(inst->fs->path, file, "list triggers", TEXT_BYTES, &have, NULL, NULL) <
 		    0 ||
 	    strncmp(have, AVAILABLE, strlen(AVAILABLE)) != 0)
 		return code;
