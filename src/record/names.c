@@ -13,6 +13,7 @@
 #include "ring/subbuf.h"
 
 #define PIDS_MAX       (1u << 22) /* the kernel's largest number of pids */
+#define CHUNK_PIDS     4096u
 #define NR_RECENT      256u
 #define NR_IDS	       65536u
 #define INITIAL_PID_NS "pid:[4026531836]"
@@ -58,7 +59,7 @@ struct names {
 struct names_reader {
 	const struct names *names;
 	int32_t last_pid;
-	uint64_t *seen; /* one bit a pid */
+	uint64_t *seen[PIDS_MAX / CHUNK_PIDS]; /* one bit a pid; what has none is not there */
 	/* By the low bits of a pid, what was set last: most events repeat what is known already. */
 	struct names_recent recent[NR_RECENT];
 	struct comms comms;
@@ -141,11 +142,6 @@ int names_reader_new(struct names_reader **ret_reader, const struct names *names
 	if (!reader)
 		return -ENOMEM;
 	reader->names = names;
-	reader->seen = mem_calloc(PIDS_MAX / 64, sizeof(uint64_t));
-	if (!reader->seen) {
-		mem_free(reader);
-		return -ENOMEM;
-	}
 	*ret_reader = reader;
 	return 0;
 }
@@ -155,7 +151,8 @@ void names_reader_free(struct names_reader *reader)
 	if (!reader)
 		return;
 	comms_done(&reader->comms);
-	mem_free(reader->seen);
+	for (size_t i = 0; i < ARRAY_SIZE(reader->seen); i++)
+		mem_free(reader->seen[i]);
 	mem_free(reader);
 }
 
@@ -214,9 +211,17 @@ static void take_names(struct names_reader *reader, uint16_t id, const struct su
 
 static void saw_pid(struct names_reader *reader, int32_t pid)
 {
+	uint32_t at = (uint32_t)pid % CHUNK_PIDS;
+	uint64_t **chunk;
+
 	reader->last_pid = pid;
-	if (pid > 0 && (uint32_t)pid < PIDS_MAX)
-		reader->seen[(uint32_t)pid / 64] |= 1ull << ((uint32_t)pid % 64);
+	if (pid <= 0 || (uint32_t)pid >= PIDS_MAX)
+		return;
+	chunk = &reader->seen[(uint32_t)pid / CHUNK_PIDS];
+	if (!*chunk)
+		*chunk = mem_calloc(CHUNK_PIDS / 64, sizeof(uint64_t));
+	if (*chunk)
+		(*chunk)[at / 64] |= 1ull << (at % 64);
 }
 
 /*
@@ -283,19 +288,28 @@ static int ask_living(int32_t pid, struct comms *comms)
 	return comms_set(comms, pid, text, false);
 }
 
+/* The pids of one word of the bitmap, the first of which is `pid`. */
+static int merge_word(uint64_t bits, int32_t pid, struct comms *comms)
+{
+	int r = 0;
+
+	for (; bits && r == 0; bits &= bits - 1) {
+		int32_t seen = pid + __builtin_ctzll(bits);
+
+		if (!comms_get(comms, seen))
+			r = ask_living(seen, comms);
+	}
+	return r;
+}
+
 static int merge_living(const struct names_reader *reader, struct comms *comms)
 {
 	int r = 0;
 
-	for (size_t word = 0; word < PIDS_MAX / 64; word++) {
-		uint64_t bits = reader->seen[word];
-
-		for (; bits && r == 0; bits &= bits - 1) {
-			int32_t pid = (int32_t)(word * 64 + (size_t)__builtin_ctzll(bits));
-
-			if (!comms_get(comms, pid))
-				r = ask_living(pid, comms);
-		}
+	for (size_t i = 0; i < ARRAY_SIZE(reader->seen); i++) {
+		for (size_t word = 0; reader->seen[i] && word < CHUNK_PIDS / 64 && r == 0; word++)
+			r = merge_word(reader->seen[i][word], (int32_t)(i * CHUNK_PIDS + word * 64),
+				       comms);
 	}
 	return r;
 }
