@@ -49,9 +49,8 @@ static uint64_t read_number(const struct kernel_instance *kernel, const char *fi
 			    uint64_t missing)
 {
 	_cleanup_free_ char *text = NULL;
-	struct err ignored;
 
-	if (tracefs_read(kernel->path, file, "look at the buffer", 4096, &text, NULL, &ignored) < 0)
+	if (tracefs_read(kernel->path, file, "look at the buffer", 4096, &text, NULL, NULL) < 0)
 		return missing;
 	/* "X" where the CPUs differ */
 	return text[0] >= '0' && text[0] <= '9' ? strtoull(text, NULL, 10) : missing;
@@ -95,12 +94,11 @@ static uint64_t set_watermark(const struct session *session, const struct sessio
 {
 	const struct kernel_instance *kernel = &inst->kernel;
 	uint64_t percent = MIN(MAX(WAKE_KB * 100 / MAX(kb, 1ull), 1ull), WAKE_PERCENT_MAX + 0ull);
-	struct err ignored;
 	char text[32];
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)percent);
 	if (is_ours(session, inst) && tracefs_exists(kernel->path, "buffer_percent") &&
-	    tracefs_write(kernel->path, "buffer_percent", text, "set the watermark", &ignored) == 0)
+	    tracefs_write(kernel->path, "buffer_percent", text, "set the watermark", NULL) == 0)
 		return percent;
 	return read_number(kernel, "buffer_percent", 0);
 }
