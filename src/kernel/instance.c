@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/out.h"
 #include "kernel/features.h"
 #include "kernel/borrow.h"
 
@@ -406,7 +407,7 @@ static int tracer_missing(const struct kernel_instance *inst, const char *tracer
 {
 	struct kernel_instance top = {.fs = inst->fs, .path = inst->fs->path};
 	_cleanup_free_ char *text = NULL;
-	int r = tracefs_read(inst->path, "available_tracers", "list the tracers", VALUE_BYTES,
+	int r = tracefs_read(inst->fs->path, "available_tracers", "list the tracers", VALUE_BYTES,
 			     &text, NULL, err);
 
 	if (r < 0)
@@ -499,6 +500,13 @@ static int no_option(const struct kernel_instance *inst, const char *option, cha
 			       "the option '%s' works only with its tracer: -p function_graph, or "
 			       "-p function for func-args",
 			       name);
+	if (!strncmp(name, "funcgraph-", 10) || !strcmp(name, "sleep-time") ||
+	    !strcmp(name, "graph-time"))
+		return err_set(
+			err, -EINVAL,
+			"the option '%.60s' belongs to the tracer function_graph and works only "
+			"with it: -p function_graph",
+			option);
 	closest_init(&closest, name, strlen(name));
 	for (char *word = strtok_r(text, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
 		closest_try(&closest, word + (!strncmp(word, "no", 2) ? 2 : 0));
@@ -597,6 +605,31 @@ int kernel_instance_subbuf(struct kernel_instance *inst, uint64_t kb, struct err
 	snprintf(what, sizeof(what), "make sub-buffers of %llu KiB", (unsigned long long)kb);
 	r = kernel_instance_write(inst, "buffer_subbuf_size_kb", text, what, err);
 	return r < 0 ? r : read_layout(inst, err);
+}
+
+/* As many bits as the machine has CPUs, in groups of 32 with commas between. */
+static int all_cpus(uint32_t cpus, struct out *mask)
+{
+	uint32_t rest = cpus % 32;
+
+	if (rest)
+		out_printf(mask, "%x", (1u << rest) - 1);
+	for (uint32_t i = 0; i < cpus / 32; i++)
+		out_printf(mask, "%sffffffff", mask->len ? "," : "");
+	return mask->failed ? -ENOMEM : 0;
+}
+
+int kernel_instance_cpumask(struct kernel_instance *inst, const char *mask, struct err *err)
+{
+	_cleanup_out_ struct out all = {0};
+
+	if (!strcmp(mask, "-1")) {
+		if (all_cpus(inst->fs->cpus, &all) < 0)
+			return err_sys(err, -ENOMEM, "cannot choose CPUs");
+		mask = out_cstr(&all);
+	}
+	return kernel_instance_write(inst, "tracing_cpumask", mask,
+				     "choose CPUs (-M takes a hexadecimal mask, or -1: all)", err);
 }
 
 int kernel_instance_pids(struct kernel_instance *inst, const char *file, const pid_t *pids,

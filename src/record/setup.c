@@ -103,8 +103,7 @@ static int apply_settings(struct session *session, struct session_instance *inst
 	if (r == 0 && session->plan->date && inst == session->instances)
 		r = kernel_date_offset(kernel, &session->date_offset, err);
 	if (r == 0 && plan->cpumask)
-		r = kernel_instance_write(kernel, "tracing_cpumask", plan->cpumask,
-					  "choose CPUs (-M takes a hexadecimal mask)", err);
+		r = kernel_instance_cpumask(kernel, plan->cpumask, err);
 	if (r == 0)
 		r = session_setup_functions(session, inst, err);
 	if (r == 0 && plan->tracer && !session_user_has(session, plan))
