@@ -134,6 +134,7 @@ int kernel_instance_quiet(struct kernel_instance *inst, struct err *err)
 	static const char *const lists[] = {
 		"set_event_pid",	  "set_event_notrace_pid", "set_ftrace_pid",
 		"set_ftrace_notrace_pid", "set_ftrace_filter",	   "set_ftrace_notrace",
+		"set_graph_function",	  "set_graph_notrace",
 	};
 	_cleanup_free_ char *tracer = NULL;
 	int r;

@@ -16,6 +16,7 @@
 struct session_instance {
 	const struct record_instance *plan; /* NULL: the empty top buffer of a file without one */
 	struct kernel_instance kernel;
+	char tracer[64];       /* asked for, or going on; "": none */
 	char *clocks, *clock;  /* text of trace_clock, the current one */
 	uint64_t buffer_kb;    /* of each CPU */
 	struct loss_cpu *loss; /* of each CPU, owned; NULL where nothing is drained */
