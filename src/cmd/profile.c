@@ -141,17 +141,6 @@ static bool is_reading(int id)
 	return id >= REPORT_OPT_CPU && id < OPT_SORT;
 }
 
-int profile_push(struct profile_words *list, const char *word)
-{
-	int r = array_reserve(&list->words, &list->cap, list->nr + 2, sizeof(*list->words));
-
-	if (r < 0)
-		return r;
-	list->words[list->nr++] = word;
-	list->words[list->nr] = NULL;
-	return 0;
-}
-
 /* "-x" or "--name", as it stands in the table. */
 static const char *option_text(const struct command *command, int id, char text[64])
 {
@@ -203,6 +192,8 @@ static int take_option(struct profile_args *args, int id, const char *arg)
 	if (is_reading(id)) {
 		args->from_file |= id == 'i';
 		args->quiet |= id == 'q';
+		if (id == 'H' && profile_push(&args->hooks, arg) < 0)
+			return -ENOMEM;
 		if (id == REPORT_OPT_JSON || id == REPORT_OPT_CSV) /* for --kernel */
 			args->print.format = id == REPORT_OPT_JSON ? REPORT_JSON : REPORT_CSV;
 		r = pass_on(&args->read, option, arg);
@@ -265,6 +256,7 @@ static int run(const struct command *command, int argc, char **argv)
 	for (size_t i = 0; i < args.options.nr; i++)
 		mem_free((void *)(uintptr_t)args.options.words[i]);
 	mem_free(args.options.words);
+	mem_free(args.hooks.words);
 	mem_free(args.read.words);
 	mem_free(args.record.words);
 	return status;
@@ -289,7 +281,8 @@ static const struct cmd_option options[] = {
 	ROW(OPT_PER_CPU, 0, "per-cpu", NONE, NULL,
 	    "a table of functions for each CPU, as the kernel's"),
 	ROW('G', 'G', "global", NONE, NULL, "interrupts belong to the CPU, not to the task"),
-	ROW('H', 'H', "hooks", ARG, "HOOK", "connect two events, as in report --profile"),
+	ROW('H', 'H', "hooks", ARG, "HOOK",
+	    "connect two events, as in report --profile, and record them"),
 	SUMMARY_OUTPUT_ROWS,
 	ROW('o', 'o', "output", ARG, "FILE", "write the profile to FILE"),
 	ROW(OPT_STDERR, 0, "stderr", NONE, NULL, "write the profile to standard error"),

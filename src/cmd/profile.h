@@ -4,13 +4,8 @@
 #define SONDE_CMD_PROFILE_H
 
 #include "cmd/cmd.h"
+#include "cmd/profile_words.h"
 #include "report/functions.h"
-
-/* Words for a parser of the reading or the recording part: argv, the command's name first. */
-struct profile_words {
-	const char **words;
-	size_t nr, cap;
-};
 
 struct profile_args {
 	const struct command *command;
@@ -21,6 +16,7 @@ struct profile_args {
 	bool only_functions, only_tasks; /* --only */
 	/* where the records come from */
 	struct profile_words read, record;
+	struct profile_words hooks;   /* -H */
 	struct profile_words options; /* the texts of options in both; owned */
 	const char *record_option;    /* the first that is about recording, or NULL */
 	bool from_file;		      /* -i */
@@ -35,8 +31,6 @@ struct profile_args {
 };
 
 extern const struct command profile_record_part; /* the recording options, for their parser */
-
-int profile_push(struct profile_words *list, const char *word) _must_check_;
 
 /*
  * Read and print: the exit status. `opened`, when not NULL, is called once the file is open, so

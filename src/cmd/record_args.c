@@ -252,6 +252,28 @@ static int instance_option(struct record_args *args, int id, const char *arg)
 	}
 }
 
+/* trace-cmd's levels: up to "err" only errors, from "warn" on what sonde always says. */
+static bool set_level(struct record_args *args, const char *level)
+{
+	static const char *const names[][3] = {
+		{"none", "none", "0"},	  {"crit", "critical", "1"}, {"err", "error", "2"},
+		{"warn", "warning", "3"}, {"info", "info", "4"},     {"debug", "debug", "5"},
+		{"all", "all", "6"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (level && strcmp(level, names[i][0]) != 0 && strcmp(level, names[i][1]) != 0 &&
+		    strcmp(level, names[i][2]) != 0)
+			continue;
+		args->quiet = level && i < 3;
+		return true;
+	}
+	cmd_usage(args->command,
+		  "--verbose: '%.40s' is none of none, crit, err, warn, info, debug, all, 0 to 6",
+		  level);
+	return false;
+}
+
 bool record_args_common(struct record_args *args, int id, const char *arg)
 {
 	struct record_plan *plan = &args->plan;
@@ -272,6 +294,11 @@ bool record_args_common(struct record_args *args, int id, const char *arg)
 		return true;
 	case 'q':
 		return args->quiet = true;
+	case OPT_VERBOSE:
+		return set_level(args, arg);
+	case OPT_NOSPLICE:
+	case OPT_NOFIFOS:
+		return true; /* trace-cmd's words for what is always so here */
 	case OPT_STDERR:
 		return args->to_stderr = true;
 	case OPT_NO_FILTER:
@@ -293,6 +320,12 @@ bool record_args_common(struct record_args *args, int id, const char *arg)
 		return plan->proc_map = true;
 	case OPT_DAEMONIZE:
 		return args->daemonize = true;
+	case OPT_PROFILE:
+		return args->profile = true;
+	case 'S':
+		return args->only_given = true;
+	case 'H':
+		return record_args_list(args, &plan->hooks, arg);
 	case OPT_POLL:
 		plan->interval_ms = 0;
 		return true;
@@ -335,6 +368,8 @@ static bool check_plan(struct record_args *args)
 		cmd_usage(args->command, "--proc-map needs a command or -P");
 	else if (plan->with_children && !plan->command_only && !plan->nr_pids)
 		cmd_usage(args->command, "-c belongs to -F or -P");
+	else if (args->only_given && !args->profile)
+		cmd_usage(args->command, "-S belongs to --profile");
 	else if (plan->date && plan->has_ts_offset)
 		cmd_usage(args->command, "--date and --ts-offset exclude each other");
 	else
@@ -385,7 +420,12 @@ bool record_args_parse(struct record_args *args, int argc, char **argv)
 		return false;
 	if (parser.first < argc)
 		args->plan.command = argv + parser.first;
-	return check_plan(args);
+	return record_args_to_expand(args) || check_plan(args);
+}
+
+bool record_args_to_expand(const struct record_args *args)
+{
+	return (args->profile || args->plan.hooks.nr) && !args->expanded;
 }
 
 void record_args_say(void *ctx, enum record_say what, const char *text)

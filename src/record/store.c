@@ -179,6 +179,9 @@ int session_store_options(struct session *session, session_option_fn put, void *
 		snprintf(text, sizeof(text), "%lld", (long long)plan->ts_offset);
 		r = put(to, DAT_OPTION_OFFSET, text, strlen(text) + 1, err);
 	}
+	for (size_t i = 0; i < plan->hooks.nr && r == 0; i++)
+		r = put(to, DAT_OPTION_HOOK, plan->hooks.items[i], strlen(plan->hooks.items[i]) + 1,
+			err);
 	return r;
 }
 
