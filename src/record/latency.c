@@ -112,6 +112,28 @@ static int write_file(struct session *session, const char *path, const char *tex
 	return dat_writer_finish(writer, err);
 }
 
+/* An empty text is right, and yet not what one hopes for. */
+static void say_when_nothing(struct session *session, const char *text)
+{
+	static const struct {
+		const char *tracer, *measures;
+	} of[] = {
+		{"wakeup", "wake-ups of tasks with a higher priority than the running one"},
+		{"wakeup_rt", "wake-ups of real-time tasks"},
+		{"wakeup_dl", "wake-ups of deadline tasks"},
+	};
+	const char *tracer = the_one(session)->plan->tracer;
+
+	if (strstr(text, " latency trace v"))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(of); i++) {
+		if (!strcmp(tracer, of[i].tracer))
+			session_say(session, RECORD_SAY_WARNING,
+				    "the tracer '%s' has seen nothing: it measures %s", tracer,
+				    of[i].measures);
+	}
+}
+
 int session_latency_write(struct session *session, struct err *err)
 {
 	const struct session_instance *inst = the_one(session);
@@ -129,6 +151,7 @@ int session_latency_write(struct session *session, struct err *err)
 		r = kernel_cmdlines(session->fs, &cmdlines, err);
 	if (r < 0)
 		return r;
+	say_when_nothing(session, text);
 	session->metadata.dat.cmdlines = (struct dat_text){cmdlines, strlen(cmdlines)};
 	out_printf(&temp, "%s.sealing", output);
 	if (temp.failed)
