@@ -337,9 +337,8 @@ static bool is_idle(const struct record_plan *plan, const struct record_instance
 		return false;
 	if (plan->keep_before && chooses_functions(inst))
 		return false;
-	return !plan->only_set ||
-	       (!inst->clock && !inst->cpumask && !inst->options.nr && !inst->buffer_kb &&
-		!inst->subbuf_kb && !plan->nr_pids && !plan->command_only);
+	return !plan->only_set || (!inst->clock && !inst->cpumask && !inst->options.nr &&
+				   !inst->buffer_kb && !inst->subbuf_kb);
 }
 
 int session_setup(struct session *session, struct err *err)
