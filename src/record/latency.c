@@ -62,8 +62,21 @@ int session_latency_prepare(struct session *session, struct err *err)
 			"the tracer '%.32s' keeps only the longest latency, which is known at "
 			"the end: sonde record -p %.32s, then sonde report",
 			inst->plan->tracer, inst->plan->tracer);
-	return kernel_instance_write(&inst->kernel, "tracing_max_latency", "0",
-				     "begin with a latency of 0", err);
+	return 0;
+}
+
+int session_latency_begin(struct session *session, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < session->nr_instances && r == 0; i++) {
+		struct session_instance *inst = &session->instances[i];
+
+		if (inst->open && record_is_latency(inst->tracer))
+			r = kernel_instance_write(&inst->kernel, "tracing_max_latency", "0",
+						  "begin with a latency of 0", err);
+	}
+	return r;
 }
 
 static int put_in_writer(void *to, uint16_t id, const void *data, size_t len, struct err *err)

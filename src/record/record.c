@@ -285,6 +285,8 @@ static int trace(struct session *session, struct wait *wait, struct err *err)
 	int r = session_switch(session, true, err), stopped, measured;
 
 	if (r == 0)
+		r = session_latency_begin(session, err);
+	if (r == 0)
 		r = triggers_start(session->triggers, err);
 	if (r == 0)
 		r = session_user_start(session, err);

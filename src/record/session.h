@@ -136,8 +136,13 @@ int session_store_options(struct session *session, session_option_fn put, void *
  * latency.c
  */
 bool session_is_latency(const struct record_plan *plan);
-/* Only one instance, and nothing that needs its events; the longest latency begins at 0. */
+/* Only one instance, and nothing that needs its events. */
 int session_latency_prepare(struct session *session, struct err *err) _must_check_;
+/*
+ * Once tracing is on: what a tracer measured before has no events, and would hide all that is
+ * shorter.
+ */
+int session_latency_begin(struct session *session, struct err *err) _must_check_;
 /* The text as it is now into the output, in place of all data. */
 int session_latency_write(struct session *session, struct err *err) _must_check_;
 /* OUT from OUT.partial. record.c */
