@@ -85,6 +85,30 @@ static int apply_options(struct kernel_instance *kernel, const struct record_lis
 	return r;
 }
 
+/*
+ * Where the time stamps of the CPUs disagree, the kernel moves the top instance to the clock
+ * "global" at boot. A new instance begins with "local" there too, and would be out of order.
+ */
+static bool clocks_disagree(const struct tracefs *fs)
+{
+	_cleanup_free_ char *text = NULL, *current = NULL;
+
+	if (tracefs_read(fs->path, "trace_clock", "read the trace clock", 4096, &text, NULL, NULL) <
+	    0)
+		return false;
+	current = kernel_clock_current(text);
+	return current && !strcmp(current, "global");
+}
+
+static int set_clock(const struct session *session, struct session_instance *inst, struct err *err)
+{
+	const char *clock = session_clock(session, inst->plan);
+
+	if (!clock && inst->kernel.created && clocks_disagree(session->fs))
+		clock = "global";
+	return clock ? kernel_instance_clock(&inst->kernel, clock, err) : 0;
+}
+
 /* What changes the size or empties the buffer comes before what fills it. */
 static int apply_settings(struct session *session, struct session_instance *inst, struct err *err)
 {
@@ -92,8 +116,8 @@ static int apply_settings(struct session *session, struct session_instance *inst
 	struct kernel_instance *kernel = &inst->kernel;
 	int r = session_shape_buffer(session, inst, err);
 
-	if (r == 0 && session_clock(session, plan))
-		r = kernel_instance_clock(kernel, session_clock(session, plan), err);
+	if (r == 0)
+		r = set_clock(session, inst, err);
 	if (r == 0)
 		r = kernel_instance_clocks(kernel, &inst->clocks, err);
 	if (r == 0) {
