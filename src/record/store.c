@@ -4,7 +4,6 @@
  * that a later recorder to the same output can tell a left-over, which it replaces as it would
  * replace the output itself, from one in use.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,27 +22,6 @@
 #define PARTIAL_SUFFIX ".partial"
 #define LOCK_TRIES     100u
 #define LOCK_WAIT_US   20000
-
-static int remove_left_over(const char *path, struct err *err)
-{
-	struct dirent *entry;
-	DIR *dir;
-	int r = io_opendir(path, &dir);
-
-	if (r < 0)
-		return err_sys(err, r, "cannot look into %s", path);
-	while (r == 0 && (entry = readdir(dir))) {
-		_cleanup_free_ char *file = tracefs_join(path, entry->d_name);
-
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		r = file ? io_unlink(file) : -ENOMEM;
-	}
-	closedir(dir);
-	if (r == 0)
-		r = io_rmdir(path);
-	return r < 0 ? err_sys(err, r, "cannot remove %s", path) : 0;
-}
 
 /* Nothing, or what a killed recorder left: then it goes. */
 static int make_room(struct session *session, struct err *err)
@@ -75,13 +53,12 @@ static int make_room(struct session *session, struct err *err)
 			       "output with -o",
 			       path);
 	if (r == 0)
-		r = remove_left_over(path, err);
-	else
-		err_sys(err, r, "cannot look at %s", path);
-	if (r == 0)
-		session_say(session, RECORD_SAY_WARNING,
-			    "replaced %s, which a recorder that was killed had left", path);
-	return r;
+		r = dat_partial_remove(path);
+	if (r < 0)
+		return err_sys(err, r, "cannot replace %s", path);
+	session_say(session, RECORD_SAY_WARNING,
+		    "replaced %s, which a recorder that was killed had left", path);
+	return 0;
 }
 
 static struct session_instance *first_open(const struct session *session)
@@ -399,12 +376,10 @@ int session_store_finish(struct session *session, struct record_result *result, 
 
 void session_store_close(struct session *session)
 {
-	struct err ignored;
-
 	dat_partial_abandon(session->partial);
 	session->partial = NULL;
 	if (session->partial_path && session->partial_lock >= 0 && !session->keep_partial &&
-	    remove_left_over(session->partial_path, &ignored) < 0)
+	    dat_partial_remove(session->partial_path) < 0)
 		session->keep_partial = true;
 	io_close(session->partial_lock);
 	session->partial_lock = -1;
