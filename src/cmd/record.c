@@ -106,6 +106,25 @@ void record_print_losses(const struct record_args *args, const struct record_res
 			 lost, written);
 }
 
+/* Of a recording that has failed: what the file should have and has not. */
+static void print_unsaved(const struct record_args *args, const struct record_result *result)
+{
+	unsigned long long written = 0;
+
+	for (size_t i = 0; i < result->nr_cpus; i++) {
+		const struct record_cpu *cpu = &result->cpus[i];
+
+		written += cpu->events + cpu->left;
+		if (cpu->unsaved)
+			fprintf(stderr, "CPU %u: %llu of %llu events could not be stored%s%s\n",
+				cpu->cpu, (unsigned long long)cpu->unsaved,
+				(unsigned long long)(cpu->events + cpu->left),
+				cpu->instance[0] ? "  " : "", cpu->instance);
+	}
+	cmd_warn(args->command, "%llu of %llu events are not in what was recorded",
+		 (unsigned long long)result->unsaved, written);
+}
+
 static int finish(const struct record_args *args, const struct record_result *result,
 		  const struct err *err, int r)
 {
@@ -117,6 +136,8 @@ static int finish(const struct record_args *args, const struct record_result *re
 		record_args_suggest_event(args, result->unknown_events);
 	if (result->sealed && !args->quiet)
 		record_print_places(args->command, args->plan.output, result);
+	if (result->unsaved)
+		print_unsaved(args, result);
 	if (result->lost) {
 		record_print_losses(args, result);
 		status = CMD_LOSSES;

@@ -71,6 +71,7 @@ struct session {
 	const char *unknown_events;
 	bool latency; /* the output is a latency tracer's text */
 	bool signalled;
+	bool failed; /* only what can still be said is wanted */
 };
 
 /* A session that has nothing yet, for session_free. */
@@ -154,6 +155,10 @@ uint32_t session_page_size(const struct session *session, const struct session_i
 int session_store_comms(struct session *session, struct err *err) _must_check_;
 int session_store_finish(struct session *session, struct record_result *result, struct err *err)
 	_must_check_;
+/* In place of finish: what the kernel has counted, while the instances are still there. */
+void session_store_failed(struct session *session, struct record_result *result);
+/* And what of that is not in the closed partial. unsaved.c */
+void session_count_unsaved(const char *partial, struct record_result *result);
 void session_store_close(struct session *session);
 
 /*

@@ -289,6 +289,7 @@ static int add_stats(struct session *session, const struct session_instance *ins
 			 : session->drain ? drain_bytes(session->drain, index, cpu)
 					  : 0,
 		.buffer_kb = inst->buffer_kb,
+		.bounded = inst->plan->keep_kb != 0,
 	};
 	if (inst->loss)
 		loss_update(&session->loss, &inst->loss[cpu], &stats,
@@ -299,7 +300,9 @@ static int add_stats(struct session *session, const struct session_instance *ins
 	out_char(&out, '\0');
 	if (out.failed)
 		return err_sys(err, -ENOMEM, "cannot keep the statistics");
-	return dat_partial_option(session->partial, DAT_OPTION_CPUSTAT, out.buf, out.len, err);
+	r = dat_partial_option(session->partial, DAT_OPTION_CPUSTAT, out.buf, out.len, err);
+	/* After a failure the caller is told at least. */
+	return session->failed ? 0 : r;
 }
 
 static int seen_names(struct session *session)
@@ -354,6 +357,17 @@ static int put_maps(struct session *session, struct err *err)
 		r = dat_partial_option(session->partial, DAT_OPTION_PROCMAPS, maps->texts[i],
 				       strlen(maps->texts[i]) + 1, err);
 	return r;
+}
+
+void session_store_failed(struct session *session, struct record_result *result)
+{
+	struct err ignored;
+
+	/* finish may have come some way. */
+	record_result_done(result);
+	session->failed = true;
+	if (!session->plan->snapshot && collect_stats(session, result, &ignored) < 0)
+		record_result_done(result);
 }
 
 int session_store_finish(struct session *session, struct record_result *result, struct err *err)
