@@ -37,6 +37,20 @@ bool record_args_add_instance(struct record_args *args, const char *name)
 }
 
 /* -B: a name that was given before is continued, at the end of the list. */
+static bool set_cpumask(struct record_args *args, const char *mask)
+{
+	if (!*mask || mask[strspn(mask, "0123456789abcdefABCDEF,")]) {
+		cmd_usage(args->command, "-M: '%.80s' is no hexadecimal mask of CPUs", mask);
+		return false;
+	}
+	if (!mask[strspn(mask, "0,")]) {
+		cmd_usage(args->command, "-M: '%.80s' has no CPU in it", mask);
+		return false;
+	}
+	record_args_instance(args)->cpumask = mask;
+	return true;
+}
+
 static bool set_instance(struct record_args *args, const char *name)
 {
 	struct record_plan *plan = &args->plan;
@@ -243,8 +257,7 @@ static int instance_option(struct record_args *args, int id, const char *arg)
 		record_args_instance(args)->clock = arg;
 		return 1;
 	case 'M':
-		record_args_instance(args)->cpumask = arg;
-		return 1;
+		return set_cpumask(args, arg) ? 1 : -1;
 	case 'B':
 		return set_instance(args, arg) ? 1 : -1;
 	default:

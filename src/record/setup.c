@@ -109,6 +109,16 @@ static int set_clock(const struct session *session, struct session_instance *ins
 	return clock ? kernel_instance_clock(&inst->kernel, clock, err) : 0;
 }
 
+static int choose_cpus(struct kernel_instance *kernel, const char *mask, struct err *err)
+{
+	int r = kernel_instance_cpumask(kernel, mask, err);
+
+	if (r != -EOVERFLOW)
+		return r;
+	return err_set(err, r, "-M %.80s: the mask has CPUs that this machine has not: it has %u",
+		       mask, kernel->fs->cpus);
+}
+
 /* What changes the size or empties the buffer comes before what fills it. */
 static int apply_settings(struct session *session, struct session_instance *inst, struct err *err)
 {
@@ -127,7 +137,7 @@ static int apply_settings(struct session *session, struct session_instance *inst
 	if (r == 0 && session->plan->date && inst == session->instances)
 		r = kernel_date_offset(kernel, &session->date_offset, err);
 	if (r == 0 && plan->cpumask)
-		r = kernel_instance_cpumask(kernel, plan->cpumask, err);
+		r = choose_cpus(kernel, plan->cpumask, err);
 	if (r == 0)
 		r = session_setup_functions(session, inst, err);
 	if (r == 0 && plan->tracer && !session_user_has(session, plan))

@@ -162,14 +162,18 @@ int session_store_options(struct session *session, session_option_fn put, void *
 	return r;
 }
 
-/* Only renaming at the very end would find out. */
+/* Renaming at the very end would be refused by a directory, and replace a device by a file. */
 static int check_output(const char *output, struct err *err)
 {
 	struct stat st;
 
-	if (io_stat(output, &st) == 0 && S_ISDIR(st.st_mode))
+	if (io_stat(output, &st) < 0 || S_ISREG(st.st_mode))
+		return 0;
+	if (S_ISDIR(st.st_mode))
 		return err_set(err, -EISDIR, "%s is a directory; name a file with -o", output);
-	return 0;
+	return err_set(err, -EINVAL,
+		       "%s is not an ordinary file, which a recording needs; name one with -o",
+		       output);
 }
 
 /*
