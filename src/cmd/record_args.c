@@ -36,9 +36,12 @@ bool record_args_add_instance(struct record_args *args, const char *name)
 	return true;
 }
 
-/* -B: a name that was given before is continued, at the end of the list. */
 static bool set_cpumask(struct record_args *args, const char *mask)
 {
+	if (!strcmp(mask, "-1")) {
+		record_args_instance(args)->cpumask = mask;
+		return true;
+	}
 	if (!*mask || mask[strspn(mask, "0123456789abcdefABCDEF,")]) {
 		cmd_usage(args->command, "-M: '%.80s' is no hexadecimal mask of CPUs", mask);
 		return false;
@@ -51,6 +54,7 @@ static bool set_cpumask(struct record_args *args, const char *mask)
 	return true;
 }
 
+/* -B: a name that was given before is continued, at the end of the list. */
 static bool set_instance(struct record_args *args, const char *name)
 {
 	struct record_plan *plan = &args->plan;

@@ -272,13 +272,15 @@ static int not_attached(const struct tracefs *fs, int code, const char *text, st
 }
 
 /* A kernel that does not know a kind of probe refuses it in silence; README may speak of it. */
-static int no_reason(enum probe_kind kind, int code, const char *text, struct err *err)
+static int no_reason(const struct tracefs *fs, enum probe_kind kind, int code, const char *text,
+		     struct err *err)
 {
 	const struct feature_info *info = feature_info(kinds[kind].feature);
 	char why[200];
 
 	if (feature_is_off(info, why, sizeof(why)))
-		return err_set(err, code, "this kernel has no %s: %s", kinds[kind].name, why);
+		return feature_missing(err, code, info, fs, "this kernel has no %s",
+				       kinds[kind].name);
 	return err_set(err, code,
 		       "the kernel does not accept the probe '%.200s' and says no more than '%s'",
 		       text, err_name(code));
@@ -315,7 +317,7 @@ static int refused(const struct tracefs *fs, int code, enum probe_kind kind, con
 		return code;
 	if (tracefs_read(fs->path, "error_log", "read errors", TEXT_BYTES, &log, NULL, NULL) < 0 ||
 	    !kernel_errlog_find(log, text, &message, &command, &caret))
-		return no_reason(kind, code, text, err);
+		return no_reason(fs, kind, code, text, err);
 	err_caret(err, code, command, (size_t)MAX(caret, 0),
 		  "the kernel does not accept the probe: %.100s", message);
 	if (strstr(message, "symbol") || strstr(message, "address"))

@@ -403,10 +403,27 @@ bool kernel_instance_has_tracer(const struct kernel_instance *inst, const char *
 	return tracefs_list_has(text, tracer);
 }
 
+/* What a misspelt tracer was meant to be, also one that this kernel lacks. Returns new text. */
+static char *near_tracer(const char *tracer, const char *have)
+{
+	_cleanup_free_ char *words = mem_strdup(have);
+	struct closest closest;
+	char *save = NULL;
+
+	if (!words || feature_of_tracer(tracer))
+		return NULL;
+	closest_init(&closest, tracer, strlen(tracer));
+	for (int id = 0; id < FEATURE_NR; id++)
+		closest_try(&closest, feature_info((enum feature_id)id)->tracer);
+	for (char *word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		closest_try(&closest, word);
+	return closest_found(&closest) ? mem_strdup(closest_found(&closest)) : NULL;
+}
+
 static int tracer_missing(const struct kernel_instance *inst, const char *tracer, struct err *err)
 {
 	struct kernel_instance top = {.fs = inst->fs, .path = inst->fs->path};
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *text = NULL, *near = NULL;
 	int r = tracefs_read(inst->fs->path, "available_tracers", "list the tracers", VALUE_BYTES,
 			     &text, NULL, err);
 
@@ -418,6 +435,10 @@ static int tracer_missing(const struct kernel_instance *inst, const char *tracer
 			       "use it without -B",
 			       tracer);
 	text[strcspn(text, "\n")] = '\0';
+	near = near_tracer(tracer, text);
+	if (near)
+		return err_set(err, -ENOENT, "there is no tracer '%.64s'; did you mean '%s'?",
+			       tracer, near);
 	return feature_missing(err, -ENOENT, feature_of_tracer(tracer), inst->fs,
 			       "this kernel has no tracer '%.64s', only: %.150s", tracer, text);
 }

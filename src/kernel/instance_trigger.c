@@ -24,18 +24,36 @@ static int note_trigger(struct kernel_instance *inst, const char *file, const ch
 				   err);
 }
 
-/* hist triggers leave their reason in error_log, with the place; the others leave nothing. */
+/* What stands behind "if", as the kernel cuts it out; NULL when nothing does. Returns new text. */
+static char *filter_of(const char *trigger)
+{
+	const char *condition = strstr(trigger, " if ");
+	size_t len;
+
+	if (!condition)
+		return NULL;
+	condition += 4 + strspn(condition + 4, " \t");
+	for (len = strlen(condition); len && strchr(" \t\n", condition[len - 1]); len--)
+		;
+	return mem_strndup(condition, len);
+}
+
+/*
+ * A filter leaves its reason in error_log, with the place; so do hist triggers, the others leave
+ * nothing, and what stands there then is about something else.
+ */
 static bool logged(const struct kernel_instance *inst, const char *where, const char *trigger,
 		   struct err *err)
 {
-	_cleanup_free_ char *log = NULL;
+	_cleanup_free_ char *log = NULL, *filter = filter_of(trigger);
+	bool hist = !strncmp(trigger, "hist:", 5);
 	char *message, *command;
 	int caret;
 
-	if (strncmp(trigger, "hist:", 5) != 0 ||
+	if ((!hist && !filter) ||
 	    tracefs_read(inst->path, "error_log", "read errors", TEXT_BYTES, &log, NULL, NULL) <
 		    0 ||
-	    !kernel_errlog_find(log, NULL, &message, &command, &caret))
+	    !kernel_errlog_find(log, hist ? NULL : filter, &message, &command, &caret))
 		return false;
 	err_set(err, -EINVAL,
 		"the kernel does not accept the trigger for %.100s: %.100s\n  %.150s\n  %*s^",

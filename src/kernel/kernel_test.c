@@ -160,6 +160,8 @@ TEST(what_the_kernel_does_not_have)
 	CHECK(strstr(err.text, "this kernel has no tracer 'function_graph', only: function nop: "));
 	CHECK(strstr(err.text, "CONFIG_FUNCTION_GRAPH_TRACER"));
 	CHECK(strstr(err.text, "; instead: "));
+	CHECK_EQ(kernel_instance_tracer(&inst, "hwla", &err), -ENOENT);
+	CHECK_STR(err.text, "there is no tracer 'hwla'; did you mean 'hwlat'?");
 	CHECK_EQ(kernel_instance_clock(&inst, "glob", &err), -EINVAL);
 	CHECK_STR(err.text, "this kernel has no trace clock 'glob'; it has: [local] global mono "
 			    "x86-tsc");
@@ -229,6 +231,43 @@ TEST(filter_error_shows_the_caret)
 	CHECK_EQ(r, -EINVAL);
 	CHECK_STR(err.text, "the kernel does not accept the filter for sched:sched_switch: Field "
 			    "not found\n  pid == 1 && foo == 1\n              ^");
+	CHECK_EQ(kernel_instance_close(&inst, &err), 0);
+	kernel_events_done(&events);
+	CHECK_EQ(kernel_journal_close(journal, &err), 0);
+	fake_done(fs);
+}
+
+/* The entry about the trigger's own filter, whatever else has been refused since. */
+TEST(trigger_filter_error_shows_the_caret)
+{
+	struct tracefs *fs = fake();
+	struct kernel_journal *journal = fake_journal();
+	struct kernel_instance inst;
+	struct kernel_events events;
+	struct err err = {0};
+	bool hits[8] = {false};
+	int r;
+
+	put_instance("instances/keep/");
+	put("instances/keep/events/sched/sched_switch/trigger", "");
+	CHECK_EQ(kernel_instance_open(&inst, fs, "keep", journal, &err), 0);
+	CHECK_EQ(kernel_events_load(&events, fs, &err), 0);
+	CHECK_EQ(kernel_events_match(&events, "sched_switch", hits), 1);
+	failing_op = IO_WRITE;
+	failing_code = -EINVAL;
+	failing_after = 0;
+	answer_file = "instances/keep/error_log";
+	answer_text = "[  1.0] event filter parse error: error: Field not found\n"
+		      "  Command: foo > 1\n               ^\n"
+		      "[  2.0] event filter parse error: error: Another one\n  Command: x\n"
+		      "           ^\n";
+	io_fault_hook = fail_nth;
+	r = kernel_instance_trigger(&inst, &events, hits, "traceoff if  foo > 1 ", &err);
+	io_fault_hook = NULL;
+	answer_file = NULL;
+	CHECK_EQ(r, -EINVAL);
+	CHECK_STR(err.text, "the kernel does not accept the trigger for sched:sched_switch: Field "
+			    "not found\n  foo > 1\n      ^");
 	CHECK_EQ(kernel_instance_close(&inst, &err), 0);
 	kernel_events_done(&events);
 	CHECK_EQ(kernel_journal_close(journal, &err), 0);
