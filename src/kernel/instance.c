@@ -17,6 +17,7 @@
 #include "base/out.h"
 #include "kernel/features.h"
 #include "kernel/borrow.h"
+#include "kernel/tuning.h"
 
 #define VALUE_BYTES (4u << 20)
 #define OWN_PREFIX  "sonde-"
@@ -528,7 +529,8 @@ static int no_option(const struct kernel_instance *inst, const char *option, cha
 			"the option '%.60s' belongs to the tracer function_graph and works only "
 			"with it: -p function_graph",
 			option);
-	closest_init(&closest, name, strlen(name));
+	closest_init(&closest, name, strcspn(name, "="));
+	kernel_tuning_suggest(&closest);
 	for (char *word = strtok_r(text, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
 		closest_try(&closest, word + (!strncmp(word, "no", 2) ? 2 : 0));
 	near = closest_found(&closest);

@@ -61,13 +61,42 @@ static bool logged(const struct kernel_instance *inst, const char *where, const 
 	return true;
 }
 
+/*
+ * What is wrong behind the first ':', and so to blame before any filter is: "traceoff:COUNT",
+ * "enable_event:SYSTEM:EVENT:COUNT". NULL when that is in order, or hist's own language.
+ */
+static const char *wrong_words(const struct kernel_instance *inst, const char *trigger)
+{
+	const char *words = trigger + strcspn(trigger, ": "), *count = words;
+	char path[400];
+
+	if (*words != ':' || !strncmp(trigger, "hist", 4) || !strncmp(trigger, "enable_hist", 11) ||
+	    !strncmp(trigger, "disable_hist", 12))
+		return NULL;
+	if (!strncmp(trigger, "enable_event", 12) || !strncmp(trigger, "disable_event", 13)) {
+		int system = (int)strcspn(words + 1, ": "), event;
+
+		if (words[1 + system] != ':')
+			return ": an event to switch is SYSTEM:EVENT";
+		event = (int)strcspn(words + 2 + system, ": ");
+		snprintf(path, sizeof(path), "events/%.*s/%.*s", MIN(system, 180), words + 1,
+			 MIN(event, 180), words + 2 + system);
+		if (!tracefs_exists(inst->path, path))
+			return ": there is no such event to switch";
+		count = words + 2 + system + event;
+	}
+	return *count == ':' && strspn(count + 1, "0123456789") < MAX(strcspn(count + 1, " "), 1u)
+		       ? ": the count, behind the last ':', is no number"
+		       : NULL;
+}
+
 /* Filters have errno values of their own, so none of these is what it seems to be. */
 static int refused(const struct kernel_instance *inst, const struct kernel_event *event,
 		   const char *file, const char *trigger, int code, struct err *err)
 {
 	size_t len = strcspn(trigger + (*trigger == '!'), ": ");
 	_cleanup_free_ char *have = NULL, *word = NULL;
-	const char *condition = strstr(trigger, " if ");
+	const char *condition = strstr(trigger, " if "), *wrong;
 	char where[200];
 
 	snprintf(where, sizeof(where), "%.80s:%.80s", event->system, event->name);
@@ -91,15 +120,16 @@ static int refused(const struct kernel_instance *inst, const struct kernel_event
 		return feature_missing(err, -EINVAL, feature_of_trigger(word, len), inst->fs,
 				       "this kernel has no trigger '%.60s'; it has:%.150s", word,
 				       have + strlen(AVAILABLE));
-	if (condition)
+	wrong = wrong_words(inst, trigger);
+	if (condition && !wrong)
 		return err_set(
 			err, -EINVAL,
 			"the kernel does not accept the trigger '%.150s' for %s: what stands "
 			"behind 'if' is no filter of this event; its fields: sonde list -e "
 			"'%s' -F",
 			trigger, where, where);
-	return err_set(err, -EINVAL, "the kernel does not accept the trigger '%.150s' for %s",
-		       trigger, where);
+	return err_set(err, -EINVAL, "the kernel does not accept the trigger '%.150s' for %s%s",
+		       trigger, where, wrong ? wrong : "");
 }
 
 static int set_trigger(struct kernel_instance *inst, const struct kernel_event *event,

@@ -170,6 +170,8 @@ TEST(what_the_kernel_does_not_have)
 	CHECK_EQ(kernel_instance_option(&inst, "nostacktrce", &err), -EINVAL);
 	CHECK_STR(err.text, "this kernel has no option 'nostacktrce'; did you mean 'stacktrace'? "
 			    "(sonde list -o shows all)");
+	CHECK_EQ(kernel_instance_option(&inst, "hwlat_widht=5", &err), -EINVAL);
+	CHECK(strstr(err.text, "; did you mean 'hwlat_width'?"));
 	CHECK_EQ(kernel_instance_option(&inst, "funcgraph-retval", &err), -EINVAL);
 	CHECK(strstr(err.text, "CONFIG_FUNCTION_GRAPH_"));
 	CHECK_EQ(kernel_instance_subbuf(&inst, 8, &err), -ENOENT);
@@ -240,6 +242,14 @@ TEST(filter_error_shows_the_caret)
 /* The entry about the trigger's own filter, whatever else has been refused since. */
 TEST(trigger_filter_error_shows_the_caret)
 {
+	static const char *const wrong[][2] = {
+		{"traceoff:x if pid > 1", "is no number"},
+		{"traceoff:", "is no number"},
+		{"enable_event:sched:sched_waking:x", "is no number"},
+		{"enable_event:sched", "SYSTEM:EVENT"},
+		{"enable_event:sched:nosuch:1 if pid > 1", "no such event"},
+		{"traceoff:3 if pid > 1", "behind 'if'"},
+	};
 	struct tracefs *fs = fake();
 	struct kernel_journal *journal = fake_journal();
 	struct kernel_instance inst;
@@ -268,6 +278,20 @@ TEST(trigger_filter_error_shows_the_caret)
 	CHECK_EQ(r, -EINVAL);
 	CHECK_STR(err.text, "the kernel does not accept the trigger for sched:sched_switch: Field "
 			    "not found\n  foo > 1\n      ^");
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		put("events/sched/sched_switch/trigger",
+		    "# Available triggers:\n# traceoff enable_event\n");
+		put("instances/keep/events/sched/sched_switch/trigger", "");
+		put("instances/keep/error_log", "");
+		failing_after = 0;
+		io_fault_hook = fail_nth;
+		r = kernel_instance_trigger(&inst, &events, hits, wrong[i][0], &err);
+		io_fault_hook = NULL;
+		CHECK_EQ(r, -EINVAL);
+		if (!strstr(err.text, wrong[i][1]))
+			printf("# %s: %s\n", wrong[i][0], err.text);
+		CHECK(strstr(err.text, wrong[i][1]));
+	}
 	CHECK_EQ(kernel_instance_close(&inst, &err), 0);
 	kernel_events_done(&events);
 	CHECK_EQ(kernel_journal_close(journal, &err), 0);
