@@ -128,6 +128,10 @@ static bool add_filter(struct record_args *args, const char *filter)
 
 	if (!rule)
 		return false;
+	if (!filter[strspn(filter, " \t")]) {
+		cmd_usage(args->command, "-f: an empty filter");
+		return false;
+	}
 	if (strlen(filter) >= LIMIT_FILTER_BYTES) {
 		cmd_usage(args->command, "-f: the filter is too long");
 		return false;

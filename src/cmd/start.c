@@ -64,7 +64,9 @@ static int run(const struct command *command, enum record_mode mode, int argc, c
 
 	record_args_init(&args, command);
 	args.mode = mode;
-	if (record_args_parse(&args, argc, argv))
+	if (mode == RECORD_MODE_SET && argc < 2)
+		cmd_usage(command, "nothing to set");
+	else if (record_args_parse(&args, argc, argv))
 		status = remove_instances(&args) < 0 ? CMD_FAILED : carry_out(&args);
 	record_args_done(&args);
 	return status;
