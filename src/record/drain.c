@@ -450,6 +450,15 @@ int drain_names(const struct drain *drain, struct comms *comms)
 	return r;
 }
 
+bool drain_watched(const struct drain *drain)
+{
+	for (size_t i = 0; drain && i < drain->nr_threads; i++) {
+		if (names_watched(drain->threads[i].names))
+			return true;
+	}
+	return false;
+}
+
 uint64_t drain_bytes(const struct drain *drain, size_t buffer, uint32_t cpu)
 {
 	for (size_t i = 0; i < drain->nr_sources; i++) {

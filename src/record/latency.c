@@ -158,6 +158,8 @@ int session_latency_write(struct session *session, struct err *err)
 				     session->stored, err);
 
 	if (r == 0)
+		r = kernel_metadata_symbols(&session->metadata, session->fs, err);
+	if (r == 0)
 		r = tracefs_read(inst->kernel.path, "trace", "read the latency tracer's text",
 				 TEXT_BYTES, &text, &len, err);
 	if (r == 0)

@@ -16,6 +16,7 @@
 #define CHUNK_PIDS     4096u
 #define NR_RECENT      256u
 #define NR_IDS	       65536u
+#define WATCHED	       255u /* in place of an index: a record of this event is only noted */
 #define INITIAL_PID_NS "pid:[4026531836]"
 
 /* Events that name a task. Of a program that is started, the file's last part is the name. */
@@ -53,12 +54,13 @@ struct names {
 	uint32_t type_offset, pid_offset;
 	struct names_field fields[ARRAY_SIZE(sources)]; /* those of one event side by side */
 	size_t nr_fields;
-	uint8_t first[NR_IDS]; /* by event id: index of its first field, plus 1 */
+	uint8_t first[NR_IDS]; /* by event id: index of its first field, plus 1, or WATCHED */
 };
 
 struct names_reader {
 	const struct names *names;
 	int32_t last_pid;
+	bool watched;
 	uint64_t *seen[PIDS_MAX / CHUNK_PIDS]; /* one bit a pid; what has none is not there */
 	/* By the low bits of a pid, what was set last: most events repeat what is known already. */
 	struct names_recent recent[NR_RECENT];
@@ -135,6 +137,17 @@ void names_free(struct names *names)
 	mem_free(names);
 }
 
+void names_watch(struct names *names, uint16_t id)
+{
+	if (!names->first[id])
+		names->first[id] = WATCHED;
+}
+
+bool names_watched(const struct names_reader *reader)
+{
+	return reader->watched;
+}
+
 int names_reader_new(struct names_reader **ret_reader, const struct names *names)
 {
 	struct names_reader *reader = mem_zalloc(sizeof(*reader));
@@ -202,6 +215,8 @@ static void take_names(struct names_reader *reader, uint16_t id, const struct su
 {
 	const struct names *names = reader->names;
 
+	if (names->first[id] == WATCHED)
+		reader->watched = true;
 	for (size_t i = names->first[id] - 1u;
 	     i < names->nr_fields && names->fields[i].event->id == id; i++) {
 		if (!is_known(reader, &names->fields[i], record))

@@ -229,6 +229,8 @@ static int open_buffers(struct session *session, struct err *err)
 	int r = session_make_names(session, err);
 
 	if (r == 0)
+		session_watch_symbols(session);
+	if (r == 0)
 		r = drain_new(&session->drain, session->partial, session->names,
 			      session_interval_ms(session), err);
 

@@ -69,7 +69,8 @@ struct session {
 	struct triggers *triggers; /* those that the kernel does not carry out; NULL: none */
 	int64_t date_offset;
 	const char *unknown_events;
-	bool latency; /* the output is a latency tracer's text */
+	bool latency;	    /* the output is a latency tracer's text */
+	bool symbols_later; /* the kernel's symbols are left out unless a record comes with one */
 	bool signalled;
 	bool failed; /* only what can still be said is wanted */
 };
@@ -160,6 +161,15 @@ void session_store_failed(struct session *session, struct record_result *result)
 /* And what of that is not in the closed partial. unsaved.c */
 void session_count_unsaved(const char *partial, struct record_result *result);
 void session_store_close(struct session *session);
+
+/*
+ * The kernel's symbols, needsymbols.c: whether they belong to the recording from its beginning
+ * (once the metadata is there); which records would need them after all (once the names are there);
+ * they are stored if one of these came (once the drain was stopped).
+ */
+bool session_expects_symbols(const struct session *session);
+void session_watch_symbols(struct session *session);
+int session_late_symbols(struct session *session, struct err *err) _must_check_;
 
 /*
  * The tracer in user space: whether the plan needs one (before the instances are made), which

@@ -224,6 +224,9 @@ int session_store_open(struct session *session, struct err *err)
 	if (r == 0)
 		r = kernel_metadata_read(&session->metadata, &first_open(session)->kernel,
 					 &session->events, session->stored, err);
+	session->symbols_later = r == 0 && !session_expects_symbols(session);
+	if (r == 0 && !session->symbols_later)
+		r = kernel_metadata_symbols(&session->metadata, session->fs, err);
 	if (r == 0)
 		r = make_room(session, err);
 	if (r == 0)
@@ -380,6 +383,8 @@ int session_store_finish(struct session *session, struct record_result *result, 
 	int r = session->plan->snapshot ? 0 : collect_stats(session, result, err);
 
 	result->needed_kb = session->loss.needed_kb ? loss_recommended_kb(&session->loss) : 0;
+	if (r == 0)
+		r = session_late_symbols(session, err);
 	if (r == 0)
 		r = put_maps(session, err);
 	/* Twice: what the kernel knows goes before what was seen. */

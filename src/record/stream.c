@@ -115,6 +115,8 @@ static int begin(struct session *session, struct err *err)
 	r = kernel_metadata_read(&session->metadata, &first->kernel, &session->events,
 				 session->stored, err);
 	if (r == 0)
+		r = kernel_metadata_symbols(&session->metadata, session->fs, err);
+	if (r == 0)
 		r = write_metadata(session, first, path, err);
 	return r < 0 ? r : to->begin(to->ctx, path, session->fs->cpus, err);
 }
