@@ -23,6 +23,7 @@
 	row(clear) \
 	row(snapshot) \
 	row(report) \
+	row(replay) \
 	row(list) \
 	row(stat) \
 	row(show) \

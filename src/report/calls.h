@@ -39,9 +39,11 @@ struct call {
 	uint64_t func, ts;
 	uint64_t callees_ns; /* time of the calls in it that have ended */
 	void *user;	     /* the owner's, NULL at the begin */
-	uint32_t flags;	     /* the owner's, 0 at the begin */
-	int32_t depth;	     /* as stored, or the number of open calls around it */
-	bool self_known;     /* callees_ns holds all of them */
+	uint64_t number;     /* the owner's, 0 at the begin; so are flags and level */
+	uint32_t flags;
+	int32_t level;
+	int32_t depth;	 /* as stored, or the number of open calls around it */
+	bool self_known; /* callees_ns holds all of them */
 };
 
 /* A function of a chain of callers. */

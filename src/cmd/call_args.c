@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/call_args.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static int add_name(struct call_args *args, struct patterns *names, const char *option,
+		    const char *word)
+{
+	struct err err = {0};
+	int r = patterns_add(names, word, args->regex, &err);
+
+	if (r == -EINVAL)
+		return cmd_usage(args->command, "%s: %s", option, err.text);
+	return r;
+}
+
+/* A regular expression is taken as it is; globs may be a list. */
+static int add_names(struct call_args *args, struct patterns **names, const char *option,
+		     const char *text)
+{
+	_cleanup_free_ char *copy = mem_strdup(text);
+	char *rest = copy, *word;
+	int r = 0;
+
+	if (!copy || (!*names && patterns_new(names) < 0))
+		return -ENOMEM;
+	if (args->regex)
+		return add_name(args, *names, option, text);
+	while (r == 0 && (word = strsep(&rest, ",;")))
+		r = add_name(args, *names, option, word);
+	return r;
+}
+
+static int set_match(struct call_args *args, const char *text)
+{
+	args->regex = !strcmp(text, "regex");
+	return args->regex || !strcmp(text, "glob")
+		       ? 0
+		       : cmd_usage(args->command, "--match: '%s' is neither glob nor regex", text);
+}
+
+static int set_range(struct call_args *args, const char *text)
+{
+	const char *tilde = strchr(text, '~');
+
+	if (!tilde || (tilde == text && !tilde[1]))
+		return cmd_usage(args->command, "-r: '%s' is not FROM~TO", text);
+	mem_free(args->from);
+	args->from = mem_strndup(text, (size_t)(tilde - text));
+	if (!args->from)
+		return -ENOMEM;
+	args->report->from = *args->from ? args->from : NULL;
+	args->report->to = tilde[1] ? tilde + 1 : NULL;
+	return 0;
+}
+
+int call_args_take(struct call_args *args, int id, const char *text)
+{
+	switch (id) {
+	case CALL_OPT_ONLY:
+		return add_names(args, &args->only, "-F", text);
+	case CALL_OPT_HIDE:
+		return add_names(args, &args->hide, "-N", text);
+	case CALL_OPT_MATCH:
+		return set_match(args, text);
+	case CALL_OPT_RANGE:
+		return set_range(args, text);
+	case CALL_OPT_DEPTH:
+		return cmd_parse_u64(args->command, "-D", text, 1, INT32_MAX, &args->depth)
+			       ? 0
+			       : CMD_USAGE;
+	default:
+		return REPORT_NOT_OWN;
+	}
+}
+
+void call_args_done(struct call_args *args)
+{
+	patterns_free(args->only);
+	patterns_free(args->hide);
+	mem_free(args->from);
+}
