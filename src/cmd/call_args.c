@@ -57,21 +57,53 @@ static int set_range(struct call_args *args, const char *text)
 	return 0;
 }
 
+/* A time without a unit is in microseconds, as function_graph's and tracing_thresh are. */
+static int set_min(struct call_args *args, const char *text)
+{
+	char with_unit[64];
+	size_t len = strlen(text), digits = strspn(text, "0123456789.");
+
+	if (len < sizeof(with_unit) - 2) {
+		memcpy(with_unit, text, len);
+		memcpy(with_unit + len, "us", 3);
+		if (text[0] != '+' &&
+		    report_parse_time(digits == len ? with_unit : text, true, 0, &args->min_ns))
+			return 0;
+	}
+	return cmd_usage(args->command, "-t: '%s' is not a time", text);
+}
+
+static int set_depth(struct call_args *args, const char *text)
+{
+	uint64_t depth;
+
+	if (!cmd_parse_u64(args->command, "-D", text, 1, INT32_MAX, &depth))
+		return CMD_USAGE;
+	args->filter.max_depth = (uint32_t)depth;
+	return 0;
+}
+
 int call_args_take(struct call_args *args, int id, const char *text)
 {
+	int r;
+
 	switch (id) {
 	case CALL_OPT_ONLY:
-		return add_names(args, &args->only, "-F", text);
+		r = add_names(args, &args->only, "-F", text);
+		args->filter.only = args->only;
+		return r;
 	case CALL_OPT_HIDE:
-		return add_names(args, &args->hide, "-N", text);
+		r = add_names(args, &args->hide, "-N", text);
+		args->filter.hide = args->hide;
+		return r;
 	case CALL_OPT_MATCH:
 		return set_match(args, text);
 	case CALL_OPT_RANGE:
 		return set_range(args, text);
 	case CALL_OPT_DEPTH:
-		return cmd_parse_u64(args->command, "-D", text, 1, INT32_MAX, &args->depth)
-			       ? 0
-			       : CMD_USAGE;
+		return set_depth(args, text);
+	case CALL_OPT_MIN:
+		return set_min(args, text);
 	default:
 		return REPORT_NOT_OWN;
 	}

@@ -4,23 +4,25 @@
 #define SONDE_CMD_CALL_ARGS_H
 
 #include "cmd/report.h"
-#include "report/patterns.h"
+#include "report/call_filter.h"
 
 enum call_option {
 	CALL_OPT_MATCH = 3000,
 	CALL_OPT_DEPTH = 'D',
 	CALL_OPT_ONLY = 'F',
 	CALL_OPT_HIDE = 'N',
-	CALL_OPT_RANGE = 'r'
+	CALL_OPT_RANGE = 'r',
+	CALL_OPT_MIN = 't'
 };
 
 struct call_args {
 	const struct command *command;
 	struct report_args *report;   /* where a range of times goes */
-	struct patterns *only, *hide; /* NULL: no such option */
-	bool regex;		      /* --match regex, for the patterns that follow */
-	uint64_t depth;		      /* 0: all */
-	char *from;		      /* the text of -r A~; owned */
+	struct patterns *only, *hide; /* NULL: no such option; in `filter`, too */
+	struct call_filter filter;
+	bool regex;	 /* --match regex, for the patterns that follow */
+	uint64_t min_ns; /* -t */
+	char *from;	 /* the text of -r A~; owned */
 };
 
 /* For a table of options, behind REPORT_RANGE_ROWS. */
@@ -55,9 +57,15 @@ struct call_args {
 		 "KIND",                                                                           \
 		 "what the -F and -N that follow hold: globs (the default), or one regex each",    \
 		 NULL},                                                                            \
+		{'D',	  'D',                                                                     \
+		 "depth", CMD_ARG_REQUIRED,                                                        \
+		 "N",	  "only N levels of calls, counted from the functions of -F",              \
+		 NULL},                                                                            \
 	{                                                                                          \
-		'D', 'D', "depth", CMD_ARG_REQUIRED, "N",                                          \
-			"only N levels of calls, counted from the functions of -F", NULL           \
+		't', 't', "time-filter", CMD_ARG_REQUIRED, "TIME",                                 \
+			"only calls that took at least TIME: microseconds, or with a unit s, ms, " \
+			"us, ns",                                                                  \
+			NULL                                                                       \
 	}
 
 /* One option: 0, -ENOMEM, an exit status after a message, or REPORT_NOT_OWN. */

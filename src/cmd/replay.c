@@ -74,22 +74,6 @@ static int set_fields(struct replay_args *args, const char *text)
 	return r;
 }
 
-/* A time without a unit is in microseconds, as function_graph's and tracing_thresh are. */
-static int set_min(struct replay_args *args, const char *text)
-{
-	char with_unit[64];
-	size_t len = strlen(text), digits = strspn(text, "0123456789.");
-
-	if (len < sizeof(with_unit) - 2) {
-		memcpy(with_unit, text, len);
-		memcpy(with_unit + len, "us", 3);
-		if (text[0] != '+' && report_parse_time(digits == len ? with_unit : text, true, 0,
-							&args->options.min_ns))
-			return 0;
-	}
-	return cmd_usage(args->command, "-t: '%s' is not a time", text);
-}
-
 static int set_offset(struct replay_args *args, const char *text)
 {
 	uint64_t value;
@@ -134,8 +118,6 @@ static int own_option(void *arg, int id, const char *text)
 	switch (id) {
 	case 'f':
 		return set_fields(args, text);
-	case 't':
-		return set_min(args, text);
 	case OPT_COLUMN_OFFSET:
 		return set_offset(args, text);
 	default:
@@ -171,9 +153,8 @@ static void take_options(struct replay_args *args, const struct report_session *
 	o->format = s->args.report.format;
 	o->colour = s->args.report.colour;
 	o->comm = summary_comm;
-	o->only = args->calls.only;
-	o->hide = args->calls.hide;
-	o->max_depth = (uint32_t)args->calls.depth;
+	o->filter = args->calls.filter;
+	o->min_ns = args->calls.min_ns;
 	/* Columns say nothing of whose they are. */
 	if (o->column_view && !args->fields_given)
 		o->fields[o->nr_fields++] = REPLAY_TASK;
@@ -238,8 +219,6 @@ static const struct cmd_option options[] = {
 	REPORT_INPUT_ROWS("read FILE"),
 	REPORT_RANGE_ROWS,
 	CALL_SELECTION_ROWS,
-	ROW('t', 't', "time-filter", ARG, "TIME",
-	    "only calls that took at least TIME: microseconds, or with a unit s, ms, us, ns"),
 	GROUP('f', 'f', "fields", ARG, "LIST",
 	      "the columns, of: cpu, duration, time, elapsed, delta, tid, task, addr, module; "
 	      "none; "

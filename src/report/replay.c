@@ -67,7 +67,8 @@ int replay_new(struct replay **ret_replay, const struct replay_options *options,
 	replay->options = *options;
 	replay->report = report;
 	replay->first_source = sources;
-	replay->hides = options->only || options->hide || options->min_ns || options->max_depth;
+	replay->hides = options->filter.only || options->filter.hide || options->filter.max_depth ||
+			options->min_ns;
 	replay->head = replay->tail = 1;
 	replay->sources = mem_calloc(nr_sources + 1, sizeof(*replay->sources));
 	if (!replay->sources)
@@ -116,7 +117,7 @@ void replay_free(struct replay *replay)
 const struct replay_func *replay_func(struct replay_source *source, uint64_t addr)
 {
 	struct replay *replay = source->replay;
-	const struct replay_options *options = &replay->options;
+	const struct call_filter *filter = &replay->options.filter;
 	const uint64_t *found = map_find(&source->funcs, addr);
 	const struct symbol *symbol;
 	struct replay_func *func;
@@ -134,10 +135,9 @@ const struct replay_func *replay_func(struct replay_source *source, uint64_t add
 	if (symbol) {
 		func->name = symbol->name;
 		func->module = symbol->module;
-		func->only =
-			options->only && patterns_test(options->only, func->name, func->module);
-		func->hide =
-			options->hide && patterns_test(options->hide, func->name, func->module);
+		func->named = (struct call_named){
+			filter->only && patterns_test(filter->only, func->name, func->module),
+			filter->hide && patterns_test(filter->hide, func->name, func->module)};
 	}
 	return func;
 }
@@ -304,33 +304,14 @@ static void settle_pending(struct replay *replay)
 	replay_push(replay, line);
 }
 
-static bool depth_shown(const struct replay *replay, int32_t level)
-{
-	return !replay->options.max_depth || level < (int32_t)replay->options.max_depth;
-}
-
 static void take_begin(struct replay *replay, struct replay_line *line,
 		       const struct call_step *step)
 {
 	struct call_task *task = step->task;
 	struct call *call = &task->calls[task->nr - 1];
-	const struct call *outer = task->nr > 1 ? call - 1 : NULL;
-	const struct replay_func *func = line->func;
 
-	call->level = call->depth;
-	if (outer)
-		call->flags = outer->flags & CALL_INHERITED;
-	if (replay->options.only) {
-		call->level = call->flags & CALL_INSIDE ? outer->level + 1 : 0;
-		if (func->only)
-			call->flags |= CALL_INSIDE;
-	}
-	if (func->hide)
-		call->flags |= CALL_HIDDEN;
-	if ((replay->options.only && !(call->flags & CALL_INSIDE)) || call->flags & CALL_HIDDEN ||
-	    !depth_shown(replay, call->level))
+	if (!call_filter_begin(&replay->options.filter, task, line->func->named))
 		return;
-	call->flags |= CALL_SHOWN;
 	line->depth = call->level;
 	if (!replay->hides) {
 		replay->pending = (struct replay_pending){true, *line, task};
@@ -372,8 +353,8 @@ static void take_end(struct replay *replay, struct replay_line *line, const stru
 	line->timed = step->timed;
 	line->ns = step->ns;
 	if (!step->paired) {
-		if (!replay->options.only && !line->func->hide &&
-		    depth_shown(replay, step->depth) &&
+		if (!line->func->named.hide &&
+		    call_flags_show(&replay->options.filter, 0, step->depth) &&
 		    !(replay->options.min_ns && step->ns < replay->options.min_ns))
 			replay_push(replay, line);
 		return;
@@ -387,31 +368,27 @@ static void take_end(struct replay *replay, struct replay_line *line, const stru
 	replay_push(replay, line);
 }
 
-/* Links of a chain keep their flags, and what is shown of them, in their pointer. */
 static void take_point(struct replay *replay, struct replay_line *line,
 		       const struct call_step *step)
 {
-	struct call_link *chain = step->task->chain;
-	uint32_t nr = step->task->nr_chain, level = 0;
-	uintptr_t flags = 0;
+	const struct call_link *chain = step->task->chain;
+	uint32_t nr = step->task->nr_chain, flags = 0;
+	int32_t level = 0;
 
+	/* The first of a chain was not recorded itself. */
 	for (uint32_t i = 0; i < nr; i++) {
 		const struct replay_func *func = replay_func(line->source, chain[i].func);
 
 		if (!func)
 			return;
-		if (flags & CALL_INSIDE || !replay->options.only)
+		if (flags & CALL_INSIDE || !replay->options.filter.only)
 			level += i > 1;
-		if (func->only)
-			flags |= CALL_INSIDE;
-		if (func->hide)
-			flags |= CALL_HIDDEN;
+		flags |= func->named.only ? CALL_INSIDE : 0;
+		flags |= func->named.hide ? CALL_HIDDEN : 0;
 	}
-	if (replay->options.min_ns || flags & CALL_HIDDEN ||
-	    (replay->options.only && !(flags & CALL_INSIDE)) ||
-	    !depth_shown(replay, (int32_t)level))
+	if (replay->options.min_ns || !call_flags_show(&replay->options.filter, flags, level))
 		return;
-	line->depth = (int32_t)level;
+	line->depth = level;
 	line->count = step->count;
 	line->parent = nr == 2 ? chain[0].func : 0;
 	replay_push(replay, line);
@@ -442,7 +419,7 @@ static bool comment_shown(const struct replay *replay, const struct call_task *t
 	uint32_t flags = task->nr ? task->calls[task->nr - 1].flags : 0;
 
 	return !replay->options.no_comment && !(flags & CALL_HIDDEN) &&
-	       (!replay->options.only || flags & CALL_INSIDE);
+	       (!replay->options.filter.only || flags & CALL_INSIDE);
 }
 
 /* The message alone, as the kernel shows it here, where the event is the kernel's own print. */
@@ -483,7 +460,7 @@ static void take_event(struct replay *replay, struct replay_source *source,
 
 	if (task && !comment_shown(replay, task))
 		return;
-	if (!task && (replay->options.no_comment || replay->options.only))
+	if (!task && (replay->options.no_comment || replay->options.filter.only))
 		return;
 	out_clear(text);
 	line.event = item->event ? item->event->name : "unknown";

@@ -8,7 +8,7 @@
 #ifndef SONDE_REPORT_REPLAY_H
 #define SONDE_REPORT_REPLAY_H
 
-#include "report/patterns.h"
+#include "report/call_filter.h"
 #include "report/report.h"
 
 /* Columns before the function. */
@@ -29,11 +29,10 @@ struct replay_options {
 	enum report_format format; /* REPORT_TEXT or REPORT_JSON */
 	enum replay_field fields[REPLAY_NR_FIELDS];
 	size_t nr_fields;
-	const struct patterns *only, *hide; /* -F, -N: NULL or borrowed */
-	uint64_t min_ns;		    /* calls that took less are not shown */
-	uint32_t max_depth;		    /* levels shown; 0: all */
-	bool no_merge;			    /* leaves in two lines, too */
-	bool fold;			    /* equal leaves in a row in one line */
+	struct call_filter filter;
+	uint64_t min_ns; /* calls that took less are not shown */
+	bool no_merge;	 /* leaves in two lines, too */
+	bool fold;	 /* equal leaves in a row in one line */
 	bool flat, column_view, task_newline;
 	uint32_t column_offset;
 	bool no_comment, tail; /* tail: a name behind every brace */

@@ -6,7 +6,6 @@
 
 #include "base/arena.h"
 #include "base/map.h"
-#include "report/calls.h"
 #include "report/replay.h"
 
 enum {
@@ -20,7 +19,7 @@ enum {
 struct replay_func {
 	uint64_t addr;
 	const char *name, *module; /* name NULL: not known */
-	bool only, hide;
+	struct call_named named;
 	bool irq; /* an entry of the kernel for interrupts */
 };
 
@@ -137,13 +136,9 @@ struct replay_task *replay_task(struct replay_source *source, int32_t pid); /* l
 struct replay_cpu *replay_cpu(struct replay_source *source, uint32_t cpu);
 const char *replay_comm(struct replay_source *source, uint32_t cpu, int32_t pid);
 
-/* Flags of struct call: of a call, and (inherited) of what is around it. */
+/* A flag of struct call: its line shows its end, too. */
 enum {
-	CALL_INSIDE = 1 << 0, /* of a function that -F names */
-	CALL_HIDDEN = 1 << 1, /* of a function that -N names */
-	CALL_INHERITED = CALL_INSIDE | CALL_HIDDEN,
-	CALL_SHOWN = 1 << 2, /* it has a line, or had one */
-	CALL_SHORT = 1 << 3, /* the line shows its end, too */
+	CALL_SHORT = CALL_OWNER
 };
 
 #endif
