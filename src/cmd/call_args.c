@@ -42,21 +42,6 @@ static int set_match(struct call_args *args, const char *text)
 		       : cmd_usage(args->command, "--match: '%s' is neither glob nor regex", text);
 }
 
-static int set_range(struct call_args *args, const char *text)
-{
-	const char *tilde = strchr(text, '~');
-
-	if (!tilde || (tilde == text && !tilde[1]))
-		return cmd_usage(args->command, "-r: '%s' is not FROM~TO", text);
-	mem_free(args->from);
-	args->from = mem_strndup(text, (size_t)(tilde - text));
-	if (!args->from)
-		return -ENOMEM;
-	args->report->from = *args->from ? args->from : NULL;
-	args->report->to = tilde[1] ? tilde + 1 : NULL;
-	return 0;
-}
-
 /* A time without a unit is in microseconds, as function_graph's and tracing_thresh are. */
 static int set_min(struct call_args *args, const char *text)
 {
@@ -98,8 +83,6 @@ int call_args_take(struct call_args *args, int id, const char *text)
 		return r;
 	case CALL_OPT_MATCH:
 		return set_match(args, text);
-	case CALL_OPT_RANGE:
-		return set_range(args, text);
 	case CALL_OPT_DEPTH:
 		return set_depth(args, text);
 	case CALL_OPT_MIN:
@@ -113,5 +96,4 @@ void call_args_done(struct call_args *args)
 {
 	patterns_free(args->only);
 	patterns_free(args->hide);
-	mem_free(args->from);
 }

@@ -11,14 +11,13 @@ enum call_option {
 	CALL_OPT_DEPTH = 'D',
 	CALL_OPT_ONLY = 'F',
 	CALL_OPT_HIDE = 'N',
-	CALL_OPT_RANGE = 'r',
 	CALL_OPT_MIN = 't'
 };
 
 struct call_args {
 	const struct command *command;
 	struct report_args *report;   /* where a range of times goes */
-	struct patterns *only, *hide; /* NULL: no such option; in `filter`, too */
+	struct patterns *only, *hide; /* owned; NULL: no such option */
 	struct call_filter filter;
 	bool regex;	 /* --match regex, for the patterns that follow */
 	uint64_t min_ns; /* -t */
@@ -35,9 +34,12 @@ struct call_args {
 		"LIST",                                                                            \
 		"the same: only these threads",                                                    \
 		NULL},                                                                             \
-		{'r',	       'r',                                                                \
-		 "time-range", CMD_ARG_REQUIRED,                                                   \
-		 "FROM~TO",    "--from and --to in one; either may be missing",                    \
+		{REPORT_OPT_RANGE,                                                                 \
+		 'r',                                                                              \
+		 "time-range",                                                                     \
+		 CMD_ARG_REQUIRED,                                                                 \
+		 "FROM~TO",                                                                        \
+		 "--from and --to in one; either may be missing",                                  \
 		 NULL},                                                                            \
 		{'F',                                                                              \
 		 'F',                                                                              \

@@ -193,7 +193,7 @@ static int run(const struct command *command, int argc, char **argv)
 	struct err err = {0};
 	struct replay_args args = {
 		.command = command,
-		.calls = {.command = command, .report = &s.args},
+		.calls = {.command = command},
 		.options = {.fields = {REPLAY_CPU, REPLAY_DURATION},
 			    .nr_fields = 2,
 			    .column_offset = COLUMN_OFFSET},

@@ -24,6 +24,7 @@
 	row(snapshot) \
 	row(report) \
 	row(replay) \
+	row(graph) \
 	row(list) \
 	row(stat) \
 	row(show) \
