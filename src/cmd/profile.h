@@ -7,6 +7,12 @@
 #include "cmd/profile_words.h"
 #include "report/functions.h"
 
+/* The functions of a buffer of --diff's file. */
+struct profile_base {
+	char *buffer;
+	struct functions *functions;
+};
+
 struct profile_args {
 	const struct command *command;
 	/* the function profile */
@@ -14,6 +20,9 @@ struct profile_args {
 	enum functions_group group;
 	bool sort_given, columns_given, by_comm;
 	bool only_functions, only_tasks; /* --only */
+	const char *diff;		 /* --diff, or NULL */
+	struct profile_base *bases;	 /* what it holds, once it has been read; owned */
+	size_t nr_bases, cap_bases;
 	/* where the records come from */
 	struct profile_words read, record;
 	struct profile_words hooks;   /* -H */
@@ -31,6 +40,9 @@ struct profile_args {
 };
 
 extern const struct command profile_record_part; /* the recording options, for their parser */
+
+/* Read the file of --diff, with the same options; the exit status. */
+int profile_read_base(struct profile_args *args) _must_check_;
 
 /*
  * Read and print: the exit status. `opened`, when not NULL, is called once the file is open, so

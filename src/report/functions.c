@@ -66,14 +66,34 @@ bool functions_knows(const struct functions *functions, const struct event *even
 	return calls_kind(functions->calls, event) != CALL_NONE;
 }
 
+static struct function *first_of_hash(const struct functions *functions, uint64_t h)
+{
+	const uint64_t *found = map_find(&functions->by_hash, h);
+
+	return found ? (struct function *)(uintptr_t)*found : NULL;
+}
+
+static struct function *find_in(struct function *function, uint64_t group, uint64_t addr)
+{
+	while (function && (function->addr != addr || function->group != group))
+		function = function->same_hash;
+	return function;
+}
+
+const struct function *functions_known(const struct functions *functions, uint64_t group,
+				       uint64_t addr)
+{
+	return find_in(first_of_hash(functions, map_mix(group, addr)), group, addr);
+}
+
 struct function *functions_find(struct functions *functions, uint64_t group, uint64_t addr)
 {
-	uint64_t h = map_mix(group, addr), *found = map_find(&functions->by_hash, h);
-	struct function *first = found ? (struct function *)(uintptr_t)*found : NULL, *function;
+	uint64_t h = map_mix(group, addr);
+	struct function *first = first_of_hash(functions, h);
+	struct function *function = find_in(first, group, addr);
 
-	for (function = first; function; function = function->same_hash)
-		if (function->addr == addr && function->group == group)
-			return function;
+	if (function)
+		return function;
 	function = arena_alloc(&functions->arena, sizeof(*function));
 	if (!function || map_set(&functions->by_hash, h, (uintptr_t)function) < 0)
 		return NULL;

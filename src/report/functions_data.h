@@ -54,11 +54,27 @@ struct functions {
 /* The function of a group, made when it is new; NULL without memory. */
 struct function *functions_find(struct functions *functions, uint64_t group, uint64_t addr);
 
+/* The same, but NULL when there is none. */
+const struct function *functions_known(const struct functions *functions, uint64_t group,
+				       uint64_t addr);
+/* By name, where functions are known by names: made when it is new; NULL when there is none. */
+struct function *functions_find_name(struct functions *functions, const char *name, size_t len);
+const struct function *functions_look_up(const struct functions *functions, const char *name,
+					 size_t len);
+
 /* Calls that are still open did not end: they are hits without a time. */
 void functions_end_calls(struct functions *functions);
 
 /* NULL when there is none. */
 const char *function_name(const struct functions *functions, const struct function *function);
+
+/* functions_print.c: what a column shows, and whether there is a number to show. */
+u128 function_value(const struct function *f, enum functions_column column);
+bool function_known(const struct function *f, enum functions_column column);
+const char *functions_column_title(enum functions_column column);
+struct rows;
+void functions_row_value(struct rows *rows, const char *name, const struct function *f,
+			 enum functions_column column);
 
 /* functions_times.c */
 int function_add_time(struct function *function, uint64_t ns) _must_check_;

@@ -41,6 +41,8 @@ struct printer {
 	struct graph *graph;
 	const struct graph_print *how;
 	struct out *out;
+	enum graph_field fields[GRAPH_NR_FIELDS]; /* those that are shown */
+	size_t nr_fields;
 	const struct graph_node *root; /* whose numbers are the whole */
 	uint64_t whole_ns;
 	struct out prefix; /* what stands before a name, for the levels above */
@@ -252,12 +254,24 @@ static void put_field(const struct printer *p, const struct graph_node *node,
 	}
 }
 
+/* Where nothing has a time, times have no columns. */
+static void keep_fields(struct printer *p)
+{
+	for (size_t i = 0; i < p->how->nr_fields; i++) {
+		enum graph_field field = p->how->fields[i];
+
+		if (p->graph->timed || field == GRAPH_CALLS || field == GRAPH_ADDR ||
+		    field == GRAPH_MODULE)
+			p->fields[p->nr_fields++] = field;
+	}
+}
+
 static void put_heading(const struct printer *p)
 {
 	colour(p, COLOUR_TITLE);
 	out_char(p->out, '#');
-	for (size_t i = 0; i < p->how->nr_fields; i++) {
-		enum graph_field field = p->how->fields[i];
+	for (size_t i = 0; i < p->nr_fields; i++) {
+		enum graph_field field = p->fields[i];
 		size_t len = strlen(fields[field].title);
 
 		out_fill(p->out, ' ', i ? 2 : 1);
@@ -276,8 +290,8 @@ static void put_node(const struct printer *p, const struct graph_node *node, con
 	char number[OUT_NUMBER];
 	const char *module, *name = name_of(p, node, number, &module);
 
-	for (size_t i = 0; i < p->how->nr_fields; i++)
-		put_field(p, node, p->how->fields[i]);
+	for (size_t i = 0; i < p->nr_fields; i++)
+		put_field(p, node, p->fields[i]);
 	out_lit(p->out, "  : ");
 	colour(p, COLOUR_QUIET);
 	out_mem(p->out, p->prefix.buf, p->prefix.len);
@@ -447,8 +461,8 @@ static void row_chain(const struct printer *p, const struct graph_node *node)
 
 static void put_chain(const struct printer *p, const struct graph_node *node)
 {
-	for (size_t i = 0; i < p->how->nr_fields; i++)
-		put_field(p, node, p->how->fields[i]);
+	for (size_t i = 0; i < p->nr_fields; i++)
+		put_field(p, node, p->fields[i]);
 	out_lit(p->out, "  : ");
 	for (const struct graph_node *at = node; at != p->root; at = at->parent) {
 		char number[OUT_NUMBER];
@@ -653,6 +667,7 @@ int graph_print(struct graph *graph, const struct graph_print *how, struct out *
 	int r = 0;
 
 	calls_end(graph->calls);
+	keep_fields(&p);
 	if (graph->options.group == GRAPH_BY_COMM)
 		r = merge_by_comm(graph, how);
 	for (struct graph_node *root = graph->first_root; root && r >= 0; root = root->next)
