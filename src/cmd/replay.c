@@ -146,6 +146,12 @@ static int write_all(struct replay_args *args, struct report_session *s)
 	return r < 0 ? r : summary_sink_write(&args->sink, &args->out, args->err);
 }
 
+static bool look_ahead(void *arg, const struct source *source, uint32_t cpu,
+		       struct report_item *ret_next)
+{
+	return report_look_ahead(arg, source, cpu, ret_next);
+}
+
 static void take_options(struct replay_args *args, const struct report_session *s)
 {
 	struct replay_options *o = &args->options;
@@ -153,6 +159,8 @@ static void take_options(struct replay_args *args, const struct report_session *
 	o->format = s->args.report.format;
 	o->colour = s->args.report.colour;
 	o->comm = summary_comm;
+	o->look_ahead = look_ahead;
+	o->look_ahead_arg = s->report;
 	o->filter = args->calls.filter;
 	o->min_ns = args->calls.min_ns;
 	/* Columns say nothing of whose they are. */
@@ -167,12 +175,11 @@ static int show(struct replay_args *args, struct report_session *s)
 
 	if (status != CMD_OK)
 		return status;
-	take_options(args, s);
 	r = report_session_start(s, args->err);
 	if (r >= 0)
 		r = report_session_report(s, args->err);
-	if (r >= 0 &&
-	    replay_new(&args->replay, &args->options, s->report, s->sources, s->nr_sources) < 0)
+	take_options(args, s);
+	if (r >= 0 && replay_new(&args->replay, &args->options, s->sources, s->nr_sources) < 0)
 		r = err_set(args->err, -ENOMEM, "out of memory");
 	if (r >= 0)
 		r = summary_sink_open(&args->sink, &output, !s->args.no_pager, args->err);

@@ -56,7 +56,7 @@ static int init_source(struct replay *replay, struct replay_source *source,
 }
 
 int replay_new(struct replay **ret_replay, const struct replay_options *options,
-	       const struct report *report, const struct source *sources, size_t nr_sources)
+	       const struct source *sources, size_t nr_sources)
 {
 	struct replay *replay = mem_zalloc(sizeof(*replay));
 	bool several_files = false;
@@ -65,7 +65,6 @@ int replay_new(struct replay **ret_replay, const struct replay_options *options,
 	if (r < 0)
 		return r;
 	replay->options = *options;
-	replay->report = report;
 	replay->first_source = sources;
 	replay->hides = options->filter.only || options->filter.hide || options->filter.max_depth ||
 			options->min_ns;
@@ -291,7 +290,8 @@ static void settle_pending(struct replay *replay)
 		return;
 	pending->is = false;
 	if (!replay->options.no_merge &&
-	    report_look_ahead(replay->report, source->source, line->cpu, &next) &&
+	    replay->options.look_ahead(replay->options.look_ahead_arg, source->source, line->cpu,
+				       &next) &&
 	    next.pid == line->pid && !next.lost) {
 		line->ns = next.rec->ts - line->ts;
 		if (calls_is_return(source->calls, next.event, next.rec->data, next.rec->len,

@@ -38,14 +38,17 @@ struct replay_options {
 	bool no_comment, tail; /* tail: a name behind every brace */
 	bool colour;
 	const char *(*comm)(void *arg, int32_t pid); /* `arg`: the struct input */
+	/* As report_look_ahead; borrows as long as replay_item or replay_end runs. */
+	bool (*look_ahead)(void *arg, const struct source *source, uint32_t cpu,
+			   struct report_item *ret_next);
+	void *look_ahead_arg;
 };
 
 struct replay;
 
-/* Borrows `report`, `sources`, and what `options` points to. -ENOMEM. */
+/* Borrows `sources` and what `options` points to. -ENOMEM. */
 int replay_new(struct replay **ret_replay, const struct replay_options *options,
-	       const struct report *report, const struct source *sources, size_t nr_sources)
-	_must_check_;
+	       const struct source *sources, size_t nr_sources) _must_check_;
 void replay_free(struct replay *replay);
 
 /* What stands above the first line. */

@@ -93,7 +93,6 @@ struct replay_pending {
 
 struct replay {
 	struct replay_options options;
-	const struct report *report;
 	struct replay_source *sources;
 	const struct source *first_source;
 	size_t nr_sources;

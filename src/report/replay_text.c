@@ -366,7 +366,11 @@ static void put_comment(struct replay *replay, const struct replay_line *line)
 	struct out *out = replay->out;
 	int32_t depth = replay_cpu(line->source, line->cpu)->depth;
 
-	put_indent(replay, line, depth > 0 ? depth + 1 : 0);
+	/* Inside the call that did not return; an event, where the kernel puts it. */
+	if (line->kind == LINE_UNFINISHED)
+		put_indent(replay, line, line->depth + 1);
+	else
+		put_indent(replay, line, depth > 0 ? depth + 1 : 0);
 	colour(replay, COLOUR_QUIET);
 	out_lit(out, "/* ");
 	if (line->kind == LINE_UNFINISHED) {
