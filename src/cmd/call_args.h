@@ -59,9 +59,12 @@ struct call_args {
 		 "KIND",                                                                           \
 		 "what the -F and -N that follow hold: globs (the default), or one regex each",    \
 		 NULL},                                                                            \
-		{'D',	  'D',                                                                     \
-		 "depth", CMD_ARG_REQUIRED,                                                        \
-		 "N",	  "only N levels of calls, counted from the functions of -F",              \
+		{'D',                                                                              \
+		 'D',                                                                              \
+		 "depth",                                                                          \
+		 CMD_ARG_REQUIRED,                                                                 \
+		 "N",                                                                              \
+		 "only N levels of calls, counted from the functions of -F (graph: from FUNC)",    \
 		 NULL},                                                                            \
 	{                                                                                          \
 		't', 't', "time-filter", CMD_ARG_REQUIRED, "TIME",                                 \

@@ -48,6 +48,7 @@ static int make(struct summary *summary, const struct source *source, void **ret
 	if (!table)
 		return err_set(err, -ENOMEM, "out of memory");
 	args->options.filter = args->calls.filter;
+	args->options.filter.max_depth = 0;
 	args->options.min_ns = args->calls.min_ns;
 	table->input = source->input;
 	if (graph_new(&table->graph, source->input->db, &args->options) < 0) {
@@ -88,6 +89,7 @@ static int print(const struct summary *summary, void *arg, const char *buffer, s
 	how.format = summary->session.args.report.format;
 	how.colour = summary->session.args.report.colour;
 	how.buffer = buffer;
+	how.max_depth = args->calls.filter.max_depth;
 	how.functions = args->functions;
 	how.comm = comm_of;
 	how.comm_arg = (void *)(uintptr_t)table->input;

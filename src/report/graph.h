@@ -39,8 +39,8 @@ enum graph_field {
 
 struct graph_options {
 	enum graph_group group;
-	struct call_filter filter;
-	uint64_t min_ns; /* shorter calls do not count */
+	struct call_filter filter; /* without a depth: that is for graph_print */
+	uint64_t min_ns;	   /* shorter calls do not count */
 };
 
 struct graph_print {
@@ -50,6 +50,7 @@ struct graph_print {
 	enum graph_field fields[GRAPH_NR_FIELDS];
 	size_t nr_fields;
 	enum graph_field sort; /* largest first; names from a to z */
+	uint32_t max_depth;    /* levels shown; 0: all */
 	bool colour;
 	const char *(*comm)(void *arg, int32_t pid);
 	void *comm_arg;

@@ -21,7 +21,8 @@ struct graph_node {
 	uint64_t self_ns, nr_self; /* of calls of which all that they called is known */
 	uint64_t open;		   /* of calls: did not end */
 	uint64_t order;
-	bool shown; /* it has calls, or a node inside has */
+	uint32_t level; /* of rows */
+	bool shown;	/* it has calls, or a node inside has */
 };
 
 /* A function, and what the options say of it. */

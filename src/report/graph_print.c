@@ -350,6 +350,8 @@ static void put_tree(struct printer *p, struct graph_node *top)
 		p->prefix.len = before;
 		put_node(p, node, mark);
 		p->prefix.len = after;
+		if (p->how->max_depth && level + 1 >= p->how->max_depth)
+			inner = NULL;
 		if (inner && level == MAX_LEVELS) {
 			out_lit(p->out, "# what is called there is too deep to be drawn\n");
 			inner = NULL;
@@ -419,7 +421,10 @@ static void rows_tree(struct printer *p, struct graph_node *top, const char *kin
 	for (struct graph_node *node = top; node; node = graph_next(top, node)) {
 		struct rows rows = {REPORT_JSON, p->out, p->how->buffer, 0};
 
-		if (node == top || !node->shown)
+		if (node != top)
+			node->level = node->parent == top ? 0 : node->parent->level + 1;
+		if (node == top || !node->shown ||
+		    (p->how->max_depth && node->level >= p->how->max_depth))
 			continue;
 		node->order = ++p->last_id;
 		rows_begin(&rows);
@@ -427,6 +432,7 @@ static void rows_tree(struct printer *p, struct graph_node *top, const char *kin
 		row_group(p, &rows);
 		rows_u64(&rows, "id", node->order);
 		rows_u64(&rows, "caller", node->parent == top ? 0 : node->parent->order);
+		rows_u64(&rows, "depth", node->level);
 		row_function(p, &rows, node);
 		row_numbers(&rows, node);
 		rows_end(&rows);

@@ -128,19 +128,20 @@ TEST(the_callers_and_callees_of_a_function)
 		    "      0.500 us      0.200 us           2  : do_two  /* 1 did not return */\n"
 		    "      0.400 us      0.400 us           2  :   do_three\n");
 	how.format = REPORT_JSON;
-	CHECK_SCENE(&all, &how, scene,
-		    "{\"type\":\"callers\",\"function\":\"do_two\",\"callers\":[\"do_one\"],"
-		    "\"calls\":1,\"timed\":1,\"open\":0,\"total_ns\":500,\"self_ns\":200,"
-		    "\"avg_ns\":500,\"min_ns\":500,\"max_ns\":500}\n"
-		    "{\"type\":\"callers\",\"function\":\"do_two\",\"callers\":[],\"calls\":1,"
-		    "\"timed\":0,\"open\":1,\"total_ns\":null,\"self_ns\":null,\"avg_ns\":null,"
-		    "\"min_ns\":null,\"max_ns\":null}\n"
-		    "{\"type\":\"callees\",\"id\":1,\"caller\":0,\"function\":\"do_two\","
-		    "\"calls\":2,\"timed\":1,\"open\":1,\"total_ns\":500,\"self_ns\":200,"
-		    "\"avg_ns\":500,\"min_ns\":500,\"max_ns\":500}\n"
-		    "{\"type\":\"callees\",\"id\":2,\"caller\":1,\"function\":\"do_three\","
-		    "\"calls\":2,\"timed\":2,\"open\":0,\"total_ns\":400,\"self_ns\":400,"
-		    "\"avg_ns\":200,\"min_ns\":100,\"max_ns\":300}\n");
+	CHECK_SCENE(
+		&all, &how, scene,
+		"{\"type\":\"callers\",\"function\":\"do_two\",\"callers\":[\"do_one\"],"
+		"\"calls\":1,\"timed\":1,\"open\":0,\"total_ns\":500,\"self_ns\":200,"
+		"\"avg_ns\":500,\"min_ns\":500,\"max_ns\":500}\n"
+		"{\"type\":\"callers\",\"function\":\"do_two\",\"callers\":[],\"calls\":1,"
+		"\"timed\":0,\"open\":1,\"total_ns\":null,\"self_ns\":null,\"avg_ns\":null,"
+		"\"min_ns\":null,\"max_ns\":null}\n"
+		"{\"type\":\"callees\",\"id\":1,\"caller\":0,\"depth\":0,\"function\":\"do_two\","
+		"\"calls\":2,\"timed\":1,\"open\":1,\"total_ns\":500,\"self_ns\":200,"
+		"\"avg_ns\":500,\"min_ns\":500,\"max_ns\":500}\n"
+		"{\"type\":\"callees\",\"id\":2,\"caller\":1,\"depth\":1,\"function\":\"do_three\","
+		"\"calls\":2,\"timed\":2,\"open\":0,\"total_ns\":400,\"self_ns\":400,"
+		"\"avg_ns\":200,\"min_ns\":100,\"max_ns\":300}\n");
 }
 
 TEST(behind_a_loss_callers_are_not_known)
