@@ -30,7 +30,8 @@ struct replay_args {
 	struct replay *replay;
 	struct out out;
 	struct summary_sink sink;
-	struct err *err;
+	struct err *err, write_err; /* write_err: of a write, while records are read */
+	int write_result;
 	bool fields_given;
 };
 
@@ -134,13 +135,18 @@ static int each_item(void *arg, const struct report_item *item)
 
 	if (r < 0 || args->out.len < FLUSH_BYTES)
 		return r;
-	return summary_sink_write(&args->sink, &args->out, args->err);
+	args->write_result = summary_sink_write(&args->sink, &args->out, &args->write_err);
+	return args->write_result;
 }
 
 static int write_all(struct replay_args *args, struct report_session *s)
 {
 	int r = report_scan(s->report, each_item, args, args->err);
 
+	if (args->write_result < 0) {
+		*args->err = args->write_err;
+		return args->write_result;
+	}
 	if (r >= 0 && replay_end(args->replay, &args->out) < 0)
 		r = err_set(args->err, -ENOMEM, "out of memory");
 	return r < 0 ? r : summary_sink_write(&args->sink, &args->out, args->err);

@@ -68,6 +68,8 @@ int replay_new(struct replay **ret_replay, const struct replay_options *options,
 	replay->first_source = sources;
 	replay->hides = options->filter.only || options->filter.hide || options->filter.max_depth ||
 			options->min_ns;
+	for (size_t i = 0; i < options->nr_fields; i++)
+		replay->deltas |= options->fields[i] == REPLAY_DELTA;
 	replay->head = replay->tail = 1;
 	replay->sources = mem_calloc(nr_sources + 1, sizeof(*replay->sources));
 	if (!replay->sources)

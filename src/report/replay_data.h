@@ -97,7 +97,8 @@ struct replay {
 	const struct source *first_source;
 	size_t nr_sources;
 	struct arena arena;
-	bool hides; /* options that hide calls: a leaf is then what has no shown calls inside */
+	bool deltas; /* REPLAY_DELTA is among the fields */
+	bool hides;  /* options that hide calls: a leaf is then what has no shown calls inside */
 	struct replay_pending pending;
 	/* The queue: a ring. The number of a line is where it stood in all of them, from 1. */
 	struct replay_line *queue;

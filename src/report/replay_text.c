@@ -474,9 +474,7 @@ void replay_print(struct replay *replay, const struct replay_line *line)
 	out_char(replay->out, '\n');
 	if (irq && line->kind != LINE_BEGIN)
 		put_irq(replay, line, "<==========");
-	task = replay->options.column_view || replay->options.nr_fields > 2
-		       ? replay_task(line->source, line->pid)
-		       : NULL;
+	task = replay->deltas ? replay_task(line->source, line->pid) : NULL;
 	if (task) {
 		task->last_ts = line->ts;
 		task->any = true;

@@ -120,7 +120,7 @@ struct report_item {
 
 /*
  * In place of report_run: hand every selected record to `each`, in order, in this thread; nothing
- * is formatted. `each` fails with -ENOMEM only.
+ * is formatted. What `each` fails with is returned; err then speaks of memory.
  */
 int report_scan(struct report *report, int (*each)(void *arg, const struct report_item *item),
 		void *arg, struct err *err) _must_check_;
