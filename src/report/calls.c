@@ -241,6 +241,14 @@ static uint64_t number(const struct report_item *item, const struct event_field 
 	return event_field_u64(item->event, f, item->rec->data, item->rec->len);
 }
 
+/* What a record says may be anything. */
+static int32_t depth_of(const struct report_item *item, const struct call_event *e)
+{
+	int32_t depth = (int32_t)number(item, e->depth);
+
+	return MIN(MAX(depth, 0), (int32_t)MAX_DEPTH);
+}
+
 static int take_begin(const struct calls *calls, const struct report_item *item,
 		      const struct call_event *e, struct call_step *step)
 {
@@ -248,7 +256,7 @@ static int take_begin(const struct calls *calls, const struct report_item *item,
 	size_t cap = task->cap;
 
 	if (e->depth) {
-		step->depth = (int32_t)number(item, e->depth);
+		step->depth = depth_of(item, e);
 		drop_deeper(calls, task, step->depth);
 	}
 	if (task->nr >= MAX_DEPTH)
@@ -289,7 +297,7 @@ static void take_end(const struct calls *calls, const struct report_item *item,
 	const struct call *call;
 
 	if (e->depth)
-		step->depth = (int32_t)number(item, e->depth);
+		step->depth = depth_of(item, e);
 	call = find_call(task, step->func, e->depth ? &step->depth : NULL);
 	step->timed = call_time(item, e, call, &step->ns);
 	if (call) {
