@@ -451,6 +451,29 @@ static bool print_message(const struct report_item *item, struct out *out)
 	return false;
 }
 
+static bool is_stack(const struct event *event)
+{
+	return event->kind == EVENT_KERNEL_STACK || event->kind == EVENT_USER_STACK;
+}
+
+/* A stack has several lines, which begin with blanks; in JSON they are one text. */
+static void push_lines(struct replay *replay, struct replay_line *line, bool json)
+{
+	const char *at = out_cstr(&replay->text), *end = at + replay->text.len;
+
+	do {
+		const char *eol = json ? NULL : memchr(at, '\n', (size_t)(end - at));
+
+		eol = eol ? eol : end;
+		while (!json && at < eol && (*at == ' ' || *at == '\t'))
+			at++;
+		line->text = at;
+		line->text_len = (size_t)(eol - at);
+		replay_push(replay, line);
+		at = eol + 1;
+	} while (at < end);
+}
+
 static void take_event(struct replay *replay, struct replay_source *source,
 		       const struct report_item *item, const struct call_task *task)
 {
@@ -458,7 +481,6 @@ static void take_event(struct replay *replay, struct replay_source *source,
 	const struct event_context context = {.cpu = line.cpu, .ts = line.ts};
 	struct out *text = &replay->text;
 	bool json = replay->options.format == REPORT_JSON;
-	const char *end;
 
 	if (task && !comment_shown(replay, task))
 		return;
@@ -471,7 +493,7 @@ static void take_event(struct replay *replay, struct replay_source *source,
 	} else if (!print_message(item, text)) {
 		if (!json) {
 			out_mem(text, item->event->name, item->event->name_len);
-			out_lit(text, ": ");
+			out_str(text, is_stack(item->event) ? "\n" : ": ");
 		}
 		event_print(item->event, item->rec->data, item->rec->len, EVENT_PRINT_NO_HANDLER,
 			    &context, text);
@@ -480,16 +502,8 @@ static void take_event(struct replay *replay, struct replay_source *source,
 		text->len--;
 	if (task)
 		open_braces(replay, task, task->nr);
-	/* A stack has several lines. */
-	line.text = out_cstr(text);
-	for (size_t left = text->len; !text->failed; left -= line.text_len + 1) {
-		end = json ? NULL : memchr(line.text, '\n', left);
-		line.text_len = end ? (size_t)(end - line.text) : left;
-		replay_push(replay, &line);
-		if (!end)
-			break;
-		line.text = end + 1;
-	}
+	if (!text->failed)
+		push_lines(replay, &line, json);
 }
 
 /* --- */
