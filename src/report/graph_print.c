@@ -330,9 +330,10 @@ static const char *enter(struct printer *p, const struct graph_node *node, size_
 static void leave(struct printer *p, const struct graph_node *node, size_t level)
 {
 	struct graph_node *first = first_shown(node->parent->first);
+	size_t width = first_shown(first->next) ? 4 : 2;
 
-	if (level)
-		p->prefix.len -= first_shown(first->next) ? 4 : 2;
+	if (level && p->prefix.len >= width) /* less: without memory */
+		p->prefix.len -= width;
 }
 
 /* All below `top`: the functions that it holds are outermost. */
@@ -678,8 +679,10 @@ int graph_print(struct graph *graph, const struct graph_print *how, struct out *
 		r = merge_by_comm(graph, how);
 	for (struct graph_node *root = graph->first_root; root && r >= 0; root = root->next)
 		r = print_root(&p, root);
+	if (out->failed || p.prefix.failed)
+		r = -ENOMEM;
 	out_done(&p.prefix);
-	if (r < 0 || out->failed || p.prefix.failed)
+	if (r < 0)
 		return -ENOMEM;
 	return how->functions && out->len == start ? -ENOENT : 0;
 }
