@@ -40,7 +40,7 @@ static bool reuse_kallsyms(struct dat_writer *writer, const struct dat *dat)
 {
 	const struct dat_state *st = (const struct dat_state *)(const void *)dat;
 
-	if (!dat->unfinished || writer->options.version != 7 ||
+	if (!dat->unfinished || dat->kallsyms.data || writer->options.version != 7 ||
 	    writer->options.compression != dat->compression || !st->kallsyms.found ||
 	    st->kallsyms.compressed != (dat->compression != DAT_NONE))
 		return false;

@@ -573,18 +573,33 @@ int dat_partial_flush(struct dat_partial *partial, size_t buffer, uint32_t cpu, 
 	return r < 0 ? stream_fail(partial, buffer, cpu, r, err) : 0;
 }
 
-int dat_partial_cmdlines(struct dat_partial *partial, const char *text, size_t len, struct err *err)
+/* Replaced in one step: whoever reads sees the old text or the new one. */
+static int replace_text(struct dat_partial *partial, const char *name, const char *text, size_t len,
+			struct err *err)
 {
 	_cleanup_out_ struct out path = {0}, temp = {0};
-	int r = in_dir(&path, partial->path, "cmdlines");
+	int r = in_dir(&path, partial->path, name);
 
 	if (r == 0)
-		r = in_dir(&temp, partial->path, "cmdlines.new");
-	if (r == 0)
-		r = write_file(temp.buf, text, len);
+		r = in_dir(&temp, partial->path, name);
+	if (r == 0) {
+		out_lit(&temp, ".new");
+		out_cstr(&temp);
+		r = temp.failed ? -ENOMEM : write_file(temp.buf, text, len);
+	}
 	if (r == 0)
 		r = io_rename(temp.buf, path.buf);
-	return r < 0 ? err_sys(err, r, "%s: cannot write cmdlines", partial->path) : 0;
+	return r < 0 ? err_sys(err, r, "%s: cannot write %s", partial->path, name) : 0;
+}
+
+int dat_partial_cmdlines(struct dat_partial *partial, const char *text, size_t len, struct err *err)
+{
+	return replace_text(partial, "cmdlines", text, len, err);
+}
+
+int dat_partial_kallsyms(struct dat_partial *partial, const char *text, size_t len, struct err *err)
+{
+	return replace_text(partial, "kallsyms", text, len, err);
 }
 
 int dat_partial_option(struct dat_partial *partial, uint16_t id, const void *data, size_t len,

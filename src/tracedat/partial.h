@@ -9,6 +9,7 @@
  *   bI.cpuN.start text, replaced by rename: where the stream begins now, when only the newest is
  *                 kept; what lies before it is given back to the file system
  *   cmdlines      replaced by rename from time to time
+ *   kallsyms      the same, where symbols come up while recording; in place of those in meta.dat
  *   options       {u16 id, u32 size, data}* in the file's byte order, appended
  *
  * dat_open reads it as it lies, at any moment and after kill -9: a last chunk or page that is not
@@ -50,6 +51,9 @@ int dat_partial_append(struct dat_partial *partial, size_t buffer, uint32_t cpu,
 int dat_partial_flush(struct dat_partial *partial, size_t buffer, uint32_t cpu, struct err *err)
 	_must_check_;
 int dat_partial_cmdlines(struct dat_partial *partial, const char *text, size_t len, struct err *err)
+	_must_check_;
+/* Symbols that were not known when the directory was made: all of them, as text of kallsyms. */
+int dat_partial_kallsyms(struct dat_partial *partial, const char *text, size_t len, struct err *err)
 	_must_check_;
 
 /* An option known only at the end (CPUSTAT, ...). Copied. */

@@ -50,11 +50,12 @@ static int read_options(struct dat_state *st)
 	return r == -EFBIG ? 0 : r;
 }
 
-static int read_cmdlines(struct dat_state *st)
+/* A text that is replaced while recording; what meta.dat says stays when there is none. */
+static int read_text(struct dat_state *st, const char *name, struct dat_text *text)
 {
 	char *data = NULL;
 	size_t len = 0;
-	int r = read_small(st, "cmdlines", &data, &len);
+	int r = read_small(st, name, &data, &len);
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
@@ -63,7 +64,7 @@ static int read_cmdlines(struct dat_state *st)
 		mem_free(data);
 		return r;
 	}
-	st->dat.cmdlines = (struct dat_text){data, len};
+	*text = (struct dat_text){data, len};
 	return 0;
 }
 
@@ -239,7 +240,9 @@ int dat_partial_load(struct dat_state *st)
 	st->dat.unfinished = true;
 	r = read_options(st);
 	if (r == 0)
-		r = read_cmdlines(st);
+		r = read_text(st, "cmdlines", &st->dat.cmdlines);
+	if (r == 0)
+		r = read_text(st, "kallsyms", &st->dat.kallsyms);
 	if (r == 0)
 		r = add_buffers(st);
 	return r < 0 ? r : refresh_cpus(st);

@@ -27,8 +27,8 @@ static void remove_streams(const char *path, size_t index, unsigned int nr_cpus)
 
 void dat_partial_remove(const char *path)
 {
-	static const char *const names[] = {"buffers", "cmdlines.new", "cmdlines", "options",
-					    "meta.dat"};
+	static const char *const names[] = {"buffers",	"cmdlines.new", "cmdlines", "kallsyms.new",
+					    "kallsyms", "options",	"meta.dat"};
 	_cleanup_out_ struct out name = {0};
 	_cleanup_free_ char *text = NULL;
 	char *line, *rest;
