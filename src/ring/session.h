@@ -21,9 +21,18 @@ struct ring_options {
 	uint32_t nr_fallback; /* rings of threads without restartable sequences */
 };
 
+/* The geometry, checked: a program that writes wildly must not lead a reader out of the mapping. */
+struct ring_shape {
+	enum ring_mode mode;
+	enum ring_clock clock;
+	uint32_t nr_cpus, nr_rings, subbuf_size, nr_subbufs;
+	uint64_t slots_at, data_at, bytes;
+};
+
 struct ring_session {
-	int fd;			    /* the memfd: what traced processes get; CLOEXEC, cannot shrink */
+	int fd; /* the memfd: what traced processes get; CLOEXEC, cannot shrink */
 	struct ring_header *header; /* the mapping */
+	struct ring_shape shape;    /* what writers cannot change any more */
 	bool alive;		    /* this thread holds the `alive` mutex */
 };
 
@@ -35,8 +44,8 @@ int ring_session_create(struct ring_session *ret_session, const struct ring_opti
 			struct err *err) _must_check_;
 
 /*
- * Map a session that somebody else created, to salvage what it holds: its header is checked, so that
- * no reader of it leaves the mapping. `fd` is borrowed (dup'ed).
+ * Map a session that somebody else created, to salvage what it holds: its header is checked, so
+ * that no reader of it leaves the mapping. `fd` is borrowed (dup'ed).
  */
 int ring_session_open(struct ring_session *ret_session, int fd, struct err *err) _must_check_;
 
@@ -55,5 +64,11 @@ bool ring_session_alive(const struct ring_session *session);
 
 /* The process with this key (ring_process_key) has ended: its fallback rings are free again. */
 void ring_release(struct ring_session *session, uint32_t process_key);
+
+/*
+ * Sleep until a ring has wake_pages complete pages, at most `timeout_ms`. For the one thread of the
+ * recorder that waits; it may also return early.
+ */
+void ring_session_wait(struct ring_session *session, int timeout_ms);
 
 #endif

@@ -5,8 +5,8 @@
  *   header page | control of ring 0..R-1 | slots of ring 0..R-1 | sub-buffers of ring 0..R-1
  *
  * Ring 0..nr_cpus-1 belong to CPUs and are written in restartable sequences; the rest are given to
- * threads that cannot have such. A ring is nr_subbufs sub-buffers of subbuf_size bytes, used in turn;
- * each is the kernel's page (ring/subbuf.h) in native byte order, with a long of 8 bytes.
+ * threads that cannot have such. A ring is nr_subbufs sub-buffers of subbuf_size bytes, used in
+ * turn; each is the kernel's page (ring/subbuf.h) in native byte order, with a long of 8 bytes.
  *
  * All that is true of a ring at one moment is one word, `commit`:
  *
@@ -66,18 +66,25 @@
 #define RING_NR_SUBBUFS_MIN 2u
 #define RING_NR_SUBBUFS_MAX 4096u
 #define RING_HEAD_BYTES	    16u /* of a sub-buffer, before its records */
-#define RING_TAIL_BYTES	    8u	/* kept free behind the records: the lost count has its place there */
+#define RING_TAIL_BYTES	    8u /* kept free behind the records: the lost count has its place there */
 #define RING_ALIVE_BYTES    64u
 
 /* What becomes of a record when the ring is full. */
-enum ring_mode { RING_BLOCK, RING_DROP, RING_OVERWRITE };
+enum ring_mode {
+	RING_BLOCK,
+	RING_DROP,
+	RING_OVERWRITE
+};
 
-enum ring_clock { RING_CLOCK_COUNTER, RING_CLOCK_MONOTONIC }; /* TSC (arm64: cntvct), or ns */
+enum ring_clock {
+	RING_CLOCK_COUNTER,
+	RING_CLOCK_MONOTONIC
+}; /* TSC (arm64: cntvct), or ns */
 
 /* At offset 0. Set by the recorder before anybody else maps it, but for the words that say who. */
 struct ring_header {
 	uint64_t magic;
-	uint32_t cpus_on; /* nr_cpus, or 0: writers take the slow path (off, or another clock) */
+	uint32_t cpus_on;    /* nr_cpus, or 0: writers take the slow path (off, or another clock) */
 	uint32_t tracing_on; /* 0: records are not written and not counted */
 	uint32_t version;
 	uint32_t nr_cpus;  /* possible CPUs */
@@ -91,31 +98,32 @@ struct ring_header {
 	uint64_t bytes;		    /* of the session */
 
 	/* Written by all, seldom. */
-	uint64_t lost_no_ring __attribute__((aligned(128))); /* events of threads without a ring */
-	uint32_t sleeping; /* the recorder waits on `doorbell` */
-	uint32_t doorbell; /* futex */
+	uint64_t lost_outside
+		__attribute__((aligned(128))); /* events that found no ring, or too large */
+	uint32_t sleeping;		       /* the recorder waits on `doorbell` */
+	uint32_t doorbell;		       /* futex */
 
 	/*
-	 * A robust mutex that the recorder's main thread holds as long as it lives; the kernel takes
-	 * the owner out of its futex word when the thread ends, however it ends.
+	 * A robust mutex that the recorder's main thread holds as long as it lives; the kernel
+	 * takes the owner out of its futex word when the thread ends, however it ends.
 	 */
 	uint8_t alive[RING_ALIVE_BYTES] __attribute__((aligned(128)));
 };
 
 /* One ring. The first line is the writers', on one CPU; the second its reader's. */
 struct ring_control {
-	uint64_t commit;	  /* the state, see above */
-	uint64_t data;		  /* constant: bytes from this control to the ring's sub-buffers */
-	uint32_t page_mask;	  /* constant: position to its page's, RING_POS_MASK & -subbuf_size */
-	uint32_t offset_mask;	  /* constant: subbuf_size - 1 */
+	uint64_t commit;      /* the state, see above */
+	uint64_t data;	      /* constant: bytes from this control to the ring's sub-buffers */
+	uint32_t page_mask;   /* constant: position to its page's, RING_POS_MASK & -subbuf_size */
+	uint32_t offset_mask; /* constant: subbuf_size - 1 */
 	uint32_t call_offset_max; /* constant: last offset at which the record of a call fits */
 	uint32_t pad;
 	uint64_t lost;	/* events not stored because the ring was full */
 	uint64_t owner; /* of a fallback ring: key of the process << 32 | thread, 0: free */
 
 	uint64_t read __attribute__((aligned(128))); /* pages that the reader has given back */
-	uint32_t waiters; /* writers that wait for `wake`, or did */
-	uint32_t wake;	  /* futex */
+	uint32_t waiters;			     /* writers that wait for `wake`, or did */
+	uint32_t wake;				     /* futex */
 } __attribute__((aligned(256)));
 
 /* What is known of the page in a slot: set when the page begins, or ends, before the commit. */

@@ -36,8 +36,8 @@ _Static_assert(offsetof(struct ring_thread, common) == RING_THREAD_COMMON, "comm
 /*
  * Map the session that `fd` holds (which may be closed then) into this process and find out how
  * threads get their restartable sequences: from the C library that registered them, or by
- * registering them here. Returns the session or NULL, *ret_error then being a negative errno. Once a
- * process, before its first record, and not from a signal handler.
+ * registering them here. Returns the session or NULL, *ret_error then being a negative errno. Once
+ * a process, before its first record, and not from a signal handler.
  */
 struct ring_header *ring_attach(int fd, int *ret_error);
 
@@ -51,9 +51,9 @@ void ring_thread_init(struct ring_thread *thread);
 void ring_thread_init_alone(struct ring_thread *thread);
 
 /*
- * Write one record: the common fields with `type` and the thread's tid, then `len` bytes of payload,
- * at most ring_payload_max(). In block mode this waits for room as long as the recorder lives.
- * False when the record was not stored: counted as lost, or tracing is off.
+ * Write one record: the common fields with `type` and the thread's tid, then `len` bytes of
+ * payload, at most ring_payload_max(). In block mode this waits for room as long as the recorder
+ * lives. False when the record was not stored: counted as lost, or tracing is off.
  */
 bool ring_write(struct ring_header *session, struct ring_thread *thread, uint16_t type,
 		const void *payload, uint32_t len);

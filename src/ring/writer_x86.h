@@ -21,6 +21,7 @@
 #include "ring/shared.h"
 
 #ifdef __ASSEMBLER__
+/* clang-format off */
 
 /* Labelled points for tests: the process ends or stops right here. Nothing in what is shipped. */
 #ifdef RING_TEST_POINTS
@@ -106,5 +107,6 @@
 	RING_POINT 5
 .endm
 
+/* clang-format on */
 #endif
 #endif
