@@ -185,13 +185,14 @@ static bool take_ring(struct ring_control *control, uint32_t key, int32_t tid)
 int32_t ring_thread_own(struct ring_header *session, struct ring_thread *thread)
 {
 	const int32_t tid = raw_gettid();
-	const uint32_t key = ring_process_key();
+	uint32_t key;
 
 	if (thread->own_tid == (uint32_t)tid)
 		return (int32_t)thread->own - 1;
 	/* Also a forked child comes here: the parent's ring is not its own. */
 	thread->own_tid = (uint32_t)tid;
 	thread->own = 0;
+	key = ring_process_key();
 	for (uint32_t ring = session->nr_cpus; ring < session->nr_rings; ring++)
 		if (take_ring(ring_control(session, ring), key, tid)) {
 			thread->own = ring + 1;
