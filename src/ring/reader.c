@@ -127,6 +127,15 @@ static void give(struct ring_reader *reader, uint8_t *page, const struct ring_sl
 	reader->holding = true;
 }
 
+static void loads_before_loads(void)
+{
+#ifdef __aarch64__
+	__asm__ volatile("dmb ishld" : : : "memory");
+#else
+	__asm__ volatile("" : : : "memory");
+#endif
+}
+
 /* As copy, if it is still page `number` when all of it was copied. */
 static bool copy_page(struct ring_reader *reader, uint64_t number, uint32_t bytes,
 		      struct ring_slot *ret_slot)
@@ -138,7 +147,7 @@ static bool copy_page(struct ring_reader *reader, uint64_t number, uint32_t byte
 	*ret_slot = *slot;
 	memcpy(reader->copy, page_of(reader, number), bytes);
 	/* The loads above are before the one below, which sees whether they were in time. */
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	loads_before_loads();
 	return __atomic_load_n(&slot->sequence, __ATOMIC_RELAXED) == number;
 }
 
@@ -189,12 +198,15 @@ void ring_reader_give_back(struct ring_reader *reader)
 		return;
 	reader->holding = false;
 	reader->next++;
-	/* From here on writers may use the page's slot. */
-	__atomic_store_n(&control->read, reader->next, __ATOMIC_RELEASE);
+	/*
+	 * From here on writers may use the page's slot. A full barrier: a writer that says that it
+	 * waits and then looks, and this that stores and then looks for those who wait, cannot miss
+	 * each other.
+	 */
+	(void)__atomic_exchange_n(&control->read, reader->next, __ATOMIC_SEQ_CST);
 	/* Not for each page: who is woken should find room for more than one. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (reader->complete <= reader->nr_subbufs / 2 + 1 &&
-	    __atomic_load_n(&control->waiters, __ATOMIC_RELAXED))
+	    __atomic_load_n(&control->waiters, __ATOMIC_SEQ_CST))
 		wake_writers(control);
 }
 

@@ -46,14 +46,11 @@ static inline bool rig_open(struct rig *rig, enum ring_mode mode, uint32_t size,
 {
 	const struct ring_options options = {
 		.mode = mode, .subbuf_size = size, .nr_subbufs = nr, .nr_fallback = fallback};
-	struct err err = {0};
 	int error;
 
 	memset(rig, 0, sizeof(*rig));
-	if (ring_session_create(&rig->session, &options, &err)) {
-		printf("# %s\n", err.text);
+	if (ring_session_create(&rig->session, &options, NULL))
 		return false;
-	}
 	rig->nr_rings = rig->session.shape.nr_rings;
 	rig->mapped = ring_attach(rig->session.fd, &error);
 	if (!rig->mapped || rig->nr_rings > RIG_MAX_RINGS)
