@@ -27,6 +27,8 @@
 #define RIG_MAX_PRODUCERS 512u
 #define RIG_MAX_RINGS	  64u
 
+static _Thread_local struct ring_thread rig_thread __attribute__((unused));
+
 struct rig {
 	struct ring_session session;
 	struct ring_header *mapped; /* what a producer in this process writes to */
@@ -49,6 +51,8 @@ static inline bool rig_open(struct rig *rig, enum ring_mode mode, uint32_t size,
 	int error;
 
 	memset(rig, 0, sizeof(*rig));
+	/* Which ring is a thread's own is true of one session. */
+	rig_thread.own = rig_thread.own_tid = 0;
 	if (ring_session_create(&rig->session, &options, NULL))
 		return false;
 	rig->nr_rings = rig->session.shape.nr_rings;
@@ -165,8 +169,6 @@ static inline uint64_t rig_count(const struct rig *rig)
 			 ring_reader_overrun(&rig->readers[ring]);
 	return total;
 }
-
-static _Thread_local struct ring_thread rig_thread __attribute__((unused));
 
 static inline bool rig_write(struct rig *rig, uint32_t producer, uint64_t number)
 {

@@ -16,10 +16,10 @@
 #include "ring/shared.h"
 
 /*
- * A thread that writes: in its TLS, initial-exec where the assembly is to find it, all zeros at
- * first. After fork the child's copy is right but for the tid; a child that shares its parent's
- * memory (vfork, CLONE_VM without CLONE_THREAD) must not use the parent's: the kernel does not
- * restart its sequences. It needs a ring_thread of its own, begun with ring_thread_init_alone.
+ * A thread that writes to one session: in its TLS, initial-exec where the assembly is to find it,
+ * all zeros at first. After fork the child's copy is right but for the tid; a child that shares its
+ * parent's memory (vfork, CLONE_VM without CLONE_THREAD) must not use the parent's: the kernel does
+ * not restart its sequences. It needs a ring_thread of its own, begun with ring_thread_init_alone.
  */
 struct ring_thread {
 	void *rseq;	  /* the registered struct rseq; NULL: take the slow path */
