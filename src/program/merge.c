@@ -84,6 +84,17 @@ static unsigned int rank(const struct plan *plan, const struct start *start)
 	return rank + (plan->names.buf[start->name] == '_' ? 3 : 0);
 }
 
+/* Of names that are equally public the shortest: open, not open64. */
+static bool is_better(const struct plan *plan, const struct start *a, const struct start *b)
+{
+	const char *x = plan->names.buf + a->name, *y = plan->names.buf + b->name;
+	unsigned int rank_a = rank(plan, a), rank_b = rank(plan, b);
+
+	if (rank_a != rank_b)
+		return rank_a < rank_b;
+	return strlen(x) != strlen(y) ? strlen(x) < strlen(y) : strcmp(x, y) < 0;
+}
+
 static bool is_known(const struct plan *plan, const struct program_function *function,
 		     const char *name)
 {
@@ -120,7 +131,7 @@ static int name_function(struct plan *plan, struct program_function *function,
 	const struct start *best = NULL;
 
 	for (size_t i = 0; i < nr; i++) {
-		if (starts[i].name && (!best || rank(plan, &starts[i]) < rank(plan, best)))
+		if (starts[i].name && (!best || is_better(plan, &starts[i], best)))
 			best = &starts[i];
 	}
 	function->aliases = (uint32_t)plan->elf->nr_aliases;
