@@ -165,7 +165,13 @@ static void judge_inner_starts(struct plan *plan, const struct frames *frames, s
 {
 	uint64_t low = plan->elf->text_low;
 
-	qsort(list, nr, sizeof(*list), compare_frames);
+	/* Linkers keep the order of the code, nearly always. */
+	for (size_t i = 1; i < nr; i++) {
+		if (list[i - 1].start > list[i].start) {
+			qsort(list, nr, sizeof(*list), compare_frames);
+			break;
+		}
+	}
 	for (size_t i = 0; i < nr_symbols; i++) {
 		struct start *start = &plan->starts[i];
 		uint64_t address = low + start->at;

@@ -9,6 +9,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/bytes.h"
 #include "base/io.h"
@@ -17,7 +18,8 @@
 #include "program/internal.h"
 #include "program/layout.h"
 
-#define PAGE_MASK ((uint64_t)PROGRAM_PAGE_BYTES - 1)
+#define HUGE_FROM_BYTES (8u << 20)
+#define PAGE_MASK	((uint64_t)PROGRAM_PAGE_BYTES - 1)
 
 const char *program_skip_text(enum program_skip skip)
 {
@@ -95,6 +97,13 @@ int plan_read(const struct plan *plan, uint64_t offset, uint64_t bytes, uint8_t 
 	data = mem_alloc((size_t)bytes + 1);
 	if (!data)
 		return -ENOMEM;
+	if (bytes >= HUGE_FROM_BYTES) {
+		uintptr_t start = ((uintptr_t)data + PAGE_MASK) & ~(uintptr_t)PAGE_MASK;
+
+		/* A page fault for every 2 MiB instead of one for every 4 KiB, if there are such.
+		 */
+		madvise((void *)start, (size_t)bytes - PROGRAM_PAGE_BYTES, MADV_HUGEPAGE);
+	}
 	got = io_pread_full(plan->files.fds[0], data, (size_t)bytes, offset);
 	if (got < 0 || (uint64_t)got != bytes) {
 		mem_free(data);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <dlfcn.h>
+#include <execinfo.h>
 #include <math.h>
 #include <sys/wait.h>
 #include <zlib.h>
@@ -286,6 +287,130 @@ TEST(libcrypto_works_as_before)
 	if (r == 77)
 		SKIP("libcrypto.so.3 is not installed");
 	CHECK_EQ(r, 0);
+}
+
+/* --- counts and unwinding, of functions of our own --- */
+
+static void *frames_seen[64];
+static int nr_frames_seen;
+
+__attribute__((noinline)) static long fib(long n)
+{
+	long a, b;
+
+	if (n < 2)
+		return n;
+	/* Real calls, not a loop. */
+	a = fib(n - 1);
+	__asm__ volatile("" : "+r"(a));
+	b = fib(n - 2);
+	__asm__ volatile("" : "+r"(b));
+	return a + b;
+}
+
+__attribute__((noinline)) static int look_back(int depth)
+{
+	int r = 0;
+
+	if (depth)
+		r = look_back(depth - 1) + 1;
+	else
+		nr_frames_seen = backtrace(frames_seen, 64);
+	__asm__ volatile("" : "+r"(r));
+	return r;
+}
+
+/* What the runtime tells the unwinder by other means. */
+extern void __register_frame(const void *frames);
+
+static struct patch_module own_module;
+
+static bool patch_own(const char *const *names)
+{
+	_cleanup_free_ uint8_t *choices = NULL;
+	struct patch_cluster cluster;
+	struct places places = {.nr = 0};
+	uint64_t stubs;
+	struct err err;
+
+	dl_iterate_phdr(add_place, &places);
+	if (program_elf_open(&own_module.elf, "/proc/self/exe", &err) < 0 || !patch_begin() ||
+	    !patch_reserve(&cluster, 0, places.modules[0].bias))
+		return false;
+	choices = mem_zalloc(own_module.elf->nr_functions);
+	for (size_t i = 0; i < own_module.elf->nr_functions; i++) {
+		for (size_t j = 0; names[j]; j++)
+			choices[i] |= !strcmp(
+				program_name(own_module.elf, own_module.elf->functions[i].name),
+				names[j]);
+	}
+	stubs = cluster.at + PROGRAM_WORDS_BYTES;
+	if (!patch_module(&own_module, "/proc/self/exe", places.modules[0].bias, &cluster, choices))
+		return false;
+	__register_frame((void *)(uintptr_t)(stubs + own_module.image.header.eh_frame));
+	return own_module.image.nr_patched > 0;
+}
+
+static uint32_t count_of(const void *function)
+{
+	return patch_state
+		.counts[(uint64_t)(uintptr_t)function - own_module.bias - own_module.elf->text_low];
+}
+
+static int run_counts(void)
+{
+	if (!patch_own((const char *const[]){"fib", NULL}) || fib(20) != 6765)
+		return 1;
+	printf("# %u calls, %" PRIu64 " returns\n", count_of((void *)fib), patch_state.exits);
+	return count_of((void *)fib) == 21891 && patch_state.entries == 21891 &&
+			       patch_state.exits == 21891
+		       ? 0
+		       : 1;
+}
+
+TEST(calls_are_counted_exactly)
+{
+	CHECK_EQ(in_child(run_counts), 0);
+}
+
+static int run_backtrace(void)
+{
+	uint64_t low, high;
+	int before, stubs = 0;
+
+	look_back(9);
+	before = nr_frames_seen;
+	if (!patch_own((const char *const[]){"look_back", NULL}))
+		return 1;
+	low = patch_state.low[0];
+	high = low + PATCH_CLUSTER_BYTES;
+	if (look_back(9) != 9)
+		return 2;
+	for (int i = 0; i < nr_frames_seen; i++)
+		stubs += (uint64_t)(uintptr_t)frames_seen[i] - low < high - low;
+	printf("# %d frames before, %d now, %d of them stubs\n", before, nr_frames_seen, stubs);
+	return stubs == 10 && nr_frames_seen == before + 10 ? 0 : 3;
+}
+
+TEST(stubs_are_unwound_through)
+{
+	CHECK_EQ(in_child(run_backtrace), 0);
+}
+
+static int run_one_function(void)
+{
+	uint64_t pages = 0;
+
+	if (!patch_own((const char *const[]){"fib", NULL}))
+		return 1;
+	pages = own_module.image.header.stubs_offset / PROGRAM_PAGE_BYTES;
+	printf("# %" PRIu64 " pages before the stubs\n", pages);
+	return own_module.image.header.nr_runs == 1 && pages <= 3 ? 0 : 1;
+}
+
+TEST(only_pages_with_jumps_are_copied)
+{
+	CHECK_EQ(in_child(run_one_function), 0);
 }
 
 TEST_MAIN()

@@ -12,8 +12,10 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 
-#define ENDBR_BYTES 4u
 #define OP_JMP_NEAR 0xe9u
+
+/* Must stay where it is, for indirect branches to lead to. */
+static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
 
 enum kind {
 	KIND_PLAIN,
@@ -204,11 +206,10 @@ void window_find(struct program_function *function, const struct window_code *co
 {
 	uint64_t site = function->address, window_end = site;
 	enum program_skip skip;
-	struct insn insn;
 
-	decode(code, site, &insn);
-	if (insn.length == ENDBR_BYTES && insn.raw.mnemonic == ZYDIS_MNEMONIC_ENDBR64)
-		site += ENDBR_BYTES;
+	if (code->bytes - (site - code->address) >= sizeof(endbr64) &&
+	    !memcmp(code->code + (site - code->address), endbr64, sizeof(endbr64)))
+		site += sizeof(endbr64);
 	skip = find(code, site, end, next, &window_end);
 	function->site = (uint8_t)(site - function->address);
 	function->window = (uint8_t)(window_end - site);
