@@ -22,8 +22,9 @@ enum start_flag {
 	START_WEAK = 1 << 4,
 	START_IFUNC = 1 << 5,
 	START_NEVER = 1 << 6,
-	START_NAMED = 1 << 8, /* has a symbol */
-	START_TAKEN = 1 << 7, /* the loader stores its address somewhere */
+	START_UNWINDER = 1 << 9, /* a part of an unwinder */
+	START_NAMED = 1 << 8,	 /* has a symbol */
+	START_TAKEN = 1 << 7,	 /* the loader stores its address somewhere */
 };
 
 struct start {
@@ -41,7 +42,7 @@ struct plan {
 	struct start *starts;
 	size_t nr_starts, cap_starts;
 	uint16_t *flags; /* enum start_flag of each function, merged */
-	bool is_go;
+	bool is_go, is_walker;
 };
 
 /* A run of bytes of a loaded segment. */
@@ -79,6 +80,8 @@ enum rule {
 	RULE_NEVER,
 	RULE_ENTRY_ONLY,
 	RULE_FRAGMENT,
+	RULE_UNWINDER, /* reads its own return address to know where it is */
+	RULE_WALKER,   /* its module looks for return addresses into code that it has made */
 };
 enum rule rule_of_name(const char *name);
 

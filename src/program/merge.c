@@ -155,8 +155,8 @@ static int name_function(struct plan *plan, struct program_function *function,
 	return 0;
 }
 
-static void apply_rules(const struct plan *plan, struct program_function *function,
-			const struct start *starts, size_t nr)
+static void apply_rules(struct plan *plan, struct program_function *function,
+			const struct start *starts, size_t nr, uint32_t *flags)
 {
 	for (size_t i = 0; i < nr; i++) {
 		if (!starts[i].name)
@@ -170,6 +170,12 @@ static void apply_rules(const struct plan *plan, struct program_function *functi
 			break;
 		case RULE_FRAGMENT:
 			function->skip = PROGRAM_SKIP_FRAGMENT;
+			break;
+		case RULE_UNWINDER:
+			*flags |= START_UNWINDER;
+			break;
+		case RULE_WALKER:
+			plan->is_walker = true;
 			break;
 		case RULE_NONE:
 			break;
@@ -193,7 +199,7 @@ static int make_function(struct plan *plan, const struct start *starts, size_t n
 		function.size = frame_size;
 	function.exported = flags & START_EXPORTED;
 	function.entry_only = plan->is_go;
-	apply_rules(plan, &function, starts, nr);
+	apply_rules(plan, &function, starts, nr, &flags);
 	if (flags & START_INSIDE)
 		function.skip = PROGRAM_SKIP_FRAGMENT;
 	if (flags & START_IFUNC)

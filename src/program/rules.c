@@ -20,6 +20,7 @@ static const char *const never_prefixes[] = {
 	"__restore_rt",
 	"__sanitizer_",
 	"__asan_",
+	"Builtins_", /* V8 copies these elsewhere */
 	"__tsan_",
 };
 
@@ -40,6 +41,15 @@ static const char *const never[] = {
 	"_start",
 	"mcount",
 };
+
+/* libgcc's unwinder, and LLVM's. */
+static const char *const unwinders[] = {"_Unwind_", "unw_", "uw_"};
+
+/*
+ * Beginnings of names in what compiles at run time (V8, a JVM): its functions find out which
+ * compiled code has called them by reading their return address.
+ */
+static const char *const walkers[] = {"JNI_CreateJavaVM", "_ZN2v8"};
 
 /* They return twice, go on elsewhere, or act on where they are called from. */
 static const char *const entry_only[] = {
@@ -91,12 +101,23 @@ static bool is_cold(const char *name)
 	return dot && dot != name && (dot[5] == '\0' || dot[5] == '.');
 }
 
+static bool begins_with_one_of(const char *name, const char *const *names, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (name[0] == names[i][0] && !strncmp(name, names[i], strlen(names[i])))
+			return true;
+	}
+	return false;
+}
+
 enum rule rule_of_name(const char *name)
 {
-	for (size_t i = 0; name[0] == '_' && i < ARRAY_SIZE(never_prefixes); i++) {
-		if (!strncmp(name, never_prefixes[i], strlen(never_prefixes[i])))
-			return RULE_NEVER;
-	}
+	if (begins_with_one_of(name, never_prefixes, ARRAY_SIZE(never_prefixes)))
+		return RULE_NEVER;
+	if (begins_with_one_of(name, unwinders, ARRAY_SIZE(unwinders)))
+		return RULE_UNWINDER;
+	if (begins_with_one_of(name, walkers, ARRAY_SIZE(walkers)))
+		return RULE_WALKER;
 	if (is_one_of(name, never, ARRAY_SIZE(never)))
 		return RULE_NEVER;
 	if (is_one_of(name, entry_only, ARRAY_SIZE(entry_only)))

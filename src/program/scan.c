@@ -17,11 +17,13 @@
 #include "base/mem.h"
 #include "program/internal.h"
 
-#define SHORT_REACH    130u /* of a short branch, its own bytes included */
-#define FUNCTION_ALIGN 16u  /* what compilers align functions to, but no pieces of them */
+#define SHORT_REACH    130u   /* of a short branch, its own bytes included */
+#define UNWINDER_BYTES 16384u /* an unwinder is that near to its exported functions */
+#define FUNCTION_ALIGN 16u    /* what compilers align functions to, but no pieces of them */
 
 enum reached {
-	REACHED_CALL = 1 << 0,	  /* called, or somebody has the address */
+	REACHED_CALL = 1 << 0,	  /* called by name */
+	REACHED_TAKEN = 1 << 4,	  /* somebody has the address */
 	REACHED_JCC = 1 << 1,	  /* by a conditional jump from elsewhere */
 	REACHED_LOOP = 1 << 2,	  /* from within */
 	REACHED_INBOUND = 1 << 3, /* behind the first byte */
@@ -115,7 +117,8 @@ static void note_branch(struct scan *scan, const struct program_text *text, size
 		scan->reached[index] |= flag;
 }
 
-static void note_address(struct scan *scan, uint64_t target)
+/* A call, or an address that somebody has: what it says of a function's start. */
+static void note_address(struct scan *scan, uint64_t target, enum reached reached)
 {
 	size_t index = function_before(scan->elf, target);
 	const struct program_function *function;
@@ -124,7 +127,7 @@ static void note_address(struct scan *scan, uint64_t target)
 		return;
 	function = &scan->elf->functions[index];
 	if (target == function->address || target == site_of(function))
-		scan->reached[index] |= REACHED_CALL;
+		scan->reached[index] |= (uint8_t)reached;
 	else if (target - site_of(function) < WINDOW_JUMP_BYTES)
 		scan->reached[index] |= REACHED_INBOUND;
 }
@@ -172,7 +175,8 @@ static void look_at(struct scan *scan, const struct program_text *text, size_t s
 		return;
 	if (kind == BYTE_LEA || kind == BYTE_IMM ||
 	    (kind == BYTE_CALL && has_bit(scan->bits.starts, target)))
-		note_address(scan, target + scan->low);
+		note_address(scan, target + scan->low,
+			     kind == BYTE_CALL ? REACHED_CALL : REACHED_TAKEN);
 	else
 		note_branch(scan, text, source, from, target + scan->low, kind == BYTE_ESCAPE);
 }
@@ -247,9 +251,36 @@ static bool is_fragment(const struct scan *scan, size_t index)
 	const struct program_function *function = &scan->elf->functions[index];
 	uint8_t reached = scan->reached[index];
 
-	if (scan->plan->flags[index] & (START_NAMED | START_TAKEN) || reached & REACHED_CALL)
+	if (scan->plan->flags[index] & START_NAMED || reached & (REACHED_CALL | REACHED_TAKEN))
 		return false;
 	return reached & REACHED_JCC || function->address % FUNCTION_ALIGN;
+}
+
+/*
+ * An unwinder knows by their return addresses which functions of its own it is in: none of it may
+ * return into a stub. In a stripped file its local functions have no names, but they are near.
+ */
+static void spare_unwinder(struct plan *plan)
+{
+	struct program_elf *elf = plan->elf;
+
+	for (size_t i = 0; i < elf->nr_functions; i++) {
+		uint64_t address = elf->functions[i].address;
+
+		if (!(plan->flags[i] & START_UNWINDER))
+			continue;
+		for (size_t j = i; j < elf->nr_functions; j++) {
+			if (elf->functions[j].address - address > UNWINDER_BYTES)
+				break;
+			elf->functions[j].entry_only = true;
+		}
+		for (size_t j = i; j-- > 0;) {
+			if (address - elf->functions[j].address > UNWINDER_BYTES ||
+			    plan->flags[j] & START_UNWINDER)
+				break;
+			elf->functions[j].entry_only = true;
+		}
+	}
 }
 
 static void judge(struct plan *plan, const struct scan *scan)
@@ -257,6 +288,8 @@ static void judge(struct plan *plan, const struct scan *scan)
 	for (size_t i = 0; i < plan->elf->nr_functions; i++) {
 		struct program_function *function = &plan->elf->functions[i];
 
+		if (plan->is_walker && scan->reached[i] & REACHED_TAKEN)
+			function->entry_only = true;
 		if (function->skip)
 			continue;
 		if (is_fragment(scan, i))
@@ -289,7 +322,7 @@ static void note_taken(struct scan *scan)
 		const struct start *start = &scan->plan->starts[i];
 
 		if (start->flags & START_TAKEN && has_bit(scan->bits.zones, start->at))
-			note_address(scan, scan->low + start->at);
+			note_address(scan, scan->low + start->at, REACHED_TAKEN);
 	}
 }
 
@@ -315,5 +348,6 @@ int plan_windows(struct plan *plan)
 			scan_short(&scan, plan_text_at(elf, elf->functions[i].address), i);
 	}
 	judge(plan, &scan);
+	spare_unwinder(plan);
 	return 0;
 }
