@@ -3,13 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cmd/record_args.h"
+#include "cmd/record_program.h"
 #include "tracedat/dat.h"
 
 static const struct cmd_option record_options[] = {
-	RECORD_OPTIONS_WHAT RECORD_OPTIONS_FUNCTIONS RECORD_OPTIONS_WHOM RECORD_OPTIONS_OWN
-		RECORD_OPTIONS_HOW RECORD_OPTIONS_READ RECORD_OPTIONS_KEEP RECORD_OPTIONS_OUTPUT
-			RECORD_OPTIONS_QUIET RECORD_OPTIONS_ELSEWHERE{0},
+	RECORD_OPTIONS_WHAT RECORD_OPTIONS_FUNCTIONS RECORD_OPTIONS_PROGRAM RECORD_OPTIONS_WHOM
+		RECORD_OPTIONS_OWN RECORD_OPTIONS_HOW RECORD_OPTIONS_READ RECORD_OPTIONS_KEEP
+			RECORD_OPTIONS_OUTPUT RECORD_OPTIONS_QUIET RECORD_OPTIONS_ELSEWHERE{0},
 };
 
 static const struct record_cpu *find_cpu(const struct record_result *result, const char *instance,
@@ -140,7 +140,8 @@ static int run_record(const struct command *command, int argc, char **argv)
 		record_args_done(&args);
 		return status;
 	}
-	r = record_run(&args.plan, record_args_say, &args, &result, &err);
+	r = args.in_program ? record_program(&args.plan, record_args_say, &args, &result, &err)
+			    : record_run(&args.plan, record_args_say, &args, &result, &err);
 	status = finish(&args, &result, &err, r);
 	cmd_daemon_end(&args.daemon);
 	record_result_done(&result);

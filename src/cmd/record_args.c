@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "cmd/help.h"
+#include "cmd/record_program.h"
 #include "kernel/events.h"
 
 #define DEFAULT_INTERVAL_MS 1000
@@ -378,6 +379,8 @@ bool record_args_parse(struct record_args *args, int argc, char **argv)
 		done = instance_option(args, id, parser.arg);
 		if (done == 0)
 			done = record_args_functions(args, id, parser.arg);
+		if (done == 0)
+			done = record_args_in_program(args, id, parser.arg);
 		if (done < 0 || (done == 0 && !record_args_common(args, id, parser.arg)))
 			return false;
 	}
@@ -385,7 +388,7 @@ bool record_args_parse(struct record_args *args, int argc, char **argv)
 		return false;
 	if (parser.first < argc)
 		args->plan.command = argv + parser.first;
-	return check_plan(args);
+	return check_plan(args) && record_args_choose_place(args);
 }
 
 void record_args_say(void *ctx, enum record_say what, const char *text)
@@ -394,6 +397,11 @@ void record_args_say(void *ctx, enum record_say what, const char *text)
 
 	if (what == RECORD_SAY_STARTED) {
 		cmd_daemon_ready(&args->daemon);
+		return;
+	}
+	/* Asked for by an option of its own: also with -q. */
+	if (what == RECORD_SAY_SKIPPED) {
+		fprintf(stderr, "  skipped %s\n", text);
 		return;
 	}
 	if (what == RECORD_SAY_ERROR) {

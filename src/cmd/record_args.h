@@ -30,6 +30,10 @@ enum {
 	OPT_TSC2NSEC,
 	OPT_PROC_MAP,
 	OPT_DAEMONIZE,
+	OPT_IN,
+	OPT_LIBS,
+	OPT_ON_FULL,
+	OPT_LIST_SKIPPED,
 	/* Options that are refused, with what to do instead. */
 	OPT_PROXY,
 	OPT_NAME,
@@ -208,7 +212,9 @@ struct record_args {
 	bool disable, quiet, to_stderr;
 	bool daemonize;
 	struct cmd_daemon daemon;
-	struct record_list removed; /* set -v -B: instances to remove */
+	struct record_list removed;   /* set -v -B: instances to remove */
+	bool place_given, in_program; /* --in; where it is left out: what can be done */
+	const char *program_option;   /* one that is only for programs, if any was given */
 };
 
 void record_args_init(struct record_args *args, const struct command *command);
