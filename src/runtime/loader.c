@@ -49,26 +49,19 @@ static uint32_t count_symbols(const uint32_t *hash)
 	return last + 1;
 }
 
-/* The loader relocates the addresses in its own dynamic section, or not: as it is linked. */
+/* Addresses in a dynamic section are relocated, or (the loader's own) as they are linked. */
 static uint64_t relocated(uint64_t address, uint64_t base)
 {
 	return address < base ? address + base : address;
 }
 
-static uint64_t loader_symbol(const char *name)
+static uint64_t symbol_of(const struct link_map *map, const char *name)
 {
-	const struct link_map *map = _r_debug.r_map;
-	uint64_t base = _r_debug.r_ldbase;
+	uint64_t base = map->l_addr, hash = dynamic_value(map->l_ld, DT_GNU_HASH);
 	const ElfW(Sym) * symbols;
 	const char *names;
-	uint64_t hash;
 	uint32_t nr;
 
-	while (map && map->l_addr != base)
-		map = map->l_next;
-	if (!map)
-		return 0;
-	hash = dynamic_value(map->l_ld, DT_GNU_HASH);
 	if (!hash)
 		return 0;
 	symbols = (const void *)relocated(dynamic_value(map->l_ld, DT_SYMTAB), base);
@@ -77,6 +70,21 @@ static uint64_t loader_symbol(const char *name)
 	for (uint32_t i = 0; i < nr; i++) {
 		if (symbols[i].st_shndx != SHN_UNDEF && !strcmp(names + symbols[i].st_name, name))
 			return base + symbols[i].st_value;
+	}
+	return 0;
+}
+
+/* In the C library or the loader itself: other modules have no business with such names. */
+static uint64_t loader_symbol(const char *name)
+{
+	for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next) {
+		const char *last = map->l_name + strlen(map->l_name);
+
+		while (last > map->l_name && last[-1] != '/')
+			last--;
+		if ((map->l_addr == _r_debug.r_ldbase || !memcmp(last, "libc.so", 7)) &&
+		    symbol_of(map, name))
+			return symbol_of(map, name);
 	}
 	return 0;
 }
