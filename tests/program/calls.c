@@ -8,12 +8,12 @@
 
 static long rounds;
 
-__attribute__((noinline, noipa)) long inner(long value)
+__attribute__((noinline, noipa)) static long inner(long value)
 {
 	return value * 3 + (value >> 2);
 }
 
-__attribute__((noinline, noipa)) long outer(long value)
+__attribute__((noinline, noipa)) static long outer(long value)
 {
 	long sum = 0;
 
@@ -22,9 +22,11 @@ __attribute__((noinline, noipa)) long outer(long value)
 	return sum;
 }
 
-__attribute__((noinline, noipa)) long deep(long depth)
+__attribute__((noinline, noipa)) static long deep(long depth)
 {
-	return depth ? deep(depth - 1) + 1 : 0;
+	volatile long left = depth;
+
+	return left ? deep(left - 1) + 1 : 0;
 }
 
 static void *work(void *arg)

@@ -9,7 +9,7 @@
 
 extern char **environ;
 
-__attribute__((noinline, noipa)) int grow(int value)
+__attribute__((noinline, noipa)) static int grow(int value)
 {
 	return value + 3;
 }
@@ -34,7 +34,7 @@ static int status_of(pid_t pid)
 int main(int argc, char **argv)
 {
 	char *self[] = {argv[0], "child", NULL};
-	int sum = 0;
+	static int sum;
 
 	if (argc > 1)
 		return grow_hundred();

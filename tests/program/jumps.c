@@ -13,37 +13,41 @@
 static jmp_buf here;
 static sigjmp_buf there;
 static ucontext_t main_context, contexts[2];
+/* By a pointer, so that no compiler sees that `down` never returns. */
+static void (*volatile leave)(jmp_buf, int) = longjmp;
 static volatile int handled, cleaned;
+static volatile int *volatile nowhere = (volatile int *)8;
 
-__attribute__((noinline, noipa)) int down(int depth, int value)
+__attribute__((noinline, noipa)) static int down(int depth, int value)
 {
 	char room[64];
 
 	memset(room, value, sizeof(room));
-	if (!depth)
-		longjmp(here, value);
-	return down(depth - 1, value) + room[3];
+	if (depth > 0)
+		return down(depth - 1, value) + room[3];
+	leave(here, value);
+	return 0;
 }
 
-__attribute__((noinline, noipa)) int jump(int value)
+__attribute__((noinline, noipa)) static int jump(int value)
 {
 	int r = setjmp(here);
 
 	return r ? r : down(value % 17, value);
 }
 
-__attribute__((noinline, noipa)) void on_signal(int number)
+__attribute__((noinline, noipa)) static void on_signal(int number)
 {
 	handled += number;
 }
 
-__attribute__((noinline, noipa)) void on_fault(int number)
+__attribute__((noinline, noipa)) static void on_fault(int number)
 {
 	handled += number;
 	siglongjmp(there, 1);
 }
 
-__attribute__((noinline, noipa)) int step(int value)
+__attribute__((noinline, noipa)) static int step(int value)
 {
 	return value + 1;
 }
@@ -71,7 +75,7 @@ static void run_coroutines(void)
 	swapcontext(&main_context, &contexts[0]);
 }
 
-__attribute__((noinline, noipa)) int trace_back(int depth)
+__attribute__((noinline, noipa)) static int trace_back(int depth)
 {
 	void *frames[64];
 	int r;
@@ -89,7 +93,7 @@ static void clean(void *arg)
 	cleaned++;
 }
 
-__attribute__((noinline, noipa)) int sleep_long(int seconds)
+__attribute__((noinline, noipa)) static int sleep_long(int seconds)
 {
 	return (int)sleep((unsigned int)seconds) + 1;
 }
@@ -107,7 +111,7 @@ int main(void)
 	static char alternate[65536];
 	stack_t stack = {.ss_sp = alternate, .ss_size = sizeof(alternate)};
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
-	int sum = 0;
+	static int sum;
 	pthread_t thread;
 
 	for (int i = 1; i < 1000; i++)
@@ -121,7 +125,7 @@ int main(void)
 	sigaction(SIGSEGV, &action, NULL);
 	for (volatile int i = 0; i < 10; i++) {
 		if (!sigsetjmp(there, 1))
-			*(volatile int *)8 = 1;
+			*nowhere = 1;
 	}
 	run_coroutines();
 	pthread_create(&thread, NULL, wait_for_cancel, NULL);

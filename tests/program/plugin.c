@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-int plugin_value(int value);
+__attribute__((visibility("default"))) int plugin_value(int value);
 
 __attribute__((noinline, noipa)) static int plugin_inner(int value)
 {
