@@ -173,11 +173,12 @@ static void begin(int socket, int session_fd)
 		rt_fail(socket, PROGRAM_FAILURE_RING, -22 /* EINVAL */, "");
 		return;
 	}
-	if (rt_plan.mode == PROGRAM_SESSION_GRAPH) {
+	if (rt_plan.mode == PROGRAM_SESSION_GRAPH)
 		error = reserve_shadow();
-		if (error < 0)
-			rt_fail(socket, PROGRAM_FAILURE_SHADOW, error, "");
-	}
+	else /* no slots are needed: every stack will do */
+		rt_shadowed = (struct rt_range){0, UINT64_MAX};
+	if (error < 0)
+		rt_fail(socket, PROGRAM_FAILURE_SHADOW, error, "");
 	rt_loader_init();
 	rt_modules_trace(socket, true);
 }

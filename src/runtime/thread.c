@@ -55,7 +55,8 @@ static bool know_stack(struct rt_thread *thread, uint64_t sp)
 		return false;
 	/* Memory for the slots only where there are stacks: the rest can be neither used nor
 	 * locked. */
-	if (sys_3(SYS_mprotect, (long)(low - PROGRAM_SHADOW), (long)(high - low),
+	if (rt_plan.mode == PROGRAM_SESSION_GRAPH &&
+	    sys_3(SYS_mprotect, (long)(low - PROGRAM_SHADOW), (long)(high - low),
 		  PROT_READ | PROT_WRITE) < 0)
 		return false;
 	if (thread->stack_size && high == thread->stack_low)
