@@ -121,6 +121,29 @@ static bool choose(struct extract_args *args)
 	return targets->nr > 0;
 }
 
+/* A latency tracer keeps what it has found elsewhere. */
+static void note_nothing(const struct extract_args *args)
+{
+	const struct command *command = args->record.command;
+	const struct kernel_targets *targets = &args->target.targets;
+
+	for (size_t i = 0; i < targets->nr; i++) {
+		_cleanup_free_ char *tracer = NULL;
+		struct err ignored;
+
+		if (kernel_control_read(&targets->list[i], KERNEL_TRACER, &tracer, &ignored) < 0)
+			continue;
+		tracer[strcspn(tracer, "\n")] = '\0';
+		if (!record_is_latency(tracer))
+			continue;
+		cmd_note(command,
+			 "no events; the text of the tracer '%.32s' is extracted with -p %.32s",
+			 tracer, tracer);
+		return;
+	}
+	cmd_note(command, "the buffers were empty");
+}
+
 static int carry_out(struct extract_args *args)
 {
 	const struct command *command = args->record.command;
@@ -140,7 +163,7 @@ static int carry_out(struct extract_args *args)
 			"(sonde start -b KB) keep more",
 			(unsigned long long)result.lost);
 	if (r == 0 && !args->record.plan.snapshot && !args->tracer && !result.events)
-		cmd_note(command, "the buffers were empty");
+		note_nothing(args);
 	record_result_done(&result);
 	return r < 0 ? CMD_FAILED : CMD_OK;
 }

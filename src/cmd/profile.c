@@ -22,8 +22,10 @@ enum {
 	OPT_PER_CPU,
 	OPT_ONLY,
 	OPT_KERNEL,
+	OPT_DIFF,
 	DEFAULT_COLUMNS = 1 << FUNCTIONS_TOTAL | 1 << FUNCTIONS_AVG | 1 << FUNCTIONS_S2 |
-			  1 << FUNCTIONS_SELF | 1 << FUNCTIONS_MAX
+			  1 << FUNCTIONS_SELF | 1 << FUNCTIONS_MAX,
+	DIFF_COLUMNS = 1 << FUNCTIONS_TOTAL | 1 << FUNCTIONS_AVG | 1 << FUNCTIONS_SELF
 };
 
 /* --- options --- */
@@ -114,6 +116,9 @@ static int set_own(struct profile_args *args, int id, const char *text)
 	case OPT_KERNEL:
 		args->kernel = true;
 		return 0;
+	case OPT_DIFF:
+		args->diff = text;
+		return 0;
 	case OPT_STDERR:
 		args->to_stderr = true;
 		return 0;
@@ -128,7 +133,7 @@ static int set_own(struct profile_args *args, int id, const char *text)
 
 static bool is_own(int id)
 {
-	return id == OPT_STDERR || id == 'o' || id == 'S' || (id >= OPT_SORT && id <= OPT_KERNEL);
+	return id == OPT_STDERR || id == 'o' || id == 'S' || (id >= OPT_SORT && id <= OPT_DIFF);
 }
 
 static bool is_reading(int id)
@@ -139,17 +144,6 @@ static bool is_reading(int id)
 		if (ids[i] == id)
 			return true;
 	return id >= REPORT_OPT_CPU && id < OPT_SORT;
-}
-
-int profile_push(struct profile_words *list, const char *word)
-{
-	int r = array_reserve(&list->words, &list->cap, list->nr + 2, sizeof(*list->words));
-
-	if (r < 0)
-		return r;
-	list->words[list->nr++] = word;
-	list->words[list->nr] = NULL;
-	return 0;
 }
 
 /* "-x" or "--name", as it stands in the table. */
@@ -203,6 +197,8 @@ static int take_option(struct profile_args *args, int id, const char *arg)
 	if (is_reading(id)) {
 		args->from_file |= id == 'i';
 		args->quiet |= id == 'q';
+		if (id == 'H' && profile_push(&args->hooks, arg) < 0)
+			return -ENOMEM;
 		if (id == REPORT_OPT_JSON || id == REPORT_OPT_CSV) /* for --kernel */
 			args->print.format = id == REPORT_OPT_JSON ? REPORT_JSON : REPORT_CSV;
 		r = pass_on(&args->read, option, arg);
@@ -226,6 +222,9 @@ static int check_together(const struct profile_args *args, int argc, int first, 
 				 args->kernel ? "--kernel" : "-S");
 	if (args->from_file && first < argc)
 		return cmd_usage(args->command, "'%s': with -i no command is run", argv[first]);
+	if (args->diff && (args->kernel || args->only_tasks || args->group != FUNCTIONS_ALL))
+		return cmd_usage(args->command,
+				 "--diff compares functions, of all tasks and CPUs together");
 	if (args->kernel && (args->only_tasks || args->group == FUNCTIONS_BY_TASK ||
 			     args->group == FUNCTIONS_BY_COMM))
 		return cmd_usage(args->command, "--kernel counts functions, not tasks");
@@ -244,6 +243,8 @@ static int parse(struct profile_args *args, int argc, char **argv)
 		r = id < 0 ? CMD_USAGE : take_option(args, id, parser.arg);
 	if (r == 0)
 		r = check_together(args, argc, parser.first, argv);
+	if (args->diff && !args->columns_given)
+		args->print.columns = DIFF_COLUMNS;
 	if (r == 0 && parser.first < argc)
 		args->live_command = argv + parser.first;
 	if (r != -ENOMEM)
@@ -260,11 +261,19 @@ static int run(const struct command *command, int argc, char **argv)
 	};
 	int status = parse(&args, argc, argv);
 
+	if (status == CMD_OK && args.diff)
+		status = profile_read_base(&args);
 	if (status == CMD_OK)
 		status = args.from_file ? profile_show(&args, NULL, NULL) : profile_live(&args);
 	for (size_t i = 0; i < args.options.nr; i++)
 		mem_free((void *)(uintptr_t)args.options.words[i]);
+	for (size_t i = 0; i < args.nr_bases; i++) {
+		functions_free(args.bases[i].functions);
+		mem_free(args.bases[i].buffer);
+	}
+	mem_free(args.bases);
 	mem_free(args.options.words);
+	mem_free(args.hooks.words);
 	mem_free(args.read.words);
 	mem_free(args.record.words);
 	return status;
@@ -288,8 +297,11 @@ static const struct cmd_option options[] = {
 	    "tasks of one name are one, in both profiles"),
 	ROW(OPT_PER_CPU, 0, "per-cpu", NONE, NULL,
 	    "a table of functions for each CPU, as the kernel's"),
+	ROW(OPT_DIFF, 0, "diff", ARG, "FILE",
+	    "differences from the function profile of FILE, the largest of the sort key first"),
 	ROW('G', 'G', "global", NONE, NULL, "interrupts belong to the CPU, not to the task"),
-	ROW('H', 'H', "hooks", ARG, "HOOK", "connect two events, as in report --profile"),
+	ROW('H', 'H', "hooks", ARG, "HOOK",
+	    "connect two events, as in report --profile, and record them"),
 	SUMMARY_OUTPUT_ROWS,
 	ROW('o', 'o', "output", ARG, "FILE", "write the profile to FILE"),
 	ROW(OPT_STDERR, 0, "stderr", NONE, NULL, "write the profile to standard error"),
@@ -340,6 +352,10 @@ const struct command cmd_profile = {
 		"are shown when the recording has both; CSV has the functions, with --only tasks "
 		"the tasks.\n"
 		"\n"
+		"With --diff each column is followed by its difference from what it was in another "
+		"recording, and the sort key's change is given in percent. Functions are the same "
+		"when their names are.\n"
+		"\n"
 		"What is recorded: these events, with stacks of sched_switch and sched_wakeup, "
 		"and function_graph, one level deep or, with -l or -g, as deep as these say. -p "
 		"chooses another tracer (nop: none), -e adds events, -S leaves the defaults out. "
@@ -352,6 +368,7 @@ const struct command cmd_profile = {
 		"  sonde profile --kernel -l 'tcp*' sleep 10\n"
 		"  sonde profile -i trace.dat --sort self --limit 20\n"
 		"  sonde profile -i trace.dat --per-cpu --columns total,avg,s2\n"
+		"  sonde profile -i after.dat --diff before.dat --sort self\n"
 		"  sonde profile -i trace.dat --by-comm --task 'kworker*'\n"
 		"  sonde profile -i trace.dat --only functions --json | jq .p99_ns",
 	.options = options,

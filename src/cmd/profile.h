@@ -4,12 +4,13 @@
 #define SONDE_CMD_PROFILE_H
 
 #include "cmd/cmd.h"
+#include "cmd/profile_words.h"
 #include "report/functions.h"
 
-/* Words for a parser of the reading or the recording part: argv, the command's name first. */
-struct profile_words {
-	const char **words;
-	size_t nr, cap;
+/* The functions of a buffer of --diff's file. */
+struct profile_base {
+	char *buffer;
+	struct functions *functions;
 };
 
 struct profile_args {
@@ -19,8 +20,12 @@ struct profile_args {
 	enum functions_group group;
 	bool sort_given, columns_given, by_comm;
 	bool only_functions, only_tasks; /* --only */
+	const char *diff;		 /* --diff, or NULL */
+	struct profile_base *bases;	 /* what it holds, once it has been read; owned */
+	size_t nr_bases, cap_bases;
 	/* where the records come from */
 	struct profile_words read, record;
+	struct profile_words hooks;   /* -H */
 	struct profile_words options; /* the texts of options in both; owned */
 	const char *record_option;    /* the first that is about recording, or NULL */
 	bool from_file;		      /* -i */
@@ -36,7 +41,8 @@ struct profile_args {
 
 extern const struct command profile_record_part; /* the recording options, for their parser */
 
-int profile_push(struct profile_words *list, const char *word) _must_check_;
+/* Read the file of --diff, with the same options; the exit status. */
+int profile_read_base(struct profile_args *args) _must_check_;
 
 /*
  * Read and print: the exit status. `opened`, when not NULL, is called once the file is open, so

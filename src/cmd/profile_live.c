@@ -10,169 +10,40 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "cmd/record_args.h"
-#include "kernel/control.h"
-#include "kernel/features.h"
-
-/* What the task profile is made of, and the stacks it shows. */
-static const struct {
-	const char *system, *name;
-	bool stack;
-} default_events[] = {
-	{"sched", "sched_switch", true},
-	{"sched", "sched_wakeup", true},
-	{"sched", "sched_wakeup_new", false},
-	{"sched", "sched_process_exec", false},
-	{"irq", "irq_handler_entry", false},
-	{"irq", "irq_handler_exit", false},
-	{"irq", "softirq_raise", false},
-	{"irq", "softirq_entry", false},
-	{"irq", "softirq_exit", false},
-	{"raw_syscalls", "sys_enter", false},
-	{"raw_syscalls", "sys_exit", false},
-	{"exceptions", "page_fault_user", false},
-	{"exceptions", "page_fault_kernel", false},
-};
 
 struct live {
 	struct profile_args *args;
-	struct tracefs *fs;
-	struct kernel_targets targets; /* the top one */
-	struct profile_words texts;    /* made here, for the recorder's words; owned */
-	struct profile_words words;    /* of the recorder */
+	struct profile_command recorder; /* its words */
 	char folder[256], path[300];
 };
 
 static int add(struct live *live, const char *option, const char *value)
 {
-	int r = profile_push(&live->words, option);
+	int r = profile_push(&live->recorder.words, option);
 
-	return r == 0 && value ? profile_push(&live->words, value) : r;
-}
-
-static bool has_tracer(const struct live *live, const char *tracer)
-{
-	_cleanup_free_ char *list = NULL;
-	struct err err;
-
-	return kernel_control_read(&live->targets.list[0], KERNEL_TRACERS, &list, &err) == 0 &&
-	       tracefs_list_has(list, tracer);
-}
-
-/* Whether the kernel lets functions be traced: lockdown refuses it even where the tracer is. */
-static bool functions_readable(const struct live *live)
-{
-	_cleanup_free_ char *list = NULL;
-	struct err err;
-
-	return kernel_control_read(&live->targets.list[0], KERNEL_FUNCTION_FILTER, &list, &err) ==
-	       0;
-}
-
-static void explain_missing(const struct live *live, const char *tracer, const char *instead)
-{
-	const struct feature_info *info = feature_of_tracer(tracer);
-	char why[300] = "this kernel does not have it";
-
-	if (live->args->quiet)
-		return;
-	if (has_tracer(live, tracer))
-		snprintf(why, sizeof(why), "the kernel refuses function tracing (sonde doctor)");
-	else if (info)
-		feature_why_missing(info, why, sizeof(why));
-	cmd_warn(live->args->command, "no %s: %s; %s", tracer, why, instead);
-}
-
-/* function_graph; else the function tracer, which only counts; else none. */
-static int add_tracer(struct live *live)
-{
-	const struct profile_args *args = live->args;
-	bool readable = functions_readable(live);
-	bool wanted = args->functions_given || args->graph_given || args->only_functions;
-	int r;
-
-	if (readable && has_tracer(live, "function_graph")) {
-		r = add(live, "-p", "function_graph");
-		if (r == 0 && !args->depth_given && !args->functions_given && !args->graph_given)
-			r = add(live, "--max-graph-depth", "1");
-		return r;
-	}
-	if (readable && args->functions_given && !args->graph_given &&
-	    has_tracer(live, "function")) {
-		explain_missing(live, "function_graph",
-				"functions are counted from records of the function tracer, "
-				"without times");
-		return add(live, "-p", "function");
-	}
-	if (wanted)
-		return add(live, "-p", "function_graph"); /* the recorder says why it cannot be */
-	explain_missing(live, "function_graph", "tasks are profiled, functions are not");
-	return 0;
-}
-
-static bool has_event(const struct kernel_events *events, const char *system, const char *name)
-{
-	for (size_t i = 0; i < events->nr; i++)
-		if (!strcmp(events->list[i].system, system) && !strcmp(events->list[i].name, name))
-			return true;
-	return false;
-}
-
-static int add_event(struct live *live, const char *system, const char *name, bool stack)
-{
-	char text[80];
-	char *event;
-	int r;
-
-	snprintf(text, sizeof(text), "%s:%s", system, name);
-	event = mem_strdup(text);
-	if (!event || profile_push(&live->texts, event) < 0) {
-		mem_free(event);
-		return -ENOMEM;
-	}
-	r = add(live, "-e", event);
-	return r == 0 && stack ? add(live, "-R", "stacktrace") : r;
-}
-
-static bool has_stack_triggers(const struct kernel_events *events, const struct live *live)
-{
-	_cleanup_free_ char *text = NULL;
-	struct err err;
-
-	for (size_t i = 0; i < events->nr; i++)
-		if (!strcmp(events->list[i].name, default_events[0].name))
-			return kernel_event_read(&live->targets.list[0], &events->list[i],
-						 KERNEL_EVENT_TRIGGER, &text, &err) == 0 &&
-			       (*text != '#' || strstr(text, "stacktrace"));
-	return false;
-}
-
-static int add_events(struct live *live, struct err *err)
-{
-	struct kernel_events events = {0};
-	bool stacks;
-	int r = kernel_events_load(&events, live->fs, err);
-
-	if (r < 0)
-		return r;
-	stacks = has_stack_triggers(&events, live);
-	for (size_t i = 0; i < ARRAY_SIZE(default_events) && r == 0; i++)
-		if (has_event(&events, default_events[i].system, default_events[i].name))
-			r = add_event(live, default_events[i].system, default_events[i].name,
-				      default_events[i].stack && stacks);
-	kernel_events_done(&events);
-	return r < 0 ? err_set(err, r, "out of memory") : 0;
+	return r == 0 && value ? profile_push(&live->recorder.words, value) : r;
 }
 
 /* The defaults stand first: what is given may be for an instance, and belongs behind them. */
 static int make_words(struct live *live, struct err *err)
 {
 	const struct profile_args *args = live->args;
+	const struct profile_wanted wanted = {
+		.command = args->command,
+		.quiet = args->quiet,
+		.functions = !args->only_given && !args->only_tasks && !args->tracer_given,
+		.tasks = !args->only_given && !args->only_functions,
+		.only_functions = args->only_functions,
+		.functions_given = args->functions_given,
+		.graph_given = args->graph_given,
+		.depth_given = args->depth_given,
+		.hooks = args->hooks.words,
+		.nr_hooks = args->hooks.nr,
+	};
 	int r = add(live, args->record.words[0], NULL);
 
-	if (r == 0 && !args->only_given && !args->only_tasks && !args->tracer_given)
-		r = add_tracer(live);
-	if (r == 0 && !args->only_given && !args->only_functions)
-		r = add_events(live, err);
+	if (r == 0)
+		r = profile_words_make(&wanted, &live->recorder, err);
 	for (size_t i = 1; i < args->record.nr && r == 0; i++)
 		r = add(live, args->record.words[i], NULL);
 	if (r == 0)
@@ -229,8 +100,8 @@ static int record(struct live *live, int *ret_status)
 
 	*ret_status = CMD_USAGE;
 	record_args_init(&record, &profile_record_part);
-	if (record_args_parse(&record, (int)live->words.nr,
-			      (char **)(uintptr_t)live->words.words)) {
+	if (record_args_parse(&record, (int)live->recorder.words.nr,
+			      (char **)(uintptr_t)live->recorder.words.words)) {
 		record.plan.discard = true;
 		record.to_stderr = true;
 		r = record_run(&record.plan, record_args_say, &record, &result, &err);
@@ -254,11 +125,7 @@ static int record_and_show(struct live *live)
 	struct err err = {0};
 	int r, status, shown;
 
-	r = tracefs_open(&live->fs, NULL, &err);
-	if (r == 0)
-		r = kernel_targets_add(&live->targets, live->fs, "", &err);
-	if (r == 0)
-		r = make_folder(live, &err);
+	r = make_folder(live, &err);
 	if (r == 0)
 		r = make_words(live, &err);
 	if (r < 0)
@@ -287,11 +154,6 @@ int profile_live(struct profile_args *args)
 	}
 	status = record_and_show(&live);
 	remove_folder(&live);
-	for (size_t i = 0; i < live.texts.nr; i++)
-		mem_free((void *)(uintptr_t)live.texts.words[i]);
-	mem_free(live.texts.words);
-	mem_free(live.words.words);
-	kernel_targets_done(&live.targets);
-	tracefs_close(live.fs);
+	profile_words_done(&live.recorder);
 	return status;
 }

@@ -11,6 +11,7 @@
 /* Of one buffer. */
 struct profile_table {
 	const struct input *input;
+	const char *buffer; /* its name; "": the top one */
 	struct functions *functions;
 	struct profile *tasks;
 	bool only_tasks; /* function records are the task profile's too */
@@ -46,12 +47,13 @@ static int make(struct summary *summary, const struct source *source, void **ret
 	if (!table)
 		return err_set(err, -ENOMEM, "out of memory");
 	table->input = source->input;
+	table->buffer = source->input->dat->buffers[source->buffer].name;
 	table->only_tasks = args->only_tasks;
 	if (!args->only_tasks)
 		r = functions_new(&table->functions, db, args->group);
 	if (r < 0)
 		err_set(err, r, "out of memory");
-	else if (args->only_tasks || (!args->only_functions && has_task_events(db) &&
+	else if (args->only_tasks || (!args->only_functions && !args->diff && has_task_events(db) &&
 				      summary->session.args.report.format != REPORT_CSV))
 		r = report_session_profile(&summary->session, source->input, &table->tasks, err);
 	if (r < 0) {
@@ -89,10 +91,21 @@ static void heading(const struct summary *summary, struct out *out)
 	const struct profile_args *args = summary->own;
 	enum report_format format = summary->session.args.report.format;
 
-	if (args->only_tasks)
+	if (args->diff)
+		functions_diff_heading(out, format, summary->with_buffer);
+	else if (args->only_tasks)
 		profile_rows_heading(out, format, summary->with_buffer);
 	else
 		functions_heading(args->group, out, format, summary->with_buffer);
+}
+
+/* --diff: the buffer of that name in the other file; where it has none, its first. */
+static struct functions *base_of(const struct profile_args *args, const char *buffer)
+{
+	for (size_t i = 0; i < args->nr_bases; i++)
+		if (!strcmp(args->bases[i].buffer, buffer))
+			return args->bases[i].functions;
+	return args->nr_bases ? args->bases[0].functions : NULL;
 }
 
 static int print_functions(const struct profile_args *args, struct profile_table *table,
@@ -106,6 +119,8 @@ static int print_functions(const struct profile_args *args, struct profile_table
 	how.comm_arg = (void *)(uintptr_t)table->input;
 	if (!args->sort_given && !functions_timed(table->functions))
 		how.sort = FUNCTIONS_HITS;
+	if (args->diff)
+		return functions_diff(base_of(args, table->buffer), table->functions, &how, out);
 	return functions_print(table->functions, &how, out);
 }
 
@@ -161,6 +176,59 @@ static int no_own_option(void *own, int id, const char *text)
 	(void)id;
 	(void)text;
 	return REPORT_NOT_OWN;
+}
+
+/* --- the other file of --diff --- */
+
+static int collect(struct summary *summary, const struct source *source, void *arg)
+{
+	struct profile_args *args = summary->own;
+	struct profile_table *table = arg;
+	struct profile_base base = {0};
+
+	(void)source;
+	if (array_reserve(&args->bases, &args->cap_bases, args->nr_bases + 1,
+			  sizeof(*args->bases)) < 0 ||
+	    functions_named(table->functions, &base.functions) < 0)
+		return -ENOMEM;
+	base.buffer = mem_strdup(table->buffer);
+	if (!base.buffer) {
+		functions_free(base.functions);
+		return -ENOMEM;
+	}
+	args->bases[args->nr_bases++] = base;
+	return 0;
+}
+
+int profile_read_base(struct profile_args *args)
+{
+	static const struct summary_kind collecting = {
+		.make = make,
+		.item = item,
+		.collect = collect,
+		.free = free_table,
+		.wants = "records",
+	};
+	struct profile_words words = {0};
+	int r = 0, status = CMD_FAILED;
+
+	for (size_t i = 0; r == 0 && i < args->read.nr; i++) {
+		if (!strcmp(args->read.words[i], "-i"))
+			i++;
+		else
+			r = profile_push(&words, args->read.words[i]);
+	}
+	if (r == 0)
+		r = profile_push(&words, "-i");
+	if (r == 0)
+		r = profile_push(&words, args->diff);
+	if (r == 0)
+		status = summary_run(&read_part, (int)words.nr, (char **)(uintptr_t)words.words,
+				     &collecting, no_own_option, args, NULL);
+	else
+		cmd_error(args->command, "out of memory");
+	mem_free(words.words);
+	return status;
 }
 
 int profile_show(struct profile_args *args, void (*opened)(void *arg), void *arg)

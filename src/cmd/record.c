@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* `sonde record`: trace-cmd's options, read into a record_plan. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "cmd/profile_words.h"
+#include "cmd/record_args.h"
 #include "cmd/record_program.h"
 #include "tracedat/dat.h"
 
 static const struct cmd_option record_options[] = {
 	RECORD_OPTIONS_WHAT RECORD_OPTIONS_FUNCTIONS RECORD_OPTIONS_PROGRAM RECORD_OPTIONS_WHOM
-		RECORD_OPTIONS_OWN RECORD_OPTIONS_HOW RECORD_OPTIONS_READ RECORD_OPTIONS_KEEP
-			RECORD_OPTIONS_OUTPUT RECORD_OPTIONS_QUIET RECORD_OPTIONS_ELSEWHERE{0},
+		RECORD_OPTIONS_OWN RECORD_OPTIONS_PROFILE RECORD_OPTIONS_HOW RECORD_OPTIONS_READ
+			RECORD_OPTIONS_KEEP RECORD_OPTIONS_OUTPUT RECORD_OPTIONS_QUIET
+				RECORD_OPTIONS_ELSEWHERE{0},
 };
 
 static const struct record_cpu *find_cpu(const struct record_result *result, const char *instance,
@@ -104,6 +108,25 @@ void record_print_losses(const struct record_args *args, const struct record_res
 			 lost, written);
 }
 
+/* Of a recording that has failed: what the file should have and has not. */
+static void print_unsaved(const struct record_args *args, const struct record_result *result)
+{
+	unsigned long long written = 0;
+
+	for (size_t i = 0; i < result->nr_cpus; i++) {
+		const struct record_cpu *cpu = &result->cpus[i];
+
+		written += cpu->events + cpu->left;
+		if (cpu->unsaved)
+			fprintf(stderr, "CPU %u: %llu of %llu events could not be stored%s%s\n",
+				cpu->cpu, (unsigned long long)cpu->unsaved,
+				(unsigned long long)(cpu->events + cpu->left),
+				cpu->instance[0] ? "  " : "", cpu->instance);
+	}
+	cmd_warn(args->command, "%llu of %llu events are not in what was recorded",
+		 (unsigned long long)result->unsaved, written);
+}
+
 static int finish(const struct record_args *args, const struct record_result *result,
 		  const struct err *err, int r)
 {
@@ -115,6 +138,8 @@ static int finish(const struct record_args *args, const struct record_result *re
 		record_args_suggest_event(args, result->unknown_events);
 	if (result->sealed && !args->quiet)
 		record_print_places(args->command, args->plan.output, result);
+	if (result->unsaved)
+		print_unsaved(args, result);
 	if (result->lost) {
 		record_print_losses(args, result);
 		status = CMD_LOSSES;
@@ -124,28 +149,78 @@ static int finish(const struct record_args *args, const struct record_result *re
 	return r < 0 ? CMD_FAILED : status;
 }
 
-static int run_record(const struct command *command, int argc, char **argv)
+/* The command line with what --profile and -H stand for, in front of what was given. */
+static int profile_words(const struct record_args *args, int argc, char **argv,
+			 struct profile_command *out, struct err *err)
 {
-	struct record_args args;
+	const struct record_instance *top = args->plan.instances[0];
+	const struct profile_wanted wanted = {
+		.command = args->command,
+		.quiet = args->quiet,
+		.functions = args->profile && !args->only_given && !top->tracer,
+		.tasks = args->profile && !args->only_given,
+		.functions_given = top->functions.nr > 0,
+		.graph_given = top->graph_functions.nr > 0,
+		.depth_given = args->plan.has_max_graph_depth,
+		.hooks = args->plan.hooks.items,
+		.nr_hooks = args->plan.hooks.nr,
+	};
+	int r = profile_push(&out->words, argv[0]);
+
+	if (r == 0)
+		r = profile_words_make(&wanted, out, err);
+	for (int i = 1; i < argc && r == 0; i++)
+		r = profile_push(&out->words, argv[i]);
+	return r == -ENOMEM ? err_set(err, r, "out of memory") : r;
+}
+
+static int parse(struct record_args *args, int argc, char **argv, struct profile_command *words)
+{
+	const struct command *command = args->command;
+	struct err err;
+
+	if (!record_args_parse(args, argc, argv))
+		return CMD_USAGE;
+	if (!record_args_to_expand(args))
+		return CMD_OK;
+	if (profile_words(args, argc, argv, words, &err) < 0)
+		return cmd_fail(command, &err);
+	record_args_done(args);
+	record_args_init(args, command);
+	args->expanded = true;
+	return record_args_parse(args, (int)words->words.nr, (char **)(uintptr_t)words->words.words)
+		       ? CMD_OK
+		       : CMD_USAGE;
+}
+
+static int carry_out(struct record_args *args)
+{
 	struct record_result result;
 	struct err err = {0};
 	int r, status;
 
-	record_args_init(&args, command);
-	if (!record_args_parse(&args, argc, argv)) {
-		record_args_done(&args);
-		return CMD_USAGE;
-	}
-	if (args.daemonize && !cmd_daemon_begin(&args.daemon, command, &status)) {
-		record_args_done(&args);
+	if (args->daemonize && !cmd_daemon_begin(&args->daemon, args->command, &status))
 		return status;
-	}
-	r = args.in_program ? record_program(&args.plan, record_args_say, &args, &result, &err)
-			    : record_run(&args.plan, record_args_say, &args, &result, &err);
-	status = finish(&args, &result, &err, r);
-	cmd_daemon_end(&args.daemon);
+	r = args->in_program ? record_program(&args->plan, record_args_say, args, &result, &err)
+			     : record_run(&args->plan, record_args_say, args, &result, &err);
+	status = finish(args, &result, &err, r);
+	cmd_daemon_end(&args->daemon);
 	record_result_done(&result);
+	return status;
+}
+
+static int run_record(const struct command *command, int argc, char **argv)
+{
+	struct profile_command words = {0};
+	struct record_args args;
+	int status;
+
+	record_args_init(&args, command);
+	status = parse(&args, argc, argv, &words);
+	if (status == CMD_OK)
+		status = carry_out(&args);
 	record_args_done(&args);
+	profile_words_done(&words);
 	return status;
 }
 
@@ -195,6 +270,12 @@ const struct command cmd_record = {
 		"what has been recorded to OUTPUT.snapshot.dat.\n"
 		"\n"
 		"  sonde record -e sched -R 'snapshot:1 if prev_prio < 50' ./load\n"
+		"\n"
+		"--profile records what a profile of tasks and of the kernel's entries is made "
+		"of:\n"
+		"\n"
+		"  sonde record --profile make; sonde report --profile; sonde profile -i "
+		"trace.dat\n"
 		"\n"
 		"While it records, OUTPUT.partial/ is readable by `sonde report`, also after the "
 		"recorder was killed.",

@@ -37,6 +37,24 @@ bool record_args_add_instance(struct record_args *args, const char *name)
 	return true;
 }
 
+static bool set_cpumask(struct record_args *args, const char *mask)
+{
+	if (!strcmp(mask, "-1")) {
+		record_args_instance(args)->cpumask = mask;
+		return true;
+	}
+	if (!*mask || mask[strspn(mask, "0123456789abcdefABCDEF,")]) {
+		cmd_usage(args->command, "-M: '%.80s' is no hexadecimal mask of CPUs", mask);
+		return false;
+	}
+	if (!mask[strspn(mask, "0,")]) {
+		cmd_usage(args->command, "-M: '%.80s' has no CPU in it", mask);
+		return false;
+	}
+	record_args_instance(args)->cpumask = mask;
+	return true;
+}
+
 /* -B: a name that was given before is continued, at the end of the list. */
 static bool set_instance(struct record_args *args, const char *name)
 {
@@ -111,6 +129,10 @@ static bool add_filter(struct record_args *args, const char *filter)
 
 	if (!rule)
 		return false;
+	if (!filter[strspn(filter, " \t")]) {
+		cmd_usage(args->command, "-f: an empty filter");
+		return false;
+	}
 	if (strlen(filter) >= LIMIT_FILTER_BYTES) {
 		cmd_usage(args->command, "-f: the filter is too long");
 		return false;
@@ -244,13 +266,34 @@ static int instance_option(struct record_args *args, int id, const char *arg)
 		record_args_instance(args)->clock = arg;
 		return 1;
 	case 'M':
-		record_args_instance(args)->cpumask = arg;
-		return 1;
+		return set_cpumask(args, arg) ? 1 : -1;
 	case 'B':
 		return set_instance(args, arg) ? 1 : -1;
 	default:
 		return 0;
 	}
+}
+
+/* trace-cmd's levels: up to "err" only errors, from "warn" on what sonde always says. */
+static bool set_level(struct record_args *args, const char *level)
+{
+	static const char *const names[][3] = {
+		{"none", "none", "0"},	  {"crit", "critical", "1"}, {"err", "error", "2"},
+		{"warn", "warning", "3"}, {"info", "info", "4"},     {"debug", "debug", "5"},
+		{"all", "all", "6"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (level && strcmp(level, names[i][0]) != 0 && strcmp(level, names[i][1]) != 0 &&
+		    strcmp(level, names[i][2]) != 0)
+			continue;
+		args->quiet = level && i < 3;
+		return true;
+	}
+	cmd_usage(args->command,
+		  "--verbose: '%.40s' is none of none, crit, err, warn, info, debug, all, 0 to 6",
+		  level);
+	return false;
 }
 
 bool record_args_common(struct record_args *args, int id, const char *arg)
@@ -273,6 +316,11 @@ bool record_args_common(struct record_args *args, int id, const char *arg)
 		return true;
 	case 'q':
 		return args->quiet = true;
+	case OPT_VERBOSE:
+		return set_level(args, arg);
+	case OPT_NOSPLICE:
+	case OPT_NOFIFOS:
+		return true; /* trace-cmd's words for what is always so here */
 	case OPT_STDERR:
 		return args->to_stderr = true;
 	case OPT_NO_FILTER:
@@ -294,6 +342,12 @@ bool record_args_common(struct record_args *args, int id, const char *arg)
 		return plan->proc_map = true;
 	case OPT_DAEMONIZE:
 		return args->daemonize = true;
+	case OPT_PROFILE:
+		return args->profile = true;
+	case 'S':
+		return args->only_given = true;
+	case 'H':
+		return record_args_list(args, &plan->hooks, arg);
 	case OPT_POLL:
 		plan->interval_ms = 0;
 		return true;
@@ -336,6 +390,8 @@ static bool check_plan(struct record_args *args)
 		cmd_usage(args->command, "--proc-map needs a command or -P");
 	else if (plan->with_children && !plan->command_only && !plan->nr_pids)
 		cmd_usage(args->command, "-c belongs to -F or -P");
+	else if (args->only_given && !args->profile)
+		cmd_usage(args->command, "-S belongs to --profile");
 	else if (plan->date && plan->has_ts_offset)
 		cmd_usage(args->command, "--date and --ts-offset exclude each other");
 	else
@@ -388,7 +444,12 @@ bool record_args_parse(struct record_args *args, int argc, char **argv)
 		return false;
 	if (parser.first < argc)
 		args->plan.command = argv + parser.first;
-	return check_plan(args) && record_args_choose_place(args);
+	return record_args_to_expand(args) || (check_plan(args) && record_args_choose_place(args));
+}
+
+bool record_args_to_expand(const struct record_args *args)
+{
+	return (args->profile || args->plan.hooks.nr) && !args->expanded;
 }
 
 void record_args_say(void *ctx, enum record_say what, const char *text)

@@ -102,7 +102,7 @@ enum record_mode {
 	 "only these processes; without a command the recording ends when they have ended", NULL}, \
 	{'c', 'c', NULL, CMD_ARG_NONE, NULL, "with -F or -P: their children too", NULL}, \
 	{OPT_USER, 0, "user", CMD_ARG_REQUIRED, "USER", "run the command as this user", NULL}, \
-	{'M', 'M', "cpumask", CMD_ARG_REQUIRED, "MASK", "only CPUs of this hexadecimal mask", NULL},
+	{'M', 'M', "cpumask", CMD_ARG_REQUIRED, "MASK", "only CPUs of this hexadecimal mask; -1: all", NULL},
 
 #define RECORD_OPTIONS_OWN \
 	{OPT_NO_FILTER, 0, "no-filter", CMD_ARG_NONE, NULL, "record sonde's own threads too", NULL},
@@ -163,19 +163,32 @@ enum record_mode {
 #define RECORD_OPTIONS_QUIET \
 	{'q', 'q', "quiet", CMD_ARG_NONE, NULL, "no messages but errors", NULL},
 
+/* What a later profile needs; other commands than record refuse it. */
+#define RECORD_OPTIONS_PROFILE \
+	{OPT_PROFILE, 0, "profile", CMD_ARG_NONE, NULL, \
+	 "record what report --profile shows: function_graph one level deep (-p: another tracer), and " \
+	 "events of sched, irq and system calls", "For a profile"}, \
+	{'S', 'S', NULL, CMD_ARG_NONE, NULL, \
+	 "with --profile: only what -p, -e and -H say", NULL}, \
+	{'H', 'H', "hooks", CMD_ARG_REQUIRED, "HOOK", \
+	 "record the two events that HOOK connects, and store it for report --profile: " \
+	 "[SYSTEM:]EVENT,FIELD[,PID_FIELD]/[SYSTEM:]EVENT,FIELD[,FLAGS]", NULL},
+
+#define RECORD_OPTIONS_PROFILE_ELSEWHERE \
+	{'H', 'H', NULL, CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
+	{'S', 'S', NULL, CMD_ARG_NONE, NULL, NULL, NULL}, \
+	{OPT_PROFILE, 0, "profile", CMD_ARG_NONE, NULL, NULL, NULL},
+
 /* What trace-cmd has and sonde does in another way: understood, and refused with the way. */
 #define RECORD_OPTIONS_ELSEWHERE \
 	{'N', 'N', NULL, CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
 	{'t', 't', NULL, CMD_ARG_NONE, NULL, NULL, NULL}, \
 	{'V', 'V', NULL, CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
 	{'A', 'A', NULL, CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
-	{'H', 'H', NULL, CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
-	{'S', 'S', NULL, CMD_ARG_NONE, NULL, NULL, NULL}, \
 	{'G', 'G', NULL, CMD_ARG_NONE, NULL, NULL, NULL}, \
 	{OPT_PROXY, 0, "proxy", CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
 	{OPT_NAME, 0, "name", CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
 	{OPT_TSYNC_INTERVAL, 0, "tsync-interval", CMD_ARG_REQUIRED, NULL, NULL, NULL}, \
-	{OPT_PROFILE, 0, "profile", CMD_ARG_NONE, NULL, NULL, NULL}, \
 	{OPT_BY_COMM, 0, "by-comm", CMD_ARG_NONE, NULL, NULL, NULL}, \
 	{OPT_VERBOSE, 0, "verbose", CMD_ARG_OPTIONAL, NULL, NULL, NULL}, \
 	{OPT_DEBUG, 0, "debug", CMD_ARG_NONE, NULL, NULL, NULL}, \
@@ -211,6 +224,8 @@ struct record_args {
 	struct record_plan plan;
 	bool disable, quiet, to_stderr;
 	bool daemonize;
+	bool profile, only_given; /* --profile, -S */
+	bool expanded;		  /* the command line has what --profile and -H stand for */
 	struct cmd_daemon daemon;
 	struct record_list removed;   /* set -v -B: instances to remove */
 	bool place_given, in_program; /* --in; where it is left out: what can be done */
@@ -220,7 +235,8 @@ struct record_args {
 void record_args_init(struct record_args *args, const struct command *command);
 /*
  * Fill args (initialised) from the command line. False after a message: CMD_USAGE.
- * Either way the caller ends with record_args_done.
+ * Either way the caller ends with record_args_done. With --profile or -H and not yet expanded, the
+ * options are read and not yet checked: the caller puts in what these stand for, and parses again.
  */
 bool record_args_parse(struct record_args *args, int argc, char **argv) _must_check_;
 void record_args_done(struct record_args *args);
@@ -230,6 +246,7 @@ void record_args_done(struct record_args *args);
  * after a message).
  */
 bool record_args_add_instance(struct record_args *args, const char *name) _must_check_;
+bool record_args_to_expand(const struct record_args *args);
 /* Options that are for no instance. */
 bool record_args_common(struct record_args *args, int id, const char *arg) _must_check_;
 struct record_instance *record_args_instance(struct record_args *args);

@@ -79,13 +79,16 @@ int record_args_functions(struct record_args *args, int id, const char *arg)
 	}
 }
 
-static bool traces_functions(const struct record_instance *inst)
+/* With -K and in `set` the options may be for a tracer that was set before. */
+static bool traces_functions(const struct record_plan *plan, const struct record_instance *inst)
 {
-	return inst->tracer && strcmp(inst->tracer, "nop") != 0;
+	return inst->tracer ? strcmp(inst->tracer, "nop") != 0 : plan->keep_before;
 }
 
 static bool has_graph(const struct record_plan *plan)
 {
+	if (plan->keep_before)
+		return true;
 	for (size_t i = 0; i < plan->nr_instances; i++) {
 		const char *tracer = plan->instances[i]->tracer;
 
@@ -108,12 +111,11 @@ bool record_args_check_functions(const struct record_args *args)
 {
 	const struct record_plan *plan = &args->plan;
 	const char *graph = plan->has_max_graph_depth ? "--max-graph-depth" : NULL;
-
 	for (size_t i = 0; i < plan->nr_instances; i++) {
 		const struct record_instance *inst = plan->instances[i];
 
 		graph = inst->graph_functions.nr ? "-g" : graph;
-		if (!traces_functions(inst) && chooses(inst)) {
+		if (!traces_functions(plan, inst) && chooses(inst)) {
 			cmd_usage(args->command,
 				  "%s chooses functions for a tracer: give -p function or "
 				  "-p function_graph%s",
@@ -126,7 +128,7 @@ bool record_args_check_functions(const struct record_args *args)
 				  "kernel would stop the machine");
 			return false;
 		}
-		if (inst->no_function_trace && !traces_functions(inst)) {
+		if (inst->no_function_trace && !traces_functions(plan, inst)) {
 			cmd_usage(
 				args->command,
 				"-d, -D: there is no tracer that traces functions; give -p TRACER");

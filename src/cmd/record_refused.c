@@ -12,9 +12,10 @@
 #define GUESTS                                                                                     \
 	"sonde does not reach into guests; run sonde record inside the guest too (both with -C "   \
 	"x86-tsc or --date) and show both files: sonde report -i host.dat -i guest.dat"
-#define PROFILE "use the command for it: sonde profile"
+#define NO_PROFILE "makes no profile; sonde profile does, and sonde record --profile"
+#define SHOWING                                                                                    \
+	"it is how a profile is shown: give it to sonde report --profile, or use sonde profile"
 #define ALWAYS	"sonde says everything that matters by itself; -q makes it say less"
-#define READING "sonde chooses the fastest way to read by itself, without losing events"
 #define NO_FILE "writes no file; sonde record does, and sonde extract afterwards"
 #define NO_READ "does not read the buffers; sonde record, stream or extract do"
 
@@ -29,15 +30,9 @@ static const struct {
 	{OPT_PROXY, "--proxy", GUESTS},
 	{OPT_NAME, "--name", GUESTS},
 	{OPT_TSYNC_INTERVAL, "--tsync-interval", GUESTS},
-	{'H', "-H", PROFILE},
-	{'S', "-S", PROFILE},
-	{'G', "-G", PROFILE},
-	{OPT_PROFILE, "--profile", PROFILE},
-	{OPT_BY_COMM, "--by-comm", PROFILE},
-	{OPT_VERBOSE, "--verbose", ALWAYS},
+	{'G', "-G", SHOWING},
+	{OPT_BY_COMM, "--by-comm", SHOWING},
 	{OPT_DEBUG, "--debug", ALWAYS},
-	{OPT_NOSPLICE, "--nosplice", READING},
-	{OPT_NOFIFOS, "--nofifos", READING},
 	{OPT_NOTIMEOUT, "--notimeout", GUESTS},
 };
 
@@ -61,6 +56,9 @@ static const struct {
 	{OPT_TSC2NSEC, "--tsc2nsec", NO_READ, true},
 	{OPT_TS_OFFSET, "--ts-offset", NO_READ, true},
 	{OPT_NO_FILTER, "--no-filter", NO_READ, true},
+	{'H', "-H", NO_PROFILE, false},
+	{'S', "-S", NO_PROFILE, false},
+	{OPT_PROFILE, "--profile", NO_PROFILE, false},
 };
 
 bool record_args_refused(const struct record_args *args, int id)

@@ -37,6 +37,7 @@ enum report_option {
 	REPORT_OPT_COMPAT,
 	REPORT_OPT_FROM,
 	REPORT_OPT_TO,
+	REPORT_OPT_RANGE,
 	REPORT_OPT_JSON,
 	REPORT_OPT_CSV,
 	REPORT_OPT_FIELDS,
@@ -135,8 +136,8 @@ struct report_args {
 	int verbose;
 	const char *kallsyms, *from, *to;
 	/*
-	 * A command's own options, asked first: 0, -ENOMEM, an exit status after a message, or
-	 * REPORT_NOT_OWN. May be NULL.
+	 * A command's own options and (CMD_OPERAND) operands, asked first: 0, -ENOMEM, an exit
+	 * status after a message, or REPORT_NOT_OWN. May be NULL.
 	 */
 	int (*own)(void *arg, int id, const char *text);
 	void *own_arg;

@@ -359,6 +359,24 @@ static int set_negate(struct report_args *args)
 	return 0;
 }
 
+/* FROM~TO; either may be missing. */
+static int set_time_range(struct report_args *args, const char *text)
+{
+	const char *tilde = strchr(text, '~');
+	char *from;
+
+	if (!tilde || !text[1])
+		return cmd_usage(args->command, "-r: '%s' is not FROM~TO", text);
+	from = mem_strndup(text, (size_t)(tilde - text));
+	if (!from || push(&args->texts, from) < 0) {
+		mem_free(from);
+		return -ENOMEM;
+	}
+	args->from = *from ? from : NULL;
+	args->to = tilde[1] ? tilde + 1 : NULL;
+	return 0;
+}
+
 /* Options with an argument: 0, -ENOMEM or an exit status. */
 static int apply_arg(struct report_args *args, int id, const char *arg)
 {
@@ -403,6 +421,8 @@ static int apply_arg(struct report_args *args, int id, const char *arg)
 	case REPORT_OPT_KALLSYMS:
 		args->kallsyms = arg;
 		return 0;
+	case REPORT_OPT_RANGE:
+		return set_time_range(args, arg);
 	case REPORT_OPT_FROM:
 		args->from = arg;
 		return 0;
@@ -518,15 +538,25 @@ static int add_default_fields(struct report_args *args)
 		       : split_list(args, "ts,cpu,task,pid,flags,system,event,text", add_csv_field);
 }
 
+static int add_operand(struct report_args *args, const char *word)
+{
+	int r = args->own ? args->own(args->own_arg, CMD_OPERAND, word) : REPORT_NOT_OWN;
+
+	if (r != REPORT_NOT_OWN)
+		return r;
+	if (args->files_by_option)
+		return cmd_usage(args->command, "'%s': give files either with -i or as words",
+				 word);
+	return add_file(args, word);
+}
+
 static int add_operands(struct report_args *args, int argc, char **argv, int first)
 {
-	if (first < argc && args->files_by_option)
-		return cmd_usage(args->command, "'%s': give files either with -i or as words",
-				 argv[first]);
-	for (; first < argc; first++)
-		if (add_file(args, argv[first]) < 0)
-			return -ENOMEM;
-	return args->nr_files ? 0 : add_file(args, "trace.dat");
+	int r = 0;
+
+	for (; r == 0 && first < argc; first++)
+		r = add_operand(args, argv[first]);
+	return r || args->nr_files ? r : add_file(args, "trace.dat");
 }
 
 /* What was said after a file for all files: -N, --nodate, --raw-ts, a single file's --ts2secs. */

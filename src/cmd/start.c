@@ -13,13 +13,13 @@ static const struct cmd_option start_options[] = {
 	{'K', 'K', NULL, CMD_ARG_NONE, NULL, "add to what an earlier start has set up", NULL},
 	{OPT_FORK, 0, "fork", CMD_ARG_NONE, NULL, "do not wait for the end of COMMAND", NULL},
 	RECORD_OPTIONS_QUIET RECORD_OPTIONS_NO_FILE RECORD_OPTIONS_NO_READER
-		RECORD_OPTIONS_ELSEWHERE{0},
+		RECORD_OPTIONS_PROFILE_ELSEWHERE RECORD_OPTIONS_ELSEWHERE{0},
 };
 
 static const struct cmd_option set_options[] = {
 	RECORD_OPTIONS_WHAT RECORD_OPTIONS_FUNCTIONS RECORD_OPTIONS_WHOM RECORD_OPTIONS_HOW
 		RECORD_OPTIONS_QUIET RECORD_OPTIONS_NO_FILE RECORD_OPTIONS_NO_READER
-			RECORD_OPTIONS_ELSEWHERE{0},
+			RECORD_OPTIONS_PROFILE_ELSEWHERE RECORD_OPTIONS_ELSEWHERE{0},
 };
 
 static int remove_instances(const struct record_args *args)
@@ -64,7 +64,9 @@ static int run(const struct command *command, enum record_mode mode, int argc, c
 
 	record_args_init(&args, command);
 	args.mode = mode;
-	if (record_args_parse(&args, argc, argv))
+	if (mode == RECORD_MODE_SET && argc < 2)
+		cmd_usage(command, "nothing to set");
+	else if (record_args_parse(&args, argc, argv))
 		status = remove_instances(&args) < 0 ? CMD_FAILED : carry_out(&args);
 	record_args_done(&args);
 	return status;

@@ -25,7 +25,7 @@ static const struct cmd_option stream_options[] = {
 	{OPT_TS_OFFSET, 0, "ts-offset", CMD_ARG_REQUIRED, "NS", "add this to every time", NULL},
 	{OPT_STDERR, 0, "stderr", CMD_ARG_NONE, NULL, "all messages to standard error", NULL},
 	{'a', 'a', NULL, CMD_ARG_NONE, NULL, NULL, NULL},
-	RECORD_OPTIONS_QUIET RECORD_OPTIONS_NO_FILE RECORD_OPTIONS_ELSEWHERE
+	RECORD_OPTIONS_QUIET RECORD_OPTIONS_NO_FILE RECORD_OPTIONS_PROFILE_ELSEWHERE RECORD_OPTIONS_ELSEWHERE
 	{0},
 };
 /* clang-format on */

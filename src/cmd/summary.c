@@ -163,6 +163,28 @@ static int print_tables(struct summary *summary, struct err *err)
 	return r < 0 ? r : summary_sink_write(&summary->sink, &out, err);
 }
 
+static int collect_tables(struct summary *summary, struct err *err)
+{
+	const struct report_session *s = &summary->session;
+	int r = 0;
+
+	for (size_t i = 0; i < s->nr_sources && r >= 0; i++)
+		if (summary->tables[i])
+			r = summary->kind->collect(summary, &s->sources[i], summary->tables[i]);
+	return r < 0 ? err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+/* Tables to the output; a reader that went away is no failure. */
+static int write_tables(struct summary *summary, struct err *err)
+{
+	int r = summary_sink_open(&summary->sink, summary->output, !summary->session.args.no_pager,
+				  err);
+
+	if (r >= 0)
+		r = summary_sink_close(&summary->sink, print_tables(summary, err), err);
+	return r == -EPIPE ? 0 : r;
+}
+
 static int read_and_print(struct summary *summary)
 {
 	struct report_session *s = &summary->session;
@@ -178,12 +200,10 @@ static int read_and_print(struct summary *summary)
 		r = report_session_report(s, &err);
 	if (r >= 0)
 		r = report_scan(s->report, each_item, summary, &err);
-	if (r < 0)
-		return cmd_fail(s->args.command, &err);
-	r = summary_sink_open(&summary->sink, summary->output, !s->args.no_pager, &err);
 	if (r >= 0)
-		r = summary_sink_close(&summary->sink, print_tables(summary, &err), &err);
-	if (r < 0 && r != -EPIPE)
+		r = summary->kind->collect ? collect_tables(summary, &err)
+					   : write_tables(summary, &err);
+	if (r < 0)
 		return cmd_fail(s->args.command, &err);
 	if (!s->args.quiet)
 		report_session_losses(s);

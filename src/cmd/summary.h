@@ -23,6 +23,8 @@ struct summary_kind {
 	/* `buffer`: which file or instance, when there are several; else NULL. -ENOMEM. */
 	int (*print)(const struct summary *summary, void *table, const char *buffer,
 		     struct out *out);
+	/* In place of heading and print, where nothing is to be written. May be NULL. -ENOMEM. */
+	int (*collect)(struct summary *summary, const struct source *source, void *table);
 	void (*free)(void *table);
 	const char *wants; /* for the message when no buffer has a table: "kmem:kmalloc events" */
 };

@@ -23,6 +23,8 @@
 	row(clear) \
 	row(snapshot) \
 	row(report) \
+	row(replay) \
+	row(graph) \
 	row(list) \
 	row(stat) \
 	row(show) \

@@ -55,12 +55,11 @@ static int check_kind(const struct tracefs *fs, enum probe_kind kind, struct err
 {
 	_cleanup_free_ char *readme = NULL;
 	const char *words = feature_info(kinds[kind].feature)->words;
-	struct err ignored;
 	bool has = tracefs_exists(fs->path, kinds[kind].file);
 
 	if (has && words &&
 	    tracefs_read(fs->path, "README", "see what probes there are", TEXT_BYTES, &readme, NULL,
-			 &ignored) == 0)
+			 NULL) == 0)
 		has = strstr(readme, words);
 	return has ? 0
 		   : feature_missing(err, -EOPNOTSUPP, feature_info(kinds[kind].feature), fs,
@@ -125,11 +124,10 @@ int kernel_dynamic_taken(const struct tracefs *fs, const char *group, const char
 	_cleanup_free_ char *text = NULL;
 	_cleanup_out_ struct out line = {0};
 	char *definition = NULL, holder[64];
-	struct err ignored;
 	long pid;
 
 	if (tracefs_read(fs->path, definitions_file(fs, PROBE_KERNEL), "list the probes",
-			 TEXT_BYTES, &text, NULL, &ignored) == 0)
+			 TEXT_BYTES, &text, NULL, NULL) == 0)
 		definition = definition_of(text, group, event);
 	if (!definition)
 		return err_set(err, -EEXIST,
@@ -191,12 +189,11 @@ size_t kernel_dynamic_spare(const struct tracefs *fs, const struct kernel_journa
 {
 	const char *file = definitions_file(fs, PROBE_USER);
 	_cleanup_free_ char *text = NULL;
-	struct err ignored;
 	size_t nr = 0;
 	char *save;
 
 	if (!tracefs_exists(fs->path, file) ||
-	    tracefs_read(fs->path, file, "list the probes", TEXT_BYTES, &text, NULL, &ignored) < 0)
+	    tracefs_read(fs->path, file, "list the probes", TEXT_BYTES, &text, NULL, NULL) < 0)
 		return 0;
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char *name = strchr(line, ':');
@@ -275,13 +272,15 @@ static int not_attached(const struct tracefs *fs, int code, const char *text, st
 }
 
 /* A kernel that does not know a kind of probe refuses it in silence; README may speak of it. */
-static int no_reason(enum probe_kind kind, int code, const char *text, struct err *err)
+static int no_reason(const struct tracefs *fs, enum probe_kind kind, int code, const char *text,
+		     struct err *err)
 {
 	const struct feature_info *info = feature_info(kinds[kind].feature);
 	char why[200];
 
 	if (feature_is_off(info, why, sizeof(why)))
-		return err_set(err, code, "this kernel has no %s: %s", kinds[kind].name, why);
+		return feature_missing(err, code, info, fs, "this kernel has no %s",
+				       kinds[kind].name);
 	return err_set(err, code,
 		       "the kernel does not accept the probe '%.200s' and says no more than '%s'",
 		       text, err_name(code));
@@ -310,17 +309,15 @@ static int refused(const struct tracefs *fs, int code, enum probe_kind kind, con
 {
 	_cleanup_free_ char *log = NULL;
 	char *message, *command;
-	struct err ignored;
 	int caret;
 
 	if (kind == PROBE_EVENT && (code == -ENODEV || code == -ENOENT))
 		return not_attached(fs, code, text, err);
 	if (code == -EPERM || code == -EACCES || code == -ENOMEM || code == -EIO || code == -ENODEV)
 		return code;
-	if (tracefs_read(fs->path, "error_log", "read errors", TEXT_BYTES, &log, NULL, &ignored) <
-		    0 ||
+	if (tracefs_read(fs->path, "error_log", "read errors", TEXT_BYTES, &log, NULL, NULL) < 0 ||
 	    !kernel_errlog_find(log, text, &message, &command, &caret))
-		return no_reason(kind, code, text, err);
+		return no_reason(fs, kind, code, text, err);
 	err_caret(err, code, command, (size_t)MAX(caret, 0),
 		  "the kernel does not accept the probe: %.100s", message);
 	if (strstr(message, "symbol") || strstr(message, "address"))
@@ -362,12 +359,11 @@ static bool is_enabled(const char *dir, const char *name)
 {
 	_cleanup_out_ struct out file = {0};
 	_cleanup_free_ char *text = NULL;
-	struct err ignored;
 
 	out_printf(&file, "events/%s/enable", name);
 	return !file.failed &&
 	       tracefs_read(dir, out_cstr(&file), "see who uses a probe", 4096, &text, NULL,
-			    &ignored) == 0 &&
+			    NULL) == 0 &&
 	       text[0] != '0';
 }
 

@@ -92,6 +92,8 @@ static int explain_missing(struct err *err, int code, const char *what, const ch
 
 int tracefs_explain(struct err *err, int code, const char *what, const char *path)
 {
+	if (!err)
+		return code;
 	switch (code) {
 	case -EPERM:
 	case -EACCES:

@@ -188,10 +188,9 @@ char *probe_machine_file(const struct probing *p, const char *path)
 
 static char *list(const char *dir, const char *file)
 {
-	struct err ignored;
 	char *text;
 
-	if (tracefs_read(dir, file, "look what there is", LIST_BYTES, &text, NULL, &ignored) < 0)
+	if (tracefs_read(dir, file, "look what there is", LIST_BYTES, &text, NULL, NULL) < 0)
 		return mem_strdup("");
 	return text;
 }

@@ -254,12 +254,13 @@ static void probe_memory(struct probing *p)
 		probe_limited(p, FEATURE_MEMORY, FEATURE_FIX_ROOT,
 			      "smaller buffers (-b KB), or a machine with more memory",
 			      "%llu MiB available, and the usual buffers of %llu CPUs take %llu",
-			      free_kb >> 10, cpus, all_kb >> 10);
+			      free_kb >> 10, cpus, (all_kb + 1023) >> 10);
 	else
 		probe_ok(p, FEATURE_MEMORY,
 			 "%llu MiB available; -b %u, as usual, takes %llu MiB; half of all is -b "
 			 "%llu",
-			 free_kb >> 10, DEFAULT_BUFFER_KB, all_kb >> 10, free_kb / 2 / cpus);
+			 free_kb >> 10, DEFAULT_BUFFER_KB, (all_kb + 1023) >> 10,
+			 free_kb / 2 / cpus);
 }
 
 void probe_access(struct probing *p)

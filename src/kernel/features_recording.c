@@ -30,10 +30,9 @@ static size_t nr_systems(const struct kernel_events *events)
 static bool is_fresh(const struct probing *p)
 {
 	_cleanup_free_ char *text = NULL;
-	struct err ignored;
 
 	return tracefs_read(p->fs->path, "buffer_size_kb", "read the buffer size", LIST_BYTES,
-			    &text, NULL, &ignored) == 0 &&
+			    &text, NULL, NULL) == 0 &&
 	       strstr(text, "expanded") != NULL;
 }
 

@@ -283,16 +283,17 @@ static const struct feature_info table[FEATURE_NR] = {
 			 "2.6.27",
 			 NULL,
 			 "nop"},
-	[FEATURE_PROFILER] = {"function-profiler",
-			      "function profiler",
-			      FEATURES_TRACERS,
-			      {"CONFIG_FUNCTION_TRACER", "CONFIG_FUNCTION_PROFILER"},
-			      "2.6.30",
-			      "function_profile_enabled",
-			      .instead = {{FEATURE_GRAPH,
-					   "sonde record -p function_graph, then sonde profile"},
-					  {FEATURE_FUNCTION,
-					   "hits: sonde record -p function, then sonde profile"}}},
+	[FEATURE_PROFILER] =
+		{"function-profiler",
+		 "function profiler",
+		 FEATURES_TRACERS,
+		 {"CONFIG_FUNCTION_TRACER", "CONFIG_FUNCTION_PROFILER"},
+		 "2.6.30",
+		 "function_profile_enabled",
+		 .instead = {{FEATURE_GRAPH, "sonde record -p function_graph, then sonde profile"},
+			     {FEATURE_FUNCTION,
+			      "hits: sonde record -p function, then sonde profile"},
+			     {FEATURE_EVENTS, "what tasks wait for: sonde profile --only tasks"}}},
 
 	[FEATURE_STACK_TRACER] = {"stack-tracer",
 				  "stack tracer",
@@ -417,7 +418,7 @@ static const struct feature_info table[FEATURE_NR] = {
 			      {"CONFIG_TRACER_SNAPSHOT"},
 			      "3.9",
 			      "snapshot",
-			      .instead = {{FEATURE_NONE, COPY_INSTEAD}}},
+			      .instead = {{FEATURE_RAW, COPY_INSTEAD}}},
 
 	[FEATURE_HIST] = {"hist",
 			  "hist",
@@ -426,7 +427,7 @@ static const struct feature_info table[FEATURE_NR] = {
 			  "4.7",
 			  "hist",
 			  NULL,
-			  {{FEATURE_NONE, COUNT_INSTEAD}}},
+			  {{FEATURE_EVENTS, COUNT_INSTEAD}}},
 	[FEATURE_HIST_BUCKETS] = {"hist.buckets",
 				  "hist .buckets",
 				  FEATURES_SUMMARIES,
@@ -434,7 +435,7 @@ static const struct feature_info table[FEATURE_NR] = {
 				  "5.14",
 				  NULL,
 				  NULL,
-				  {{FEATURE_HIST, ".log2"}, {FEATURE_NONE, COUNT_INSTEAD}},
+				  {{FEATURE_HIST, ".log2"}, {FEATURE_EVENTS, COUNT_INSTEAD}},
 				  .words = ".buckets=size"},
 
 	[FEATURE_HIST_PERCENT] = {"hist.percent",
@@ -444,7 +445,7 @@ static const struct feature_info table[FEATURE_NR] = {
 				  "6.2",
 				  NULL,
 				  NULL,
-				  {{FEATURE_NONE, COUNT_INSTEAD}},
+				  {{FEATURE_EVENTS, COUNT_INSTEAD}},
 				  .words = ".percent"},
 
 	[FEATURE_HIST_ONCHANGE] = {"hist.onchange",
@@ -454,7 +455,7 @@ static const struct feature_info table[FEATURE_NR] = {
 				   "5.1",
 				   NULL,
 				   NULL,
-				   {{FEATURE_NONE, COUNT_INSTEAD}},
+				   {{FEATURE_EVENTS, COUNT_INSTEAD}},
 				   .words = "onchange(var)"},
 
 	[FEATURE_SYNTHETIC] = {"synthetic-events",
@@ -464,7 +465,7 @@ static const struct feature_info table[FEATURE_NR] = {
 			       "4.17",
 			       "synthetic_events",
 			       NULL,
-			       {{FEATURE_NONE, PAIRED_INSTEAD}}},
+			       {{FEATURE_EVENTS, PAIRED_INSTEAD}}},
 };
 
 /* Further files of a feature that has one in the table already. */

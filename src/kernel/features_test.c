@@ -271,7 +271,7 @@ TEST(what_is_said_instead)
 	fake_remove("kprobe_events");
 	CHECK(strstr(feature_instead(graph, &fs), "raw_syscalls"));
 	put("available_tracers", "nop\n");
-	CHECK(!feature_instead(feature_info(FEATURE_PROFILER), &fs));
+	CHECK(strstr(feature_instead(feature_info(FEATURE_PROFILER), &fs), "--only tasks"));
 	put("available_tracers", "function nop\n");
 	CHECK(strstr(feature_instead(feature_info(FEATURE_PROFILER), &fs), "-p function,"));
 	CHECK_STR(feature_instead(feature_info(FEATURE_GRAPH_ARGS), &fs) ?: "nothing", "nothing");

@@ -34,15 +34,14 @@ static void probe_listed(struct probing *p, enum feature_id id)
  */
 static int try_function(struct probing *p, int filter)
 {
-	struct err ignored;
 	int r;
 
 	if ((filter != -EPERM && filter != -EACCES) || !p->has_inst || !p->inst.created ||
 	    !tracefs_list_has(p->own_tracers, "function"))
 		return filter == -ENOENT ? 0 : filter;
-	r = tracefs_write(p->dir, "current_tracer", "function", "try a tracer", &ignored);
+	r = tracefs_write(p->dir, "current_tracer", "function", "try a tracer", NULL);
 	if (r == 0)
-		r = tracefs_write(p->dir, "current_tracer", "nop", "end it", &ignored);
+		r = tracefs_write(p->dir, "current_tracer", "nop", "end it", NULL);
 	return r;
 }
 
@@ -142,7 +141,7 @@ static int define(struct probing *p, const char *file, const char *type, const c
 	if (r < 0)
 		return r;
 	snprintf(text, sizeof(text), "%s:sonde_%d/doctor %s", type, (int)getpid(), place);
-	r = tracefs_append(p->fs->path, file, text, "define a probe", &ignored);
+	r = tracefs_append(p->fs->path, file, text, "define a probe", NULL);
 	if (r == 0)
 		return kernel_journal_undo(p->journal, mark, &ignored);
 	kernel_journal_forget(p->journal, mark);
@@ -235,12 +234,11 @@ static int read_triggers(struct probing *p)
 
 	for (size_t i = 0; i < p->events.nr && i < 64; i++) {
 		char file[300];
-		struct err ignored;
 		char *text;
 
 		snprintf(file, sizeof(file), "events/%.100s/%.100s/trigger",
 			 p->events.list[i].system, p->events.list[i].name);
-		r = tracefs_read(p->dir, file, what, LIST_BYTES, &text, NULL, &ignored);
+		r = tracefs_read(p->dir, file, what, LIST_BYTES, &text, NULL, NULL);
 		if (r < 0)
 			return r;
 		if (!strncmp(text, "# Available triggers:", 21)) {

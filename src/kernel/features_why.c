@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Why a feature is not there: the kernel's configuration, its age, or this process's rights. */
+#include <errno.h>
+#include <linux/mount.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/mem.h"
@@ -10,6 +14,7 @@
 #include "kernel/features_internal.h"
 
 #define CAP_SYS_ADMIN_BIT 21
+#define LOCKDOWN_BYTES	  4096
 #define LOCKDOWN_FILE	  "/sys/kernel/security/lockdown"
 
 /* A part of another feature, as a hist modifier is: its options say nothing about it. */
@@ -96,13 +101,12 @@ static bool seems_there(const struct feature_info *info, const struct tracefs *f
 {
 	const char *file = info->tracer ? "available_tracers" : "README";
 	_cleanup_free_ char *text = NULL;
-	struct err ignored;
 
 	if (info->file && !info->tracer && !tracefs_exists(fs->path, info->file))
 		return false;
 	if (!info->tracer && !info->words)
 		return true;
-	if (tracefs_read(fs->path, file, "look what there is", 1u << 20, &text, NULL, &ignored) < 0)
+	if (tracefs_read(fs->path, file, "look what there is", 1u << 20, &text, NULL, NULL) < 0)
 		return false;
 	return info->tracer ? tracefs_list_has(text, info->tracer)
 			    : strstr(text, info->words) != NULL;
@@ -137,14 +141,42 @@ int feature_missing(struct err *err, int code, const struct feature_info *info,
 		       instead ? instead : "");
 }
 
+/*
+ * securityfs is mounted by the init system, and a small machine's does not. Root can look into a
+ * mount that stands nowhere and ends with its descriptor. Returns a descriptor or -errno.
+ */
+static int open_securityfs(void)
+{
+	_cleanup_close_ int fs = (int)syscall(SYS_fsopen, "securityfs", FSOPEN_CLOEXEC);
+	int fd;
+
+	if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	fd = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
+	return fd < 0 ? -errno : fd;
+}
+
+static char *lockdown_unmounted(void)
+{
+	_cleanup_close_ int fd = open_securityfs();
+	char path[64], *text = NULL;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/lockdown", fd);
+	return fd < 0 || io_read_file(path, LOCKDOWN_BYTES, &text, NULL) < 0 ? NULL : text;
+}
+
 static void read_lockdown(struct process_rights *rights, const char *root)
 {
 	_cleanup_out_ struct out path = {0};
 	_cleanup_free_ char *text = NULL;
 	char *open, *close;
+	int r;
 
 	out_printf(&path, "%s%s", root, LOCKDOWN_FILE);
-	if (path.failed || io_read_file(out_cstr(&path), 4096, &text, NULL) < 0)
+	r = path.failed ? -ENOMEM : io_read_file(out_cstr(&path), LOCKDOWN_BYTES, &text, NULL);
+	if (r == -ENOENT && !*root)
+		text = lockdown_unmounted();
+	if (!text)
 		return;
 	open = strchr(text, '[');
 	close = open ? strchr(open, ']') : NULL;

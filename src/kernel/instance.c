@@ -14,8 +14,10 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/out.h"
 #include "kernel/features.h"
 #include "kernel/borrow.h"
+#include "kernel/tuning.h"
 
 #define VALUE_BYTES (4u << 20)
 #define OWN_PREFIX  "sonde-"
@@ -395,19 +397,35 @@ int kernel_instance_clear(struct kernel_instance *inst, struct err *err)
 bool kernel_instance_has_tracer(const struct kernel_instance *inst, const char *tracer)
 {
 	_cleanup_free_ char *text = NULL;
-	struct err ignored;
 
 	if (tracefs_read(inst->path, "available_tracers", "list the tracers", VALUE_BYTES, &text,
-			 NULL, &ignored) < 0)
+			 NULL, NULL) < 0)
 		return false;
 	return tracefs_list_has(text, tracer);
+}
+
+/* What a misspelt tracer was meant to be, also one that this kernel lacks. Returns new text. */
+static char *near_tracer(const char *tracer, const char *have)
+{
+	_cleanup_free_ char *words = mem_strdup(have);
+	struct closest closest;
+	char *save = NULL;
+
+	if (!words || feature_of_tracer(tracer))
+		return NULL;
+	closest_init(&closest, tracer, strlen(tracer));
+	for (int id = 0; id < FEATURE_NR; id++)
+		closest_try(&closest, feature_info((enum feature_id)id)->tracer);
+	for (char *word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		closest_try(&closest, word);
+	return closest_found(&closest) ? mem_strdup(closest_found(&closest)) : NULL;
 }
 
 static int tracer_missing(const struct kernel_instance *inst, const char *tracer, struct err *err)
 {
 	struct kernel_instance top = {.fs = inst->fs, .path = inst->fs->path};
-	_cleanup_free_ char *text = NULL;
-	int r = tracefs_read(inst->path, "available_tracers", "list the tracers", VALUE_BYTES,
+	_cleanup_free_ char *text = NULL, *near = NULL;
+	int r = tracefs_read(inst->fs->path, "available_tracers", "list the tracers", VALUE_BYTES,
 			     &text, NULL, err);
 
 	if (r < 0)
@@ -418,6 +436,10 @@ static int tracer_missing(const struct kernel_instance *inst, const char *tracer
 			       "use it without -B",
 			       tracer);
 	text[strcspn(text, "\n")] = '\0';
+	near = near_tracer(tracer, text);
+	if (near)
+		return err_set(err, -ENOENT, "there is no tracer '%.64s'; did you mean '%s'?",
+			       tracer, near);
 	return feature_missing(err, -ENOENT, feature_of_tracer(tracer), inst->fs,
 			       "this kernel has no tracer '%.64s', only: %.150s", tracer, text);
 }
@@ -445,11 +467,10 @@ static int tracer_refused(const struct kernel_instance *inst, int code, const ch
 static unsigned long expansion(const struct tracefs *fs)
 {
 	_cleanup_free_ char *text = NULL;
-	struct err ignored;
 	unsigned long kb;
 
 	if (tracefs_read(fs->path, "buffer_size_kb", "read the buffer size", VALUE_BYTES, &text,
-			 NULL, &ignored) < 0 ||
+			 NULL, NULL) < 0 ||
 	    sscanf(text, "%*u (expanded: %lu", &kb) != 1)
 		return 0;
 	return kb;
@@ -461,13 +482,12 @@ static unsigned long expansion(const struct tracefs *fs)
  */
 static void keep_top_expansion(const struct tracefs *fs, unsigned long before)
 {
-	struct err ignored;
 	char text[32];
 
 	if (!before || expansion(fs))
 		return;
 	snprintf(text, sizeof(text), "%lu", before);
-	if (tracefs_write(fs->path, "buffer_size_kb", text, "expand the top buffer", &ignored) < 0)
+	if (tracefs_write(fs->path, "buffer_size_kb", text, "expand the top buffer", NULL) < 0)
 		return;
 }
 
@@ -502,7 +522,15 @@ static int no_option(const struct kernel_instance *inst, const char *option, cha
 			       "the option '%s' works only with its tracer: -p function_graph, or "
 			       "-p function for func-args",
 			       name);
-	closest_init(&closest, name, strlen(name));
+	if (!strncmp(name, "funcgraph-", 10) || !strcmp(name, "sleep-time") ||
+	    !strcmp(name, "graph-time"))
+		return err_set(
+			err, -EINVAL,
+			"the option '%.60s' belongs to the tracer function_graph and works only "
+			"with it: -p function_graph",
+			option);
+	closest_init(&closest, name, strcspn(name, "="));
+	kernel_tuning_suggest(&closest);
 	for (char *word = strtok_r(text, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
 		closest_try(&closest, word + (!strncmp(word, "no", 2) ? 2 : 0));
 	near = closest_found(&closest);
@@ -600,6 +628,31 @@ int kernel_instance_subbuf(struct kernel_instance *inst, uint64_t kb, struct err
 	snprintf(what, sizeof(what), "make sub-buffers of %llu KiB", (unsigned long long)kb);
 	r = kernel_instance_write(inst, "buffer_subbuf_size_kb", text, what, err);
 	return r < 0 ? r : read_layout(inst, err);
+}
+
+/* As many bits as the machine has CPUs, in groups of 32 with commas between. */
+static int all_cpus(uint32_t cpus, struct out *mask)
+{
+	uint32_t rest = cpus % 32;
+
+	if (rest)
+		out_printf(mask, "%x", (1u << rest) - 1);
+	for (uint32_t i = 0; i < cpus / 32; i++)
+		out_printf(mask, "%sffffffff", mask->len ? "," : "");
+	return mask->failed ? -ENOMEM : 0;
+}
+
+int kernel_instance_cpumask(struct kernel_instance *inst, const char *mask, struct err *err)
+{
+	_cleanup_out_ struct out all = {0};
+
+	if (!strcmp(mask, "-1")) {
+		if (all_cpus(inst->fs->cpus, &all) < 0)
+			return err_sys(err, -ENOMEM, "cannot choose CPUs");
+		mask = out_cstr(&all);
+	}
+	return kernel_instance_write(inst, "tracing_cpumask", mask,
+				     "choose CPUs (-M takes a hexadecimal mask, or -1: all)", err);
 }
 
 int kernel_instance_pids(struct kernel_instance *inst, const char *file, const pid_t *pids,

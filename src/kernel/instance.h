@@ -104,6 +104,9 @@ int kernel_instance_buffer(struct kernel_instance *inst, uint64_t kb, struct err
 int kernel_instance_buffer_at_least(struct kernel_instance *inst, uint64_t kb, struct err *err)
 	_must_check_;
 int kernel_instance_subbuf(struct kernel_instance *inst, uint64_t kb, struct err *err) _must_check_;
+/* A hexadecimal mask, or "-1": all CPUs. */
+int kernel_instance_cpumask(struct kernel_instance *inst, const char *mask, struct err *err)
+	_must_check_;
 /* A list of pids into one of the *_pid files. */
 int kernel_instance_pids(struct kernel_instance *inst, const char *file, const pid_t *pids,
 			 size_t nr, struct err *err) _must_check_;

@@ -134,6 +134,7 @@ int kernel_instance_quiet(struct kernel_instance *inst, struct err *err)
 	static const char *const lists[] = {
 		"set_event_pid",	  "set_event_notrace_pid", "set_ftrace_pid",
 		"set_ftrace_notrace_pid", "set_ftrace_filter",	   "set_ftrace_notrace",
+		"set_graph_function",	  "set_graph_notrace",
 	};
 	_cleanup_free_ char *tracer = NULL;
 	int r;
@@ -206,7 +207,6 @@ static int filter_one(struct kernel_instance *inst, const struct kernel_event *e
 		      const char *filter, struct err *err)
 {
 	_cleanup_free_ char *file = event_file(event, false, "filter");
-	struct err ignored;
 	char where[200];
 	int r;
 
@@ -218,7 +218,7 @@ static int filter_one(struct kernel_instance *inst, const struct kernel_event *e
 		return 0;
 	r = filter_refused(inst, r, file, where, filter, err);
 	/* What was refused stays in the file as an error text; take it out. */
-	if (r == 1 && tracefs_write(inst->path, file, "0", "clear a filter", &ignored) < 0)
+	if (r == 1 && tracefs_write(inst->path, file, "0", "clear a filter", NULL) < 0)
 		return err->code;
 	return r;
 }

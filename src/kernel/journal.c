@@ -488,6 +488,20 @@ bool kernel_journal_kept_uses(const char *state, const char *dir)
 	return uses;
 }
 
+bool kernel_journal_kept_changes(const char *state, const char *dir, const char *file)
+{
+	_cleanup_free_ char *path = tracefs_join(dir, file);
+	struct kernel_journal journal;
+	bool changes = false;
+
+	if (load_kept(&journal, state) == 0) {
+		for (size_t i = 0; path && i < journal.nr && !changes; i++)
+			changes = !strcmp(journal.entries[i].path, path);
+	}
+	journal_close_file(&journal);
+	return changes;
+}
+
 /* Whether the journal `name` in `dir` has a probe to remove in that way. */
 static bool holds(const char *dir, const char *name, const char *text)
 {

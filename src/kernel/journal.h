@@ -69,6 +69,8 @@ bool kernel_journal_any(const char *state);
 bool kernel_journal_is_kept(const struct kernel_journal *journal);
 /* Whether the kept session has changed something in `dir` (its instances/ do not count). */
 bool kernel_journal_kept_uses(const char *state, const char *dir);
+/* Whether it has changed this file there. */
+bool kernel_journal_kept_changes(const char *state, const char *dir, const char *file);
 bool kernel_journal_kept_exists(const char *state);
 /*
  * Whose session has `text` to undo, which names a probe of it: its process id, -1 the kept session,

@@ -120,6 +120,9 @@ TEST(journal_cut_anywhere)
 	CHECK(kernel_journal_kept_exists(fake_state()));
 	CHECK(kernel_journal_kept_uses(fake_state(), root));
 	CHECK(!kernel_journal_kept_uses(fake_state(), "/elsewhere"));
+	CHECK(kernel_journal_kept_changes(fake_state(), root, "trace_clock"));
+	CHECK(!kernel_journal_kept_changes(fake_state(), root, "tracing_on_"));
+	CHECK(!kernel_journal_kept_changes(fake_state(), "/elsewhere", "trace_clock"));
 	CHECK_EQ(io_read_file(path, 1u << 20, &text, &len), 0);
 	for (size_t cut = 0; cut <= len; cut++) {
 		struct err reason = {0};

@@ -17,17 +17,21 @@
 static char *expand(const char *packed, size_t len)
 {
 	z_stream z = {.next_in = (Bytef *)(uintptr_t)packed, .avail_in = (uInt)len};
-	char *text = mem_alloc(TEXT_BYTES + 1);
+	uint32_t size = 0; /* gzip ends with it */
+	char *text;
 	int r;
 
+	for (unsigned int i = 0; len >= 4 && i < 4; i++)
+		size |= (uint32_t)(uint8_t)packed[len - 4 + i] << 8 * i;
+	text = size <= TEXT_BYTES ? mem_alloc(size + 1) : NULL;
 	if (!text || inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) {
 		mem_free(text);
 		return NULL;
 	}
 	z.next_out = (Bytef *)text;
-	z.avail_out = TEXT_BYTES;
+	z.avail_out = size;
 	r = inflate(&z, Z_FINISH);
-	text[TEXT_BYTES - z.avail_out] = '\0';
+	text[size - z.avail_out] = '\0';
 	inflateEnd(&z);
 	if (r != Z_STREAM_END) {
 		mem_free(text);

@@ -160,6 +160,8 @@ TEST(what_the_kernel_does_not_have)
 	CHECK(strstr(err.text, "this kernel has no tracer 'function_graph', only: function nop: "));
 	CHECK(strstr(err.text, "CONFIG_FUNCTION_GRAPH_TRACER"));
 	CHECK(strstr(err.text, "; instead: "));
+	CHECK_EQ(kernel_instance_tracer(&inst, "hwla", &err), -ENOENT);
+	CHECK_STR(err.text, "there is no tracer 'hwla'; did you mean 'hwlat'?");
 	CHECK_EQ(kernel_instance_clock(&inst, "glob", &err), -EINVAL);
 	CHECK_STR(err.text, "this kernel has no trace clock 'glob'; it has: [local] global mono "
 			    "x86-tsc");
@@ -168,6 +170,8 @@ TEST(what_the_kernel_does_not_have)
 	CHECK_EQ(kernel_instance_option(&inst, "nostacktrce", &err), -EINVAL);
 	CHECK_STR(err.text, "this kernel has no option 'nostacktrce'; did you mean 'stacktrace'? "
 			    "(sonde list -o shows all)");
+	CHECK_EQ(kernel_instance_option(&inst, "hwlat_widht=5", &err), -EINVAL);
+	CHECK(strstr(err.text, "; did you mean 'hwlat_width'?"));
 	CHECK_EQ(kernel_instance_option(&inst, "funcgraph-retval", &err), -EINVAL);
 	CHECK(strstr(err.text, "CONFIG_FUNCTION_GRAPH_"));
 	CHECK_EQ(kernel_instance_subbuf(&inst, 8, &err), -ENOENT);
@@ -229,6 +233,65 @@ TEST(filter_error_shows_the_caret)
 	CHECK_EQ(r, -EINVAL);
 	CHECK_STR(err.text, "the kernel does not accept the filter for sched:sched_switch: Field "
 			    "not found\n  pid == 1 && foo == 1\n              ^");
+	CHECK_EQ(kernel_instance_close(&inst, &err), 0);
+	kernel_events_done(&events);
+	CHECK_EQ(kernel_journal_close(journal, &err), 0);
+	fake_done(fs);
+}
+
+/* The entry about the trigger's own filter, whatever else has been refused since. */
+TEST(trigger_filter_error_shows_the_caret)
+{
+	static const char *const wrong[][2] = {
+		{"traceoff:x if pid > 1", "is no number"},
+		{"traceoff:", "is no number"},
+		{"enable_event:sched:sched_waking:x", "is no number"},
+		{"enable_event:sched", "SYSTEM:EVENT"},
+		{"enable_event:sched:nosuch:1 if pid > 1", "no such event"},
+		{"traceoff:3 if pid > 1", "behind 'if'"},
+	};
+	struct tracefs *fs = fake();
+	struct kernel_journal *journal = fake_journal();
+	struct kernel_instance inst;
+	struct kernel_events events;
+	struct err err = {0};
+	bool hits[8] = {false};
+	int r;
+
+	put_instance("instances/keep/");
+	put("instances/keep/events/sched/sched_switch/trigger", "");
+	CHECK_EQ(kernel_instance_open(&inst, fs, "keep", journal, &err), 0);
+	CHECK_EQ(kernel_events_load(&events, fs, &err), 0);
+	CHECK_EQ(kernel_events_match(&events, "sched_switch", hits), 1);
+	failing_op = IO_WRITE;
+	failing_code = -EINVAL;
+	failing_after = 0;
+	answer_file = "instances/keep/error_log";
+	answer_text = "[  1.0] event filter parse error: error: Field not found\n"
+		      "  Command: foo > 1\n               ^\n"
+		      "[  2.0] event filter parse error: error: Another one\n  Command: x\n"
+		      "           ^\n";
+	io_fault_hook = fail_nth;
+	r = kernel_instance_trigger(&inst, &events, hits, "traceoff if  foo > 1 ", &err);
+	io_fault_hook = NULL;
+	answer_file = NULL;
+	CHECK_EQ(r, -EINVAL);
+	CHECK_STR(err.text, "the kernel does not accept the trigger for sched:sched_switch: Field "
+			    "not found\n  foo > 1\n      ^");
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		put("events/sched/sched_switch/trigger",
+		    "# Available triggers:\n# traceoff enable_event\n");
+		put("instances/keep/events/sched/sched_switch/trigger", "");
+		put("instances/keep/error_log", "");
+		failing_after = 0;
+		io_fault_hook = fail_nth;
+		r = kernel_instance_trigger(&inst, &events, hits, wrong[i][0], &err);
+		io_fault_hook = NULL;
+		CHECK_EQ(r, -EINVAL);
+		if (!strstr(err.text, wrong[i][1]))
+			printf("# %s: %s\n", wrong[i][0], err.text);
+		CHECK(strstr(err.text, wrong[i][1]));
+	}
 	CHECK_EQ(kernel_instance_close(&inst, &err), 0);
 	kernel_events_done(&events);
 	CHECK_EQ(kernel_journal_close(journal, &err), 0);

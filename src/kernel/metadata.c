@@ -177,22 +177,13 @@ static int read_texts(struct kernel_metadata *metadata, const struct kernel_inst
 	const struct tracefs *fs = inst->fs;
 	const char *dir = tracefs_exists(inst->path, "events/header_page") ? inst->path : fs->path;
 	struct dat_metadata *dat = &metadata->dat;
-	size_t len = 0;
 	int r = read_text(metadata, dir, "events/header_page", true, &dat->header_page, err);
 
 	if (r == 0)
 		r = read_text(metadata, dir, "events/header_event", true, &dat->header_event, err);
 	if (r == 0)
 		r = read_text(metadata, fs->path, "printk_formats", false, &dat->printk, err);
-	if (r < 0)
-		return r;
-	/* Large, and not wanted twice in memory, so not through the arena. */
-	r = io_read_file(fs->kallsyms, LIMIT_SECTION_BYTES, &metadata->kallsyms, &len);
-	if (r == -ENOMEM)
-		return err_sys(err, r, "cannot read %s", fs->kallsyms);
-	if (r == 0)
-		dat->kallsyms = (struct dat_text){.data = metadata->kallsyms, .len = len};
-	return 0;
+	return r;
 }
 
 int kernel_metadata_read(struct kernel_metadata *metadata, const struct kernel_instance *inst,
@@ -209,6 +200,20 @@ int kernel_metadata_read(struct kernel_metadata *metadata, const struct kernel_i
 		return r;
 	}
 	read_uname(metadata);
+	return 0;
+}
+
+int kernel_metadata_symbols(struct kernel_metadata *metadata, const struct tracefs *fs,
+			    struct err *err)
+{
+	size_t len = 0;
+	/* Large, and not wanted twice in memory, so not through the arena. */
+	int r = io_read_file(fs->kallsyms, LIMIT_SECTION_BYTES, &metadata->kallsyms, &len);
+
+	if (r == -ENOMEM)
+		return err_sys(err, r, "cannot read %s", fs->kallsyms);
+	if (r == 0)
+		metadata->dat.kallsyms = (struct dat_text){metadata->kallsyms, len};
 	return 0;
 }
 

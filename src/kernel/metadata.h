@@ -20,11 +20,14 @@ struct kernel_metadata {
 
 /*
  * Read it all, with the formats of the events whose hits[] are set and of all events of the system
- * ftrace. What may be missing (kallsyms, printk_formats) stays empty.
+ * ftrace, but without the symbols. What may be missing (printk_formats) stays empty.
  */
 int kernel_metadata_read(struct kernel_metadata *metadata, const struct kernel_instance *inst,
 			 const struct kernel_events *events, const bool *hits, struct err *err)
 	_must_check_;
+/* Read kallsyms as well, into dat.kallsyms; what cannot be read stays empty. -ENOMEM. */
+int kernel_metadata_symbols(struct kernel_metadata *metadata, const struct tracefs *fs,
+			    struct err *err) _must_check_;
 void kernel_metadata_done(struct kernel_metadata *metadata);
 
 /* Text of saved_cmdlines: "PID COMM" lines; new string. */

@@ -338,6 +338,8 @@ int kernel_snapshot_open(const struct tracefs *fs, const struct kernel_target *t
 	if (r < 0)
 		return r;
 	fd = io_open(path, O_RDONLY | O_NOFOLLOW, 0);
+	if (fd == -ENOENT && cpu != KERNEL_ALL_CPUS && (unsigned int)cpu >= fs->cpus)
+		return err_set(err, -ENOENT, "cannot read the snapshot: there is no CPU %d", cpu);
 	if (fd == -ENOENT)
 		return -ENODATA;
 	if (fd < 0)

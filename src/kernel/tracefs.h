@@ -35,7 +35,9 @@ int tracefs_open_privately(struct tracefs **ret_fs, const char *path, struct err
 
 /*
  * Read or write a file given by directory and name below it. `what` says what is being tried, for
- * the error: "set the clock". A value is written in one call, as tracefs demands.
+ * the error: "set the clock". Who does not want to know why passes NULL for err and saves the
+ * search for the reason, which may have to read the kernel's configuration. A value is written in
+ * one call, as tracefs demands.
  */
 int tracefs_read(const char *dir, const char *file, const char *what, size_t limit, char **ret_text,
 		 size_t *ret_len, struct err *err) _must_check_;
@@ -49,7 +51,7 @@ bool tracefs_exists(const char *dir, const char *file);
  */
 bool tracefs_list_has(const char *text, const char *word);
 
-/* Fill err with "cannot WHAT: PATH: reason; remedy" and return code. */
+/* Fill err, if there is one, with "cannot WHAT: PATH: reason; remedy" and return code. */
 int tracefs_explain(struct err *err, int code, const char *what, const char *path);
 
 /* Whether the kernel is locked down; *ret_mode gets "integrity" or "confidentiality". */

@@ -35,14 +35,12 @@ bool kernel_trigger_missing(const struct tracefs *fs, const struct kernel_event 
 {
 	_cleanup_out_ struct out file = {0};
 	_cleanup_free_ char *text = NULL;
-	struct err ignored;
 
 	if (event_file(&file, event, "trigger") < 0)
 		return false;
 	if (!tracefs_exists(fs->path, file.buf))
 		return true;
-	if (tracefs_read(fs->path, file.buf, "list triggers", LIST_BYTES, &text, NULL, &ignored) <
-		    0 ||
+	if (tracefs_read(fs->path, file.buf, "list triggers", LIST_BYTES, &text, NULL, NULL) < 0 ||
 	    strncmp(text, LIST_HEAD, strlen(LIST_HEAD)) != 0)
 		return false;
 	return !has_word(text + strlen(LIST_HEAD), command, len);

@@ -40,6 +40,12 @@ bool kernel_tuning_is(const char *option)
 	return find(option);
 }
 
+void kernel_tuning_suggest(struct closest *closest)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(tunings); i++)
+		closest_try(closest, tunings[i].name);
+}
+
 int kernel_tuning_write(struct kernel_journal *journal, const struct tracefs *fs,
 			const char *option, struct err *err)
 {
@@ -52,7 +58,8 @@ int kernel_tuning_write(struct kernel_journal *journal, const struct tracefs *fs
 	if (!tracefs_exists(fs->path, tuning->file))
 		return err_set(err, -ENOENT,
 			       "-O %s: this kernel has no %s/%s, because it was built without the "
-			       "tracer that it belongs to",
+			       "tracer that it belongs to; what sonde measures in its place is set "
+			       "together with it (sonde record -p hwlat, osnoise or timerlat)",
 			       tuning->name, fs->path, tuning->file);
 	snprintf(what, sizeof(what), "set %.90s", option);
 	return kernel_borrow_write(journal, fs->path, tuning->file, value + 1, what, err);

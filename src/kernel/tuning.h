@@ -9,12 +9,16 @@
 
 #include <stdbool.h>
 
+#include "base/closest.h"
 #include "base/err.h"
 #include "kernel/journal.h"
 #include "kernel/tracefs.h"
 
 /* Whether the name before '=' is one of these. */
 bool kernel_tuning_is(const char *option);
+
+/* Their names, for a misspelt option. */
+void kernel_tuning_suggest(struct closest *closest);
 
 /* Write it. -EINVAL for a value the kernel refuses, -ENOENT when it has no such setting. */
 int kernel_tuning_write(struct kernel_journal *journal, const struct tracefs *fs,

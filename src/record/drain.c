@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "record/rawread.h"
 #include "ring/subbuf.h"
 
 #define CPUS_PER_THREAD 2u
@@ -149,32 +150,6 @@ int drain_add(struct drain *drain, const struct drain_cpu *cpu, struct err *err)
 
 /* --- in a thread --- */
 
-/*
- * One whole sub-buffer: 1, or 0 when there is none now. The kernel keeps the rest of a sub-buffer
- * for the next read, so a short read is completed.
- */
-static int read_page(struct drain_source *source, uint8_t *page)
-{
-	size_t have = 0;
-
-	while (have < source->of.page_size) {
-		ssize_t n = io_read(source->of.fd, page + have, source->of.page_size - have);
-
-		if (n == -EINTR)
-			continue;
-		if (n == -EAGAIN || n == 0)
-			break;
-		if (n < 0)
-			return (int)n;
-		have += (size_t)n;
-	}
-	if (have == 0)
-		return 0;
-	if (have < source->of.page_size)
-		return -EIO;
-	return 1;
-}
-
 /* Hardly anything in it: the kernel gave us the sub-buffer that is just being filled. */
 static bool is_partial(const struct drain_source *source, const uint8_t *page)
 {
@@ -218,7 +193,7 @@ static int take(struct drain_thread *thread, struct drain_source *source, enum d
 
 	while (more) {
 		uint8_t *page = thread->batch + len;
-		int r = read_page(source, page);
+		int r = raw_read_page(source->of.fd, page, source->of.page_size);
 
 		if (r < 0)
 			return err_sys(&thread->err, r, "cannot read the kernel's buffer of CPU %u",
@@ -473,6 +448,15 @@ int drain_names(const struct drain *drain, struct comms *comms)
 	for (size_t i = 0; i < drain->nr_threads && r == 0; i++)
 		r = names_merge(drain->threads[i].names, comms);
 	return r;
+}
+
+bool drain_watched(const struct drain *drain)
+{
+	for (size_t i = 0; drain && i < drain->nr_threads; i++) {
+		if (names_watched(drain->threads[i].names))
+			return true;
+	}
+	return false;
 }
 
 uint64_t drain_bytes(const struct drain *drain, size_t buffer, uint32_t cpu)

@@ -7,6 +7,7 @@
 #ifndef SONDE_RECORD_DRAIN_H
 #define SONDE_RECORD_DRAIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -49,6 +50,9 @@ int drain_stop(struct drain *drain, struct err *err) _must_check_;
 
 /* After stop: the names all threads have seen go to comms. */
 int drain_names(const struct drain *drain, struct comms *comms) _must_check_;
+
+/* After stop: whether a record of a watched event came (names_watch); drain may be NULL. */
+bool drain_watched(const struct drain *drain);
 
 /* Bytes of sub-buffers that came from one CPU. */
 uint64_t drain_bytes(const struct drain *drain, size_t buffer, uint32_t cpu);

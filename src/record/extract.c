@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "record/rawread.h"
 #include "record/session.h"
 
 #define BATCH_BYTES (128u << 10)
@@ -68,25 +69,6 @@ static int measure_date(struct session *session, struct err *err)
 	return r < 0 ? r : closed;
 }
 
-/* A whole sub-buffer: 1, or 0 at the end. The kernel keeps the rest of one for the next read. */
-static int read_page(int fd, uint8_t *page, uint32_t size)
-{
-	size_t have = 0;
-
-	while (have < size) {
-		ssize_t n = io_read(fd, page + have, size - have);
-
-		if (n == -EINTR)
-			continue;
-		if (n == 0 || n == -EAGAIN)
-			break;
-		if (n < 0)
-			return (int)n;
-		have += (size_t)n;
-	}
-	return have == size ? 1 : have ? -EIO : 0;
-}
-
 static int read_cpu(struct session *session, size_t buffer, uint32_t cpu, int fd, uint8_t *batch,
 		    struct err *err)
 {
@@ -94,7 +76,7 @@ static int read_cpu(struct session *session, size_t buffer, uint32_t cpu, int fd
 	size_t room = MAX(BATCH_BYTES / size, 1u) * size, len = 0;
 	int r;
 
-	while ((r = read_page(fd, batch + len, size)) > 0) {
+	while ((r = raw_read_page(fd, batch + len, size)) > 0) {
 		names_scan(session->reader, batch + len, size);
 		len += size;
 		if (len < room)

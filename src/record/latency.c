@@ -62,8 +62,21 @@ int session_latency_prepare(struct session *session, struct err *err)
 			"the tracer '%.32s' keeps only the longest latency, which is known at "
 			"the end: sonde record -p %.32s, then sonde report",
 			inst->plan->tracer, inst->plan->tracer);
-	return kernel_instance_write(&inst->kernel, "tracing_max_latency", "0",
-				     "begin with a latency of 0", err);
+	return 0;
+}
+
+int session_latency_begin(struct session *session, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < session->nr_instances && r == 0; i++) {
+		struct session_instance *inst = &session->instances[i];
+
+		if (inst->open && record_is_latency(inst->tracer))
+			r = kernel_instance_write(&inst->kernel, "tracing_max_latency", "0",
+						  "begin with a latency of 0", err);
+	}
+	return r;
 }
 
 static int put_in_writer(void *to, uint16_t id, const void *data, size_t len, struct err *err)
@@ -112,6 +125,28 @@ static int write_file(struct session *session, const char *path, const char *tex
 	return dat_writer_finish(writer, err);
 }
 
+/* An empty text is right, and yet not what one hopes for. */
+static void say_when_nothing(struct session *session, const char *text)
+{
+	static const struct {
+		const char *tracer, *measures;
+	} of[] = {
+		{"wakeup", "wake-ups of tasks with a higher priority than the running one"},
+		{"wakeup_rt", "wake-ups of real-time tasks"},
+		{"wakeup_dl", "wake-ups of deadline tasks"},
+	};
+	const char *tracer = the_one(session)->plan->tracer;
+
+	if (strstr(text, " latency trace v"))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(of); i++) {
+		if (!strcmp(tracer, of[i].tracer))
+			session_say(session, RECORD_SAY_WARNING,
+				    "the tracer '%s' has seen nothing: it measures %s", tracer,
+				    of[i].measures);
+	}
+}
+
 int session_latency_write(struct session *session, struct err *err)
 {
 	const struct session_instance *inst = the_one(session);
@@ -123,12 +158,15 @@ int session_latency_write(struct session *session, struct err *err)
 				     session->stored, err);
 
 	if (r == 0)
+		r = kernel_metadata_symbols(&session->metadata, session->fs, err);
+	if (r == 0)
 		r = tracefs_read(inst->kernel.path, "trace", "read the latency tracer's text",
 				 TEXT_BYTES, &text, &len, err);
 	if (r == 0)
 		r = kernel_cmdlines(session->fs, &cmdlines, err);
 	if (r < 0)
 		return r;
+	say_when_nothing(session, text);
 	session->metadata.dat.cmdlines = (struct dat_text){cmdlines, strlen(cmdlines)};
 	out_printf(&temp, "%s.sealing", output);
 	if (temp.failed)

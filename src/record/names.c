@@ -13,8 +13,10 @@
 #include "ring/subbuf.h"
 
 #define PIDS_MAX       (1u << 22) /* the kernel's largest number of pids */
+#define CHUNK_PIDS     4096u
 #define NR_RECENT      256u
 #define NR_IDS	       65536u
+#define WATCHED	       255u /* in place of an index: a record of this event is only noted */
 #define INITIAL_PID_NS "pid:[4026531836]"
 
 /* Events that name a task. Of a program that is started, the file's last part is the name. */
@@ -53,13 +55,14 @@ struct names {
 	uint32_t type_offset, pid_offset;
 	struct names_field fields[ARRAY_SIZE(sources)]; /* those of one event side by side */
 	size_t nr_fields;
-	uint8_t first[NR_IDS]; /* by event id: index of its first field, plus 1 */
+	uint8_t first[NR_IDS]; /* by event id: index of its first field, plus 1, or WATCHED */
 };
 
 struct names_reader {
 	const struct names *names;
 	int32_t last_pid;
-	uint64_t *seen; /* one bit a pid */
+	bool watched;
+	uint64_t *seen[PIDS_MAX / CHUNK_PIDS]; /* one bit a pid; what has none is not there */
 	/* By the low bits of a pid, what was set last: most events repeat what is known already. */
 	struct names_recent recent[NR_RECENT];
 	struct comms comms;
@@ -136,6 +139,17 @@ void names_free(struct names *names)
 	mem_free(names);
 }
 
+void names_watch(struct names *names, uint16_t id)
+{
+	if (!names->first[id])
+		names->first[id] = WATCHED;
+}
+
+bool names_watched(const struct names_reader *reader)
+{
+	return reader->watched;
+}
+
 int names_reader_new(struct names_reader **ret_reader, const struct names *names)
 {
 	struct names_reader *reader = mem_zalloc(sizeof(*reader));
@@ -143,11 +157,6 @@ int names_reader_new(struct names_reader **ret_reader, const struct names *names
 	if (!reader)
 		return -ENOMEM;
 	reader->names = names;
-	reader->seen = mem_calloc(PIDS_MAX / 64, sizeof(uint64_t));
-	if (!reader->seen) {
-		mem_free(reader);
-		return -ENOMEM;
-	}
 	*ret_reader = reader;
 	return 0;
 }
@@ -157,7 +166,8 @@ void names_reader_free(struct names_reader *reader)
 	if (!reader)
 		return;
 	comms_done(&reader->comms);
-	mem_free(reader->seen);
+	for (size_t i = 0; i < ARRAY_SIZE(reader->seen); i++)
+		mem_free(reader->seen[i]);
 	mem_free(reader);
 }
 
@@ -207,6 +217,8 @@ static void take_names(struct names_reader *reader, uint16_t id, const struct su
 {
 	const struct names *names = reader->names;
 
+	if (names->first[id] == WATCHED)
+		reader->watched = true;
 	for (size_t i = names->first[id] - 1u;
 	     i < names->nr_fields && names->fields[i].event->id == id; i++) {
 		if (!is_known(reader, &names->fields[i], record))
@@ -216,9 +228,17 @@ static void take_names(struct names_reader *reader, uint16_t id, const struct su
 
 static void saw_pid(struct names_reader *reader, int32_t pid)
 {
+	uint32_t at = (uint32_t)pid % CHUNK_PIDS;
+	uint64_t **chunk;
+
 	reader->last_pid = pid;
-	if (pid > 0 && (uint32_t)pid < PIDS_MAX)
-		reader->seen[(uint32_t)pid / 64] |= 1ull << ((uint32_t)pid % 64);
+	if (pid <= 0 || (uint32_t)pid >= PIDS_MAX)
+		return;
+	chunk = &reader->seen[(uint32_t)pid / CHUNK_PIDS];
+	if (!*chunk)
+		*chunk = mem_calloc(CHUNK_PIDS / 64, sizeof(uint64_t));
+	if (*chunk)
+		(*chunk)[at / 64] |= 1ull << (at % 64);
 }
 
 /*
@@ -285,19 +305,28 @@ static int ask_living(int32_t pid, struct comms *comms)
 	return comms_set(comms, pid, text, false);
 }
 
+/* The pids of one word of the bitmap, the first of which is `pid`. */
+static int merge_word(uint64_t bits, int32_t pid, struct comms *comms)
+{
+	int r = 0;
+
+	for (; bits && r == 0; bits &= bits - 1) {
+		int32_t seen = pid + __builtin_ctzll(bits);
+
+		if (!comms_get(comms, seen))
+			r = ask_living(seen, comms);
+	}
+	return r;
+}
+
 static int merge_living(const struct names_reader *reader, struct comms *comms)
 {
 	int r = 0;
 
-	for (size_t word = 0; word < PIDS_MAX / 64; word++) {
-		uint64_t bits = reader->seen[word];
-
-		for (; bits && r == 0; bits &= bits - 1) {
-			int32_t pid = (int32_t)(word * 64 + (size_t)__builtin_ctzll(bits));
-
-			if (!comms_get(comms, pid))
-				r = ask_living(pid, comms);
-		}
+	for (size_t i = 0; i < ARRAY_SIZE(reader->seen); i++) {
+		for (size_t word = 0; reader->seen[i] && word < CHUNK_PIDS / 64 && r == 0; word++)
+			r = merge_word(reader->seen[i][word], (int32_t)(i * CHUNK_PIDS + word * 64),
+				       comms);
 	}
 	return r;
 }

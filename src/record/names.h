@@ -7,6 +7,7 @@
 #ifndef SONDE_RECORD_NAMES_H
 #define SONDE_RECORD_NAMES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,12 +22,17 @@ struct names_reader; /* one thread's findings */
 int names_new(struct names **ret_names, const struct dat_format *formats, size_t nr,
 	      const struct subbuf_layout *layout) _must_check_;
 void names_free(struct names *names);
+/* Records of this event are looked out for; not one that names tasks. Before the readers run. */
+void names_watch(struct names *names, uint16_t id);
 
 int names_reader_new(struct names_reader **ret_reader, const struct names *names) _must_check_;
 void names_reader_free(struct names_reader *reader);
 
 /* Look through one page. Short memory only costs names. */
 void names_scan(struct names_reader *reader, const void *page, uint32_t page_size);
+
+/* Whether it has met a record of a watched event. */
+bool names_watched(const struct names_reader *reader);
 
 /*
  * Add what the reader found for pids that `comms` does not know: names from events, then, where

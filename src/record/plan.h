@@ -87,6 +87,7 @@ struct record_plan {
 	bool do_not_wait;		    /* start --fork: for the command */
 	const char *user;		    /* --user: who runs the command; NULL: we */
 	const char *temp;		    /* directory of OUT.partial; NULL: that of the output */
+	struct record_list hooks;	    /* -H: stored for whoever makes a profile of it */
 	bool tsc2nsec;			    /* the file says how the clock becomes ns */
 	bool proc_map;			    /* the file has the maps of traced processes */
 	bool has_ts_offset;

@@ -38,6 +38,17 @@ static void making_done(struct making *making)
 	mem_free(making->path);
 }
 
+/* The kernel takes any offset, and refuses to enable the event when that is behind the end. */
+static int check_offset(const struct making *making, struct err *err)
+{
+	struct stat st;
+
+	if (io_stat(making->path, &st) < 0 || making->offset < (uint64_t)st.st_size)
+		return 0;
+	return err_set(err, -EINVAL, "the offset 0x%llx lies behind the end of %.200s",
+		       (unsigned long long)making->offset, making->path);
+}
+
 static int resolve(struct making *making, struct err *err)
 {
 	const struct probe *probe = &making->probe;
@@ -57,7 +68,7 @@ static int resolve(struct making *making, struct err *err)
 			"a hard link with another name helps",
 			making->path);
 	if (!probe->symbol)
-		return 0;
+		return check_offset(making, err);
 	r = symbol_function_find(making->path, probe->symbol, &function, err);
 	if (r < 0)
 		return r;

@@ -147,6 +147,8 @@ static int open_buffers(struct session *session, struct err *err)
 	int r = session_make_names(session, err);
 
 	if (r == 0)
+		session_watch_symbols(session);
+	if (r == 0)
 		r = drain_new(&session->drain, session->partial, session->names,
 			      session_interval_ms(session), err);
 
@@ -202,6 +204,8 @@ static int trace(struct session *session, struct wait *wait, struct err *err)
 	struct err other;
 	int r = session_switch(session, true, err), stopped, measured;
 
+	if (r == 0)
+		r = session_latency_begin(session, err);
 	if (r == 0)
 		r = triggers_start(session->triggers, err);
 	if (r == 0)
@@ -279,6 +283,8 @@ static int record(struct session *session, struct wait *wait, struct record_resu
 	}
 	if (r == 0)
 		r = finish(session, result, err);
+	if (r < 0 && session->keep_partial && session->partial)
+		session_store_failed(session, result);
 	session_stream_close(session);
 	/* Give the instances back before the work of sealing; the raw files keep them busy. */
 	drain_free(session->drain);
@@ -321,6 +327,12 @@ int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
 	ret_result->unknown_events = session.unknown_events;
 	session.keep_partial &= !plan->discard;
 	session_store_close(&session);
+	if (r < 0 && session.keep_partial && ret_result->nr_cpus)
+		session_count_unsaved(session.partial_path, ret_result);
+	if (r == -ENOSPC || r == -EDQUOT)
+		err_wrap(err, r,
+			 "no room for the recording; give it some, put it on another disk (-o), or "
+			 "keep only the newest (-m KB)");
 	if (r < 0 && session.keep_partial)
 		err_wrap(err, r, "recording failed (what there is can be read: sonde report %s)",
 			 session.partial_path);

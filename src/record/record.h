@@ -32,6 +32,8 @@ struct record_cpu {
 	uint64_t left;	 /* written and not read; 0 unless reading has failed */
 	uint64_t overrun, commit_overrun, dropped;
 	uint64_t lost;	    /* these three together */
+	uint64_t unsaved;   /* written, not lost, and not in OUT.partial: recording has failed */
+	bool bounded;	    /* only the newest are kept: unsaved is not known */
 	uint64_t bytes;	    /* of sub-buffers, uncompressed */
 	uint64_t buffer_kb; /* what the CPU's buffer held */
 };
@@ -39,7 +41,7 @@ struct record_cpu {
 struct record_result {
 	struct record_cpu *cpus;
 	size_t nr_cpus;
-	uint64_t events, lost;
+	uint64_t events, lost, unsaved;
 	uint64_t needed_kb;	    /* buffers that would have held what was lost; 0: not known */
 	int command_status;	    /* -1: no command, or it was never run */
 	bool sealed;		    /* the output is in place */

@@ -16,6 +16,7 @@
 struct session_instance {
 	const struct record_instance *plan; /* NULL: the empty top buffer of a file without one */
 	struct kernel_instance kernel;
+	char tracer[64];       /* asked for, or going on; "": none */
 	char *clocks, *clock;  /* text of trace_clock, the current one */
 	uint64_t buffer_kb;    /* of each CPU */
 	struct loss_cpu *loss; /* of each CPU, owned; NULL where nothing is drained */
@@ -68,10 +69,12 @@ struct session {
 	struct triggers *triggers; /* those that the kernel does not carry out; NULL: none */
 	int64_t date_offset;
 	const char *unknown_events;
-	bool latency; /* the output is a latency tracer's text */
+	bool latency;	    /* the output is a latency tracer's text */
+	bool symbols_later; /* the kernel's symbols are left out unless a record comes with one */
 	bool signalled;
 	bool forwarded; /* a signal went on to the command; the next one ends the recording */
 	bool over;
+	bool failed; /* only what can still be said is wanted */
 };
 
 /* A session that has nothing yet, for session_free. */
@@ -145,8 +148,13 @@ int session_store_options(struct session *session, session_option_fn put, void *
  * latency.c
  */
 bool session_is_latency(const struct record_plan *plan);
-/* Only one instance, and nothing that needs its events; the longest latency begins at 0. */
+/* Only one instance, and nothing that needs its events. */
 int session_latency_prepare(struct session *session, struct err *err) _must_check_;
+/*
+ * Once tracing is on: what a tracer measured before has no events, and would hide all that is
+ * shorter.
+ */
+int session_latency_begin(struct session *session, struct err *err) _must_check_;
 /* The text as it is now into the output, in place of all data. */
 int session_latency_write(struct session *session, struct err *err) _must_check_;
 /* OUT from OUT.partial. record.c */
@@ -162,7 +170,20 @@ uint32_t session_page_size(const struct session *session, const struct session_i
 int session_store_comms(struct session *session, struct err *err) _must_check_;
 int session_store_finish(struct session *session, struct record_result *result, struct err *err)
 	_must_check_;
+/* In place of finish: what the kernel has counted, while the instances are still there. */
+void session_store_failed(struct session *session, struct record_result *result);
+/* And what of that is not in the closed partial. unsaved.c */
+void session_count_unsaved(const char *partial, struct record_result *result);
 void session_store_close(struct session *session);
+
+/*
+ * The kernel's symbols, needsymbols.c: whether they belong to the recording from its beginning
+ * (once the metadata is there); which records would need them after all (once the names are there);
+ * they are stored if one of these came (once the drain was stopped).
+ */
+bool session_expects_symbols(const struct session *session);
+void session_watch_symbols(struct session *session);
+int session_late_symbols(struct session *session, struct err *err) _must_check_;
 
 /*
  * The tracer in user space: whether the plan needs one (before the instances are made), which

@@ -85,6 +85,40 @@ static int apply_options(struct kernel_instance *kernel, const struct record_lis
 	return r;
 }
 
+/*
+ * Where the time stamps of the CPUs disagree, the kernel moves the top instance to the clock
+ * "global" at boot. A new instance begins with "local" there too, and would be out of order.
+ */
+static bool clocks_disagree(const struct tracefs *fs)
+{
+	_cleanup_free_ char *text = NULL, *current = NULL;
+
+	if (tracefs_read(fs->path, "trace_clock", "read the trace clock", 4096, &text, NULL, NULL) <
+	    0)
+		return false;
+	current = kernel_clock_current(text);
+	return current && !strcmp(current, "global");
+}
+
+static int set_clock(const struct session *session, struct session_instance *inst, struct err *err)
+{
+	const char *clock = session_clock(session, inst->plan);
+
+	if (!clock && inst->kernel.created && clocks_disagree(session->fs))
+		clock = "global";
+	return clock ? kernel_instance_clock(&inst->kernel, clock, err) : 0;
+}
+
+static int choose_cpus(struct kernel_instance *kernel, const char *mask, struct err *err)
+{
+	int r = kernel_instance_cpumask(kernel, mask, err);
+
+	if (r != -EOVERFLOW)
+		return r;
+	return err_set(err, r, "-M %.80s: the mask has CPUs that this machine has not: it has %u",
+		       mask, kernel->fs->cpus);
+}
+
 /* What changes the size or empties the buffer comes before what fills it. */
 static int apply_settings(struct session *session, struct session_instance *inst, struct err *err)
 {
@@ -92,8 +126,8 @@ static int apply_settings(struct session *session, struct session_instance *inst
 	struct kernel_instance *kernel = &inst->kernel;
 	int r = session_shape_buffer(session, inst, err);
 
-	if (r == 0 && session_clock(session, plan))
-		r = kernel_instance_clock(kernel, session_clock(session, plan), err);
+	if (r == 0)
+		r = set_clock(session, inst, err);
 	if (r == 0)
 		r = kernel_instance_clocks(kernel, &inst->clocks, err);
 	if (r == 0) {
@@ -103,8 +137,7 @@ static int apply_settings(struct session *session, struct session_instance *inst
 	if (r == 0 && session->plan->date && inst == session->instances)
 		r = kernel_date_offset(kernel, &session->date_offset, err);
 	if (r == 0 && plan->cpumask)
-		r = kernel_instance_write(kernel, "tracing_cpumask", plan->cpumask,
-					  "choose CPUs (-M takes a hexadecimal mask)", err);
+		r = choose_cpus(kernel, plan->cpumask, err);
 	if (r == 0)
 		r = session_setup_functions(session, inst, err);
 	if (r == 0 && plan->tracer && !session_user_has(session, plan))
@@ -114,23 +147,73 @@ static int apply_settings(struct session *session, struct session_instance *inst
 	return r < 0 ? r : apply_options(kernel, &plan->options, err);
 }
 
-/* The top instance is only taken when nobody traces with it. */
-static int open_top(struct session *session, struct session_instance *inst, struct err *err)
+/* What an earlier start of ours has set up in the top instance. */
+static bool top_is_ours(const struct session *session)
 {
-	_cleanup_free_ char *tracer = NULL;
-	int r = tracefs_read(session->fs->path, "current_tracer", "look who is tracing", 4096,
-			     &tracer, NULL, err);
+	return session->plan->keep_after &&
+	       kernel_journal_kept_changes(session->fs->state, session->fs->path, "current_tracer");
+}
 
+static int top_is_free(const struct session *session, const char *tracer, struct err *err)
+{
+	const struct kernel_instance top = {.fs = session->fs, .path = session->fs->path};
+	const char *path = session->fs->path;
+	_cleanup_free_ char *current = NULL, *on = NULL, *events = NULL;
+	int r = tracefs_read(path, "current_tracer", "look who is tracing", 4096, &current, NULL,
+			     err);
+
+	if (r == 0)
+		r = tracefs_read(path, "tracing_on", "look who is tracing", 4096, &on, NULL, err);
+	if (r == 0)
+		r = kernel_instance_enabled(&top, &events, err);
 	if (r < 0)
 		return r;
-	tracer[strcspn(tracer, "\n")] = '\0';
-	if (strcmp(tracer, "nop") != 0)
+	current[strcspn(current, "\n")] = '\0';
+	if (strcmp(current, "nop") != 0)
 		return err_set(err, -EBUSY,
 			       "the tracer '%.32s' works only in the top instance, where another "
 			       "program is tracing with '%.32s'; wait for it, or end it with "
 			       "echo nop > %s/current_tracer",
-			       inst->plan->tracer, tracer, session->fs->path);
-	return kernel_instance_open(&inst->kernel, session->fs, "", session->journal, err);
+			       tracer, current, path);
+	events[strcspn(events, "\n")] = '\0';
+	if (*events && *on == '1')
+		return err_set(err, -EBUSY,
+			       "the tracer '%.32s' works only in the top instance, where another "
+			       "program is recording events (%.60s ...); wait for it, or end it "
+			       "with echo > %s/set_event",
+			       tracer, events, path);
+	return 0;
+}
+
+/*
+ * The top instance is only taken when nobody traces with it; what has been left there must not
+ * narrow what is traced.
+ */
+static int open_top(struct session *session, struct session_instance *inst, struct err *err)
+{
+	int r = top_is_ours(session) ? 0 : top_is_free(session, inst->plan->tracer, err);
+
+	if (r == 0)
+		r = kernel_instance_open(&inst->kernel, session->fs, "", session->journal, err);
+	if (r < 0 || session->plan->keep_before)
+		return r;
+	inst->open = true;
+	r = kernel_instance_quiet(&inst->kernel, err);
+	if (r == 0 && !session->plan->has_max_graph_depth)
+		r = kernel_instance_write(&inst->kernel, "max_graph_depth", "0",
+					  "follow calls to any depth", err);
+	return r;
+}
+
+/* A start whose tracer works only in the top instance has made no other. */
+static const char *lasting_name(const struct session *session)
+{
+	const struct tracefs *fs = session->fs;
+
+	return !kernel_target_exists(fs, KERNEL_LASTING_INSTANCE) &&
+			       kernel_journal_kept_changes(fs->state, fs->path, "current_tracer")
+		       ? ""
+		       : KERNEL_LASTING_INSTANCE;
 }
 
 /*
@@ -144,7 +227,7 @@ static int open_lasting(struct session *session, struct session_instance *inst, 
 	int r = 0;
 
 	if (plan->keep_before)
-		return kernel_instance_adopt(&inst->kernel, session->fs, KERNEL_LASTING_INSTANCE,
+		return kernel_instance_adopt(&inst->kernel, session->fs, lasting_name(session),
 					     session->journal, err);
 	if (kernel_target_exists(session->fs, KERNEL_LASTING_INSTANCE)) {
 		r = kernel_targets_add(&targets, session->fs, KERNEL_LASTING_INSTANCE, err);
@@ -206,6 +289,46 @@ static int store_enabled(struct session *session, const struct session_instance 
 	return 0;
 }
 
+/* What is one for the machine is left to who has set it, unless we have that for ourselves. */
+static void warn_of_graph_filter(struct session *session, const struct session_instance *inst)
+{
+	_cleanup_free_ char *text = NULL;
+	struct err ignored;
+
+	if (strcmp(inst->tracer, "function_graph") != 0 || inst->plan->graph_functions.nr ||
+	    !inst->kernel.name[0] ||
+	    tracefs_read(session->fs->path, "set_graph_function", "look at -g", 4096, &text, NULL,
+			 &ignored) < 0 ||
+	    !*text || *text == '#')
+		return;
+	text[strcspn(text, "\n")] = '\0';
+	session_say(session, RECORD_SAY_WARNING,
+		    "only calls from %.60s ... are traced, since somebody has set "
+		    "%s/set_graph_function, which is one for the machine; -g replaces it "
+		    "for this recording",
+		    text, session->fs->path);
+}
+
+/* The one that is asked for, or with -K the one that goes on. */
+static int note_tracer(const struct session *session, struct session_instance *inst,
+		       struct err *err)
+{
+	_cleanup_free_ char *current = NULL;
+	int r = 0;
+
+	if (!inst->plan->tracer && session->plan->keep_before)
+		r = tracefs_read(inst->kernel.path, "current_tracer", "look which tracer goes on",
+				 4096, &current, NULL, err);
+	if (r < 0)
+		return r;
+	snprintf(inst->tracer, sizeof(inst->tracer), "%s",
+		 inst->plan->tracer ? inst->plan->tracer
+		 : current	    ? current
+				    : "");
+	inst->tracer[strcspn(inst->tracer, "\n")] = '\0';
+	return 0;
+}
+
 static int setup_instance(struct session *session, struct session_instance *inst, struct err *err)
 {
 	const struct record_instance *plan = inst->plan;
@@ -218,9 +341,13 @@ static int setup_instance(struct session *session, struct session_instance *inst
 	if (r == 0 && session->plan->keep_before)
 		r = store_enabled(session, inst, err);
 	if (r == 0)
+		r = note_tracer(session, inst, err);
+	if (r == 0)
 		r = apply_settings(session, inst, err);
 	for (size_t i = 0; i < plan->nr_rules && r == 0; i++)
 		r = apply_rule(session, inst, &plan->rules[i], err);
+	if (r == 0)
+		warn_of_graph_filter(session, inst);
 	if (r == 0 && plan->tracer)
 		session_say(session, RECORD_SAY_TRACER, "%s", plan->tracer);
 	if (r == 0 && plan->tracer && !strcmp(plan->tracer, "blk"))
@@ -231,10 +358,18 @@ static int setup_instance(struct session *session, struct session_instance *inst
 	return r;
 }
 
-/* Nothing was said of it. (Options that belong to a tracer need one.) */
+static bool chooses_functions(const struct record_instance *inst)
+{
+	return inst->functions.nr || inst->function_commands.nr || inst->no_functions.nr ||
+	       inst->module || inst->func_stack || inst->no_function_trace;
+}
+
+/* Nothing was said of it. (Without -K, options that belong to a tracer need one.) */
 static bool is_idle(const struct record_plan *plan, const struct record_instance *inst)
 {
 	if (inst->nr_rules || inst->tracer)
+		return false;
+	if (plan->keep_before && chooses_functions(inst))
 		return false;
 	return !plan->only_set || (!inst->clock && !inst->cpumask && !inst->options.nr &&
 				   !inst->buffer_kb && !inst->subbuf_kb);
@@ -298,7 +433,7 @@ static int choose_function_pids(struct session *session, struct session_instance
 	size_t nr = 0;
 	int r;
 
-	if (!inst->plan->tracer || strncmp(inst->plan->tracer, "function", 8) != 0)
+	if (strncmp(inst->tracer, "function", 8) != 0)
 		return 0;
 	if (plan->command_only)
 		pids[nr++] = session->command.started_pid;

@@ -10,15 +10,10 @@
 #include "kernel/tuning.h"
 #include "record/session.h"
 
-static bool is_graph(const struct record_instance *plan)
-{
-	return plan->tracer && !strcmp(plan->tracer, "function_graph");
-}
-
 /* In a named instance -n is the instance's own list, as in trace-cmd. */
-static bool hides_callees(const struct record_instance *plan)
+static bool hides_callees(const struct session_instance *inst)
 {
-	return is_graph(plan) && !plan->name;
+	return !strcmp(inst->tracer, "function_graph") && !inst->plan->name;
 }
 
 static int choose(struct kernel_instance *kernel, const char *file, const struct record_list *list,
@@ -42,7 +37,7 @@ int session_setup_functions(struct session *session, struct session_instance *in
 		r = kernel_functions_choose(kernel, "set_ftrace_filter", every, 1, plan->module,
 					    err);
 	}
-	if (r == 0 && hides_callees(plan))
+	if (r == 0 && hides_callees(inst))
 		r = choose(&session->globals, "set_graph_notrace", &plan->no_functions,
 			   plan->module, err);
 	else if (r == 0)

@@ -34,14 +34,32 @@ static bool is_ours(const struct session *session, const struct session_instance
 	return inst->kernel.created && !session->plan->keep_after;
 }
 
-static bool memory_allows(const struct session *session)
+/* 0 when it is not known. */
+static uint64_t memory_kb(void)
 {
 	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
 
-	if (pages < 0 || size < 0)
-		return false;
-	return (uint64_t)session->fs->cpus * OWN_BUFFER_KB * 1024 * MEMORY_SHARE <=
-	       (uint64_t)pages * (uint64_t)size;
+	return pages < 0 || size < 0 ? 0 : (uint64_t)pages * ((uint64_t)size / 1024);
+}
+
+static bool memory_allows(const struct session *session)
+{
+	return (uint64_t)session->fs->cpus * OWN_BUFFER_KB * MEMORY_SHARE <= memory_kb();
+}
+
+/* The kernel would take what there is, page by page, before it found out. */
+static int check_size(const struct session *session, uint64_t kb, struct err *err)
+{
+	uint64_t have = memory_kb(), cpus = session->fs->cpus;
+
+	if (!have || kb <= have / cpus)
+		return 0;
+	return err_set(
+		err, -ENOMEM,
+		"-b %llu: the buffers of %llu CPUs would take %llu MiB, and this machine has "
+		"%llu MiB (sonde doctor names a size that half of what is free would hold)",
+		(unsigned long long)kb, (unsigned long long)cpus,
+		(unsigned long long)(kb / 1024 * cpus), (unsigned long long)(have / 1024));
 }
 
 /* A number out of one of the instance's files; `missing` when there is none. */
@@ -49,9 +67,8 @@ static uint64_t read_number(const struct kernel_instance *kernel, const char *fi
 			    uint64_t missing)
 {
 	_cleanup_free_ char *text = NULL;
-	struct err ignored;
 
-	if (tracefs_read(kernel->path, file, "look at the buffer", 4096, &text, NULL, &ignored) < 0)
+	if (tracefs_read(kernel->path, file, "look at the buffer", 4096, &text, NULL, NULL) < 0)
 		return missing;
 	/* "X" where the CPUs differ */
 	return text[0] >= '0' && text[0] <= '9' ? strtoull(text, NULL, 10) : missing;
@@ -61,7 +78,10 @@ static int set_size(const struct session *session, struct session_instance *inst
 {
 	struct kernel_instance *kernel = &inst->kernel;
 	struct err ignored;
+	int r = check_size(session, inst->plan->buffer_kb, err);
 
+	if (r < 0)
+		return r;
 	if (inst->plan->buffer_kb)
 		return kernel_instance_buffer(kernel, inst->plan->buffer_kb, err);
 	/* The top buffer may never have been used, or be as small as another program left it. */
@@ -95,12 +115,11 @@ static uint64_t set_watermark(const struct session *session, const struct sessio
 {
 	const struct kernel_instance *kernel = &inst->kernel;
 	uint64_t percent = MIN(MAX(WAKE_KB * 100 / MAX(kb, 1ull), 1ull), WAKE_PERCENT_MAX + 0ull);
-	struct err ignored;
 	char text[32];
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)percent);
 	if (is_ours(session, inst) && tracefs_exists(kernel->path, "buffer_percent") &&
-	    tracefs_write(kernel->path, "buffer_percent", text, "set the watermark", &ignored) == 0)
+	    tracefs_write(kernel->path, "buffer_percent", text, "set the watermark", NULL) == 0)
 		return percent;
 	return read_number(kernel, "buffer_percent", 0);
 }

@@ -25,6 +25,8 @@ static int set_up(struct session *session, struct err *err)
 		r = session_setup_pids(session, err);
 	if (r == 0 && !session->plan->only_set)
 		r = session_switch(session, true, err);
+	if (r == 0 && !session->plan->only_set)
+		r = session_latency_begin(session, err);
 	if (r == 0 && session->plan->command)
 		r = record_command_release(&session->command, err);
 	return r;

@@ -4,7 +4,6 @@
  * that a later recorder to the same output can tell a left-over, which it replaces as it would
  * replace the output itself, from one in use.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,27 +22,6 @@
 #define PARTIAL_SUFFIX ".partial"
 #define LOCK_TRIES     100u
 #define LOCK_WAIT_US   20000
-
-static int remove_left_over(const char *path, struct err *err)
-{
-	struct dirent *entry;
-	DIR *dir;
-	int r = io_opendir(path, &dir);
-
-	if (r < 0)
-		return err_sys(err, r, "cannot look into %s", path);
-	while (r == 0 && (entry = readdir(dir))) {
-		_cleanup_free_ char *file = tracefs_join(path, entry->d_name);
-
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		r = file ? io_unlink(file) : -ENOMEM;
-	}
-	closedir(dir);
-	if (r == 0)
-		r = io_rmdir(path);
-	return r < 0 ? err_sys(err, r, "cannot remove %s", path) : 0;
-}
 
 /* Nothing, or what a killed recorder left: then it goes. */
 static int make_room(struct session *session, struct err *err)
@@ -75,13 +53,12 @@ static int make_room(struct session *session, struct err *err)
 			       "output with -o",
 			       path);
 	if (r == 0)
-		r = remove_left_over(path, err);
-	else
-		err_sys(err, r, "cannot look at %s", path);
-	if (r == 0)
-		session_say(session, RECORD_SAY_WARNING,
-			    "replaced %s, which a recorder that was killed had left", path);
-	return r;
+		r = dat_partial_remove(path);
+	if (r < 0)
+		return err_sys(err, r, "cannot replace %s", path);
+	session_say(session, RECORD_SAY_WARNING,
+		    "replaced %s, which a recorder that was killed had left", path);
+	return 0;
 }
 
 static struct session_instance *first_open(const struct session *session)
@@ -179,17 +156,24 @@ int session_store_options(struct session *session, session_option_fn put, void *
 		snprintf(text, sizeof(text), "%lld", (long long)plan->ts_offset);
 		r = put(to, DAT_OPTION_OFFSET, text, strlen(text) + 1, err);
 	}
+	for (size_t i = 0; i < plan->hooks.nr && r == 0; i++)
+		r = put(to, DAT_OPTION_HOOK, plan->hooks.items[i], strlen(plan->hooks.items[i]) + 1,
+			err);
 	return r;
 }
 
-/* Only renaming at the very end would find out. */
+/* Renaming at the very end would be refused by a directory, and replace a device by a file. */
 static int check_output(const char *output, struct err *err)
 {
 	struct stat st;
 
-	if (io_stat(output, &st) == 0 && S_ISDIR(st.st_mode))
+	if (io_stat(output, &st) < 0 || S_ISREG(st.st_mode))
+		return 0;
+	if (S_ISDIR(st.st_mode))
 		return err_set(err, -EISDIR, "%s is a directory; name a file with -o", output);
-	return 0;
+	return err_set(err, -EINVAL,
+		       "%s is not an ordinary file, which a recording needs; name one with -o",
+		       output);
 }
 
 /*
@@ -232,6 +216,9 @@ static int read_and_create(struct session *session, struct err *err)
 	int r = kernel_metadata_read(&session->metadata, &first_open(session)->kernel,
 				     &session->events, session->stored, err);
 
+	session->symbols_later = r == 0 && !session_expects_symbols(session);
+	if (r == 0 && !session->symbols_later)
+		r = kernel_metadata_symbols(&session->metadata, session->fs, err);
 	return r < 0 ? r : create(session, err);
 }
 
@@ -319,6 +306,7 @@ static int add_stats(struct session *session, const struct session_instance *ins
 			 : session->drain ? drain_bytes(session->drain, index, cpu)
 					  : 0,
 		.buffer_kb = inst->buffer_kb,
+		.bounded = inst->plan->keep_kb != 0,
 	};
 	if (inst->loss)
 		loss_update(&session->loss, &inst->loss[cpu], &stats,
@@ -329,7 +317,9 @@ static int add_stats(struct session *session, const struct session_instance *ins
 	out_char(&out, '\0');
 	if (out.failed)
 		return err_sys(err, -ENOMEM, "cannot keep the statistics");
-	return dat_partial_option(session->partial, DAT_OPTION_CPUSTAT, out.buf, out.len, err);
+	r = dat_partial_option(session->partial, DAT_OPTION_CPUSTAT, out.buf, out.len, err);
+	/* After a failure the caller is told at least. */
+	return session->failed ? 0 : r;
 }
 
 static int seen_names(struct session *session)
@@ -386,12 +376,25 @@ static int put_maps(struct session *session, struct err *err)
 	return r;
 }
 
+void session_store_failed(struct session *session, struct record_result *result)
+{
+	struct err ignored;
+
+	/* finish may have come some way. */
+	record_result_done(result);
+	session->failed = true;
+	if (!session->plan->snapshot && collect_stats(session, result, &ignored) < 0)
+		record_result_done(result);
+}
+
 int session_store_finish(struct session *session, struct record_result *result, struct err *err)
 {
 	/* The counters are the buffer's own, not those of what was set aside. */
 	int r = session->plan->snapshot ? 0 : collect_stats(session, result, err);
 
 	result->needed_kb = session->loss.needed_kb ? loss_recommended_kb(&session->loss) : 0;
+	if (r == 0)
+		r = session_late_symbols(session, err);
 	if (r == 0)
 		r = put_maps(session, err);
 	/* Twice: what the kernel knows goes before what was seen. */
@@ -406,12 +409,10 @@ int session_store_finish(struct session *session, struct record_result *result, 
 
 void session_store_close(struct session *session)
 {
-	struct err ignored;
-
 	dat_partial_abandon(session->partial);
 	session->partial = NULL;
 	if (session->partial_path && session->partial_lock >= 0 && !session->keep_partial &&
-	    remove_left_over(session->partial_path, &ignored) < 0)
+	    dat_partial_remove(session->partial_path) < 0)
 		session->keep_partial = true;
 	io_close(session->partial_lock);
 	session->partial_lock = -1;

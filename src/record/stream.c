@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "record/rawread.h"
 #include "record/session.h"
 
 #define BATCH_BYTES    (128u << 10)
@@ -113,6 +114,8 @@ static int begin(struct session *session, struct err *err)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	r = kernel_metadata_read(&session->metadata, &first->kernel, &session->events,
 				 session->stored, err);
+	if (r == 0)
+		r = kernel_metadata_symbols(&session->metadata, session->fs, err);
 	if (r == 0)
 		r = write_metadata(session, first, path, err);
 	return r < 0 ? r : to->begin(to->ctx, path, session->fs->cpus, err);
@@ -222,25 +225,6 @@ void session_stream_close(struct session *session)
 	session->stream = NULL;
 }
 
-/* A whole sub-buffer: 1, or 0 when there is none now. The kernel keeps the rest of one. */
-static int read_page(const struct stream_cpu *cpu, uint8_t *page)
-{
-	size_t have = 0;
-
-	while (have < cpu->page_size) {
-		ssize_t n = io_read(cpu->fd, page + have, cpu->page_size - have);
-
-		if (n == -EINTR)
-			continue;
-		if (n == 0 || n == -EAGAIN)
-			break;
-		if (n < 0)
-			return (int)n;
-		have += (size_t)n;
-	}
-	return have == cpu->page_size ? 1 : have ? -EIO : 0;
-}
-
 static int hand_over(struct session *session, const struct stream_cpu *cpu, size_t len,
 		     struct err *err)
 {
@@ -262,7 +246,7 @@ static int read_cpu(struct session *session, const struct stream_cpu *cpu, bool 
 	size_t room = MAX(BATCH_BYTES / cpu->page_size, 1u) * cpu->page_size, len = 0, total = 0;
 	int r;
 
-	while ((r = read_page(cpu, stream->batch + len)) > 0) {
+	while ((r = raw_read_page(cpu->fd, stream->batch + len, cpu->page_size)) > 0) {
 		const uint8_t *page = stream->batch + len;
 		uint64_t begins = load_u64(page, HOST_BIG);
 

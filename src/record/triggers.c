@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/out.h"
 #include "kernel/triggers.h"
+#include "record/rawread.h"
 #include "ring/subbuf.h"
 #include "tracedat/partial.h"
 
@@ -264,10 +265,8 @@ static int read_cpu(struct triggers *triggers, size_t index, uint32_t cpu)
 	int r = 0;
 
 	for (int i = 0; i < PAGES_PER_ROUND && r == 0 && trigger->fds[cpu] >= 0; i++) {
-		ssize_t n = io_read(trigger->fds[cpu], triggers->page, trigger->kernel.page_size);
+		ssize_t n = raw_read(trigger->fds[cpu], triggers->page, trigger->kernel.page_size);
 
-		if (n == -EINTR)
-			continue;
 		if (n <= 0)
 			return n == -EAGAIN ? 0 : (int)n;
 		r = add_hits(triggers, index, (uint32_t)n);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/out.h"
 #include "kernel/metadata.h"
+#include "record/rawread.h"
 
 /* One event of a source: only what was enabled is known afterwards. */
 static int add_event(struct user_events *ue, const struct kernel_events *events, size_t index,
@@ -125,11 +126,9 @@ static int read_cpu(struct user_events *ue, uint32_t cpu, uint64_t until, struct
 	const uint32_t size = ue->kernel.page_size;
 
 	while (ue->fds[cpu] >= 0) {
-		ssize_t n = io_read(ue->fds[cpu], ue->page, size);
+		ssize_t n = raw_read(ue->fds[cpu], ue->page, size);
 		int r;
 
-		if (n == -EINTR)
-			continue;
 		if (n == -EAGAIN || n == 0)
 			return 0;
 		if (n < 0)

@@ -158,10 +158,21 @@ static struct site *find_site(struct allocs *allocs, uint64_t address)
 	return map_set(&allocs->call_sites, address, (uintptr_t)site) < 0 ? NULL : site;
 }
 
+/* Sizes in a damaged file may be anything: sums wrap. */
+static int64_t plus(int64_t sum, uint64_t size)
+{
+	return (int64_t)((uint64_t)sum + size);
+}
+
+static int64_t minus(int64_t a, int64_t b)
+{
+	return plus(a, -(uint64_t)b);
+}
+
 static void give_back(const struct live *live)
 {
-	live->site->alloc -= (int64_t)live->alloc;
-	live->site->req -= (int64_t)live->req;
+	live->site->alloc = plus(live->site->alloc, -live->alloc);
+	live->site->req = plus(live->site->req, -live->req);
 	live->site->nr_frees++;
 }
 
@@ -218,11 +229,11 @@ static int take_alloc(struct allocs *allocs, uint64_t call_site, uint64_t ptr, u
 	site->nr_allocs++;
 	site->total_alloc += alloc;
 	site->total_req += req;
-	site->alloc += (int64_t)alloc;
-	site->req += (int64_t)req;
+	site->alloc = plus(site->alloc, alloc);
+	site->req = plus(site->req, req);
 	site->max_alloc = MAX(site->max_alloc, site->alloc);
 	site->max_req = MAX(site->max_req, site->req);
-	site->max_waste = MAX(site->max_waste, site->alloc - site->req);
+	site->max_waste = MAX(site->max_waste, minus(site->alloc, site->req));
 	return 0;
 }
 
@@ -247,7 +258,7 @@ int allocs_event(struct allocs *allocs, const struct event *event, const void *d
 static int compare_sites(const void *a, const void *b)
 {
 	const struct site *sa = *(struct site *const *)a, *sb = *(struct site *const *)b;
-	int64_t wa = sa->alloc - sa->req, wb = sb->alloc - sb->req;
+	int64_t wa = minus(sa->alloc, sa->req), wb = minus(sb->alloc, sb->req);
 
 	if (wa != wb)
 		return wa > wb ? -1 : 1;
@@ -296,7 +307,7 @@ static void print_line(const struct site *site, int64_t max_waste, struct out *o
 {
 	out_str_right(out, site->name, strlen(site->name), NAME_WIDTH);
 	out_printf(out, "\t%lld\t%lld\t%lld\t\t%8llu   %8llu\t\t%8lld   %8lld\t%lld\n",
-		   (long long)(site->alloc - site->req), (long long)site->alloc,
+		   (long long)minus(site->alloc, site->req), (long long)site->alloc,
 		   (long long)site->req, (unsigned long long)site->total_alloc,
 		   (unsigned long long)site->total_req, (long long)site->max_alloc,
 		   (long long)site->max_req, (long long)max_waste);
@@ -306,7 +317,7 @@ static void print_row(const struct site *site, int64_t max_waste, struct rows *r
 {
 	rows_begin(rows);
 	rows_text(rows, "function", site->name);
-	rows_i64(rows, "waste", site->alloc - site->req);
+	rows_i64(rows, "waste", minus(site->alloc, site->req));
 	rows_i64(rows, "alloc", site->alloc);
 	rows_i64(rows, "req", site->req);
 	rows_u64(rows, "total_alloc", site->total_alloc);
@@ -330,7 +341,7 @@ int allocs_print(struct allocs *allocs, enum report_format format, const char *b
 	for (size_t i = 0; i < allocs->nr_sites; i++) {
 		const struct site *site = sites[i];
 		int64_t max_waste =
-			allocs->trace_cmd ? site->max_alloc - site->max_req : site->max_waste;
+			allocs->trace_cmd ? minus(site->max_alloc, site->max_req) : site->max_waste;
 
 		if (format == REPORT_TEXT)
 			print_line(site, max_waste, out);

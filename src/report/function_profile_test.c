@@ -460,4 +460,82 @@ TEST(short_records_and_no_memory)
 	}
 }
 
+/* The rows of the differences between two scenes. */
+static int run_diff(const struct event_db *db, const struct step *before, size_t nr_before,
+		    const struct step *after, size_t nr_after, struct functions_print *how,
+		    struct out *out)
+{
+	_cleanup_functions_ struct functions *base = NULL;
+	_cleanup_functions_ struct functions *named = NULL;
+	_cleanup_functions_ struct functions *now = NULL;
+	int r = functions_new(&base, db, FUNCTIONS_ALL);
+
+	if (r == 0)
+		r = feed(base, db, before, nr_before);
+	if (r == 0)
+		r = functions_named(base, &named);
+	if (r == 0)
+		r = functions_new(&now, db, FUNCTIONS_ALL);
+	if (r == 0)
+		r = feed(now, db, after, nr_after);
+	return r < 0 ? r : functions_diff(named, now, how, out);
+}
+
+static const struct step diff_before[] = {
+	{OUT(7, 0, ONE, 0, 100, 200)},
+	{OUT(7, 0, TWO, 0, 300, 2300)},
+};
+static const struct step diff_after[] = {
+	{OUT(7, 0, ONE, 0, 100, 350)},
+	{OUT(7, 0, ONE, 0, 400, 450)},
+	{IN(7, 0, THREE, 0)},
+	{OUT(7, 0, THREE, 0, 500, 510)},
+};
+
+TEST(two_profiles_side_by_side)
+{
+	struct functions_print how = {.sort = FUNCTIONS_TOTAL,
+				      .columns = 1u << FUNCTIONS_TOTAL | 1u << FUNCTIONS_SELF};
+	_cleanup_db_ struct event_db *db = NULL;
+	_cleanup_out_ struct out out = {0};
+
+	CHECK(test_events_with(formats, ARRAY_SIZE(formats), &db) == 0);
+	CHECK(run_diff(db, diff_before, 2, diff_after, 4, &how, &out) == 0);
+	CHECK_STR(out_cstr(&out),
+		  "  Function                               Hit       +/-         Time          +/-"
+		  "         Self          +/-       Time\n"
+		  "  do_two                                   0        -1     0.000 us    -2.000 us"
+		  "     0.000 us            -       gone\n"
+		  "  do_one                                   2        +1     0.300 us    +0.200 us"
+		  "            -            -   +200.0 %\n"
+		  "  do_three                                 1        +1     0.010 us    +0.010 us"
+		  "     0.010 us    +0.010 us        new\n");
+	out_clear(&out);
+	how.format = REPORT_CSV;
+	how.sort = FUNCTIONS_NAME;
+	CHECK(run_diff(db, diff_before, 2, diff_after, 4, &how, &out) == 0);
+	/* Of each number what it was and what it is. */
+	CHECK_STR(out_cstr(&out),
+		  "do_one,1,2,100,300,100,150,0,20000,,,100,50,100,51,100,250,100,250,100,250,100,"
+		  "250\n"
+		  "do_three,0,1,,10,,10,,0,,10,,10,,10,,10,,10,,10,,10\n"
+		  "do_two,1,0,2000,,2000,,0,,,,2000,,2000,,2000,,2000,,2000,,2000,\n");
+}
+
+TEST(every_failing_allocation_of_a_comparison_is_told)
+{
+	_cleanup_(fault_done) struct fault_sweep s = {.what = FAULT_MEM};
+	struct functions_print how = {.sort = FUNCTIONS_TOTAL, .columns = ~0u};
+	_cleanup_db_ struct event_db *db = NULL;
+
+	CHECK(test_events_with(formats, ARRAY_SIZE(formats), &db) == 0);
+	while (fault_next(&s)) {
+		_cleanup_out_ struct out out = {0};
+		int r = run_diff(db, diff_before, 2, diff_after, 4, &how, &out);
+
+		fault_pause();
+		CHECK(r < 0 || !fault_fired());
+	}
+}
+
 TEST_MAIN()

@@ -88,6 +88,17 @@ int functions_event(struct functions *functions, const struct report_item *item)
 bool functions_empty(const struct functions *functions); /* no such record so far */
 bool functions_timed(const struct functions *functions); /* not only counts */
 
+/* A copy by names, which needs the events no more; after the last record. -ENOMEM. */
+int functions_named(struct functions *functions, struct functions **ret_named) _must_check_;
+
+/*
+ * The differences from `base`, made by functions_named. how->sort: the largest difference first.
+ * To be called once, after the last record. -ENOMEM.
+ */
+int functions_diff(struct functions *base, struct functions *functions,
+		   const struct functions_print *how, struct out *out) _must_check_;
+void functions_diff_heading(struct out *out, enum report_format format, bool with_buffer);
+
 /* Names of columns and sort keys; -1 when there is none of this name. */
 int functions_column_find(const char *name);
 const char *functions_column_name(enum functions_column column);

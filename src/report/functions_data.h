@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/map.h"
+#include "report/calls.h"
 #include "report/functions.h"
 
 __extension__ typedef unsigned __int128 u128;
@@ -29,36 +30,6 @@ struct function {
 	uint32_t first_bucket, nr_buckets;
 };
 
-/* An open call. */
-struct call {
-	struct function *function;
-	uint64_t ts;
-	uint64_t callees; /* time of the calls in it, ns */
-	int32_t depth;
-	bool self_known;
-};
-
-struct call_stack {
-	int64_t key; /* the pid; idle tasks: -1 - CPU */
-	struct call *calls;
-	uint32_t nr, cap;
-	uint32_t cpu;	   /* of its last record */
-	uint64_t sequence; /* of its last record */
-};
-
-struct function_cpu {
-	struct call_stack *stack; /* the last one here */
-	uint64_t lost_at;	  /* sequence of the record behind the last loss; 0: none */
-};
-
-/* Where function_graph's and the function tracer's fields lie. */
-struct function_fields {
-	const struct event *entry, *retaddr_entry, *exit, *function, *repeats;
-	const struct event_field *entry_func, *entry_depth, *retaddr_func, *retaddr_depth;
-	const struct event_field *exit_func, *exit_depth, *exit_call, *exit_return;
-	const struct event_field *function_ip, *repeats_ip, *repeats_count;
-};
-
 /* A name that stands for an address. */
 struct function_name {
 	struct function_name *same_hash;
@@ -72,28 +43,38 @@ struct functions {
 	const char **names;
 	size_t nr_names, cap_names;
 	enum functions_group group;
-	struct function_fields fields;
+	struct calls *calls; /* NULL with names */
 	struct arena arena;
 	struct map by_hash; /* struct function */
 	struct function *first, **last;
 	size_t nr;
-	struct map stacks; /* by key: struct call_stack */
-	struct call_stack **all_stacks;
-	size_t nr_stacks, cap_stacks;
-	struct function_cpu *cpus;
-	size_t nr_cpus, cap_cpus;
-	uint64_t sequence;
 	bool any_timed;
 };
 
 /* The function of a group, made when it is new; NULL without memory. */
 struct function *functions_find(struct functions *functions, uint64_t group, uint64_t addr);
 
+/* The same, but NULL when there is none. */
+const struct function *functions_known(const struct functions *functions, uint64_t group,
+				       uint64_t addr);
+/* By name, where functions are known by names: made when it is new; NULL when there is none. */
+struct function *functions_find_name(struct functions *functions, const char *name, size_t len);
+const struct function *functions_look_up(const struct functions *functions, const char *name,
+					 size_t len);
+
 /* Calls that are still open did not end: they are hits without a time. */
 void functions_end_calls(struct functions *functions);
 
 /* NULL when there is none. */
 const char *function_name(const struct functions *functions, const struct function *function);
+
+/* functions_print.c: what a column shows, and whether there is a number to show. */
+u128 function_value(const struct function *f, enum functions_column column);
+bool function_known(const struct function *f, enum functions_column column);
+const char *functions_column_title(enum functions_column column);
+struct rows;
+void functions_row_value(struct rows *rows, const char *name, const struct function *f,
+			 enum functions_column column);
 
 /* functions_times.c */
 int function_add_time(struct function *function, uint64_t ns) _must_check_;

@@ -28,19 +28,32 @@ const char *function_name(const struct functions *functions, const struct functi
 	return symbol ? symbol->name : NULL;
 }
 
-static int find_name(struct functions *functions, const char *text, size_t len,
-		     uint64_t *ret_number)
+/* The name, or NULL; *ret_first of those of one hash. */
+static struct function_name *look_up(const struct functions *functions, const char *text,
+				     size_t len, uint64_t *ret_hash,
+				     struct function_name **ret_first)
 {
-	struct function_name *first, *name;
+	struct function_name *name;
 	uint64_t h = len, *found;
 
 	for (size_t i = 0; i < len; i++)
 		h = map_mix(h, (uint8_t)text[i]);
 	found = map_find(&functions->by_name, h);
-	first = found ? (struct function_name *)(uintptr_t)*found : NULL;
-	for (name = first; name; name = name->same_hash)
+	*ret_hash = h;
+	*ret_first = found ? (struct function_name *)(uintptr_t)*found : NULL;
+	for (name = *ret_first; name; name = name->same_hash)
 		if (!strncmp(name->text, text, len) && !name->text[len])
 			break;
+	return name;
+}
+
+static int find_name(struct functions *functions, const char *text, size_t len,
+		     uint64_t *ret_number)
+{
+	struct function_name *first, *name;
+	uint64_t h;
+
+	name = look_up(functions, text, len, &h, &first);
 	if (!name) {
 		name = arena_alloc(&functions->arena, sizeof(*name) + len + 1);
 		if (!name ||
@@ -55,6 +68,24 @@ static int find_name(struct functions *functions, const char *text, size_t len,
 	}
 	*ret_number = name->number;
 	return 0;
+}
+
+struct function *functions_find_name(struct functions *functions, const char *name, size_t len)
+{
+	uint64_t number;
+
+	return find_name(functions, name, len, &number) < 0 ? NULL
+							    : functions_find(functions, 0, number);
+}
+
+const struct function *functions_look_up(const struct functions *functions, const char *name,
+					 size_t len)
+{
+	struct function_name *first;
+	uint64_t h;
+	const struct function_name *found = look_up(functions, name, len, &h, &first);
+
+	return found ? functions_known(functions, 0, found->number) : NULL;
 }
 
 int functions_add(struct functions *functions, uint32_t cpu, const char *name, size_t len,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "report/duration.h"
 #include "report/functions_data.h"
 #include "report/rows.h"
 
@@ -14,8 +15,7 @@ enum {
 	NAME_MAX = 60,
 	HITS_WIDTH = 10,
 	VALUE_WIDTH = 12,
-	GAP = 4,
-	DURATION_TEXT = 40
+	GAP = 4
 };
 
 /* A line of a table. */
@@ -58,7 +58,12 @@ const char *functions_column_name(enum functions_column column)
 	return columns[column].name;
 }
 
-static u128 column_value(const struct function *f, enum functions_column column)
+const char *functions_column_title(enum functions_column column)
+{
+	return columns[column].title;
+}
+
+u128 function_value(const struct function *f, enum functions_column column)
 {
 	u128 s2;
 
@@ -91,7 +96,7 @@ static u128 column_value(const struct function *f, enum functions_column column)
 }
 
 /* Whether there is a number to show. */
-static bool column_known(const struct function *f, enum functions_column column)
+bool function_known(const struct function *f, enum functions_column column)
 {
 	u128 s2;
 
@@ -190,7 +195,7 @@ static size_t make_lines(const struct functions *functions, const struct functio
 		lines[nr++] = (struct line){.function = f,
 					    .name = function_name(functions, f),
 					    .table = table,
-					    .key = column_value(f, how->sort)};
+					    .key = function_value(f, how->sort)};
 	}
 	map_done(&by_group);
 	return nr;
@@ -238,31 +243,20 @@ static int sort_all(struct line *lines, size_t nr, struct table *tables, size_t 
 
 /* --- text --- */
 
-/* As the kernel shows durations: microseconds, at most 7 digits and the point, and the unit. */
-static void duration_text(u128 ns, char text[DURATION_TEXT])
-{
-	u128 limit = UINT64_MAX;
-	uint64_t value = (uint64_t)MIN(ns, limit), us = value / 1000;
-	int digits = (int)out_count_digits(us);
-	char fraction[8];
-
-	digits = MAX(digits, 1);
-	snprintf(fraction, sizeof(fraction), ".%03u", (unsigned int)(value % 1000));
-	if (digits > 4)
-		fraction[MAX(8 - digits, 0)] = '\0';
-	if (digits > 6)
-		fraction[0] = '\0';
-	snprintf(text, DURATION_TEXT, "%llu%s us", (unsigned long long)us, fraction);
-}
-
 static void print_value(const struct function *f, enum functions_column column, struct out *out)
 {
-	char text[DURATION_TEXT] = "-";
-	u128 value = column_value(f, column);
+	u128 value = function_value(f, column), limit = UINT64_MAX;
+	size_t start = out->len;
 
-	if (column_known(f, column))
-		duration_text(column == FUNCTIONS_S2 ? value / 1000 : value, text);
-	out_str_left(out, text, strlen(text), VALUE_WIDTH);
+	if (!function_known(f, column)) {
+		out_str_left(out, "-", 1, VALUE_WIDTH);
+		return;
+	}
+	if (column == FUNCTIONS_S2)
+		value /= 1000;
+	duration_put_bare((uint64_t)MIN(value, limit), out);
+	if (out->len - start < VALUE_WIDTH)
+		out_fill(out, ' ', VALUE_WIDTH - (out->len - start));
 }
 
 static bool shows(const struct functions *functions, const struct functions_print *how,
@@ -409,6 +403,12 @@ static void row_known(struct rows *rows, const char *name, bool known, u128 valu
 	out_done(&digits);
 }
 
+void functions_row_value(struct rows *rows, const char *name, const struct function *f,
+			 enum functions_column column)
+{
+	row_known(rows, name, f->timed && function_known(f, column), function_value(f, column));
+}
+
 static void print_row(const struct functions *functions, const struct line *line,
 		      const struct table *table, struct rows *rows)
 {
@@ -426,8 +426,7 @@ static void print_row(const struct functions *functions, const struct line *line
 	rows_u64(rows, "hits", f->hits);
 	rows_u64(rows, "timed", f->timed);
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
-		row_known(rows, value_names[name++], f->timed && column_known(f, order[i]),
-			  column_value(f, order[i]));
+		functions_row_value(rows, value_names[name++], f, order[i]);
 		if (order[i] == FUNCTIONS_SELF)
 			rows_u64(rows, value_names[name++], f->nr_self);
 	}

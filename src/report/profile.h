@@ -36,6 +36,15 @@ int profile_new(struct profile **ret_profile, const struct event_db *db,
 		const struct profile_options *options, struct err *err) _must_check_;
 void profile_free(struct profile *profile);
 
+/* What a hook needs to have been recorded: patterns SYSTEM:EVENT, the caller's to free. */
+struct profile_hook {
+	char *first, *second;
+	bool stack; /* with a stack behind the first */
+};
+/* -EINVAL when the hook is malformed, -ENOMEM. */
+int profile_hook_events(const char *hook, struct profile_hook *ret_hook, struct err *err)
+	_must_check_;
+
 /*
  * One record that passed the filters, in time order. Memory grows with the number of tasks, kinds
  * of events, distinct stacks and open pairs, not with the number of records. -ENOMEM.

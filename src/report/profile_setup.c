@@ -4,6 +4,7 @@
  * an event has it: the user's hooks come after the built-in pairs.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -184,6 +185,59 @@ static bool read_side(char *text, struct hook_side *side)
 	       (!side->extra || *side->extra);
 }
 
+/* Cuts `text`, a copy of the hook, in place. */
+static int read_hook(const char *hook, char *text, struct hook_side *first,
+		     struct hook_side *second, struct err *err)
+{
+	char *slash = strchr(text, '/');
+
+	if (slash)
+		*slash = '\0';
+	if (slash && read_side(text, first) && read_side(slash + 1, second) &&
+	    (!second->extra || strspn(second->extra, "pPgGsS") == strlen(second->extra)))
+		return 0;
+	return err_set(err, -EINVAL,
+		       "hook '%s' is not of the form [SYSTEM:]EVENT,FIELD[,PID_FIELD]/"
+		       "[SYSTEM:]EVENT,FIELD[,FLAGS] with the flags p, g and s",
+		       hook);
+}
+
+static char *side_pattern(const struct hook_side *side)
+{
+	const char *system = side->system ? side->system : "*";
+	size_t size = strlen(system) + strlen(side->event) + 2;
+	char *pattern = mem_alloc(size);
+
+	if (pattern)
+		snprintf(pattern, size, "%s:%s", system, side->event);
+	return pattern;
+}
+
+int profile_hook_events(const char *hook, struct profile_hook *ret_hook, struct err *err)
+{
+	_cleanup_free_ char *text = mem_strdup(hook);
+	struct hook_side first, second;
+	struct profile_hook found;
+	int r = text ? read_hook(hook, text, &first, &second, err) : -ENOMEM;
+
+	if (r == -EINVAL)
+		return r;
+	if (r == 0) {
+		found = (struct profile_hook){
+			.first = side_pattern(&first),
+			.second = side_pattern(&second),
+			.stack = second.extra && strpbrk(second.extra, "sS"),
+		};
+		if (found.first && found.second) {
+			*ret_hook = found;
+			return 0;
+		}
+		mem_free(found.first);
+		mem_free(found.second);
+	}
+	return err_set(err, -ENOMEM, "out of memory");
+}
+
 static int find_hook_field(const struct hook_side *side, const char *name,
 			   const struct event *event, const char *hook,
 			   const struct event_field **ret_field, struct err *err)
@@ -202,21 +256,13 @@ static int add_hook(struct profile *profile, const char *hook, struct err *err)
 	const struct event_field *first_key = NULL, *second_key = NULL, *pid = NULL;
 	struct hook_side first, second;
 	struct kind *begin, *end;
-	char *slash;
 	int r;
 
 	if (!text)
 		return err_set(err, -ENOMEM, "out of memory");
-	slash = strchr(text, '/');
-	if (slash)
-		*slash = '\0';
-	if (!slash || !read_side(text, &first) || !read_side(slash + 1, &second) ||
-	    (second.extra && strspn(second.extra, "pPgGsS") != strlen(second.extra)))
-		return err_set(err, -EINVAL,
-			       "hook '%s' is not of the form [SYSTEM:]EVENT,FIELD[,PID_FIELD]/"
-			       "[SYSTEM:]EVENT,FIELD[,FLAGS] with the flags p, g and s",
-			       hook);
-
+	r = read_hook(hook, text, &first, &second, err);
+	if (r < 0)
+		return r;
 	first_event = event_db_by_name(profile->db, first.system, first.event);
 	second_event = event_db_by_name(profile->db, second.system, second.event);
 	if (!first_event || !second_event)

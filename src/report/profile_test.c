@@ -300,6 +300,26 @@ TEST(hooks)
 			  "Max: 700(ts:0.000002) Min:700(ts:0.000002)\n"));
 }
 
+TEST(events_of_hooks)
+{
+	struct profile_hook hook;
+	struct err err;
+
+	CHECK_EQ(profile_hook_events("irq:irq_handler_entry,irq/sys_enter,id,s", &hook, &err), 0);
+	CHECK_STR(hook.first, "irq:irq_handler_entry");
+	CHECK_STR(hook.second, "*:sys_enter");
+	CHECK(hook.stack);
+	mem_free(hook.first);
+	mem_free(hook.second);
+	CHECK_EQ(profile_hook_events("a,b,c/d:e,f,p", &hook, &err), 0);
+	CHECK_STR(hook.first, "*:a");
+	CHECK(!hook.stack);
+	mem_free(hook.first);
+	mem_free(hook.second);
+	CHECK_EQ(profile_hook_events("a,b", &hook, &err), -EINVAL);
+	CHECK(strstr(err.text, "hook 'a,b'"));
+}
+
 TEST(bad_hooks)
 {
 	static const char *const bad[] = {

@@ -120,10 +120,18 @@ struct report_item {
 
 /*
  * In place of report_run: hand every selected record to `each`, in order, in this thread; nothing
- * is formatted. `each` fails with -ENOMEM only.
+ * is formatted. What `each` fails with is returned; err then speaks of memory.
  */
 int report_scan(struct report *report, int (*each)(void *arg, const struct report_item *item),
 		void *arg, struct err *err) _must_check_;
+
+/*
+ * While report_scan runs: the next record of the item's CPU in its source, whether or not it is
+ * selected, once the item itself has been taken. False when there is none. `lost` is what was lost
+ * right before it. Valid until `each` returns.
+ */
+bool report_look_ahead(const struct report *report, const struct source *source, uint32_t cpu,
+		       struct report_item *ret_next);
 
 uint64_t report_shown(const struct report *report); /* records written */
 /* Losses seen, only entries with a loss; borrowed until report_free. */

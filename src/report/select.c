@@ -506,6 +506,20 @@ int report_scan(struct report *report, int (*each)(void *arg, const struct repor
 	return r < 0 ? err_set(err, r, "out of memory") : 0;
 }
 
+bool report_look_ahead(const struct report *report, const struct source *source, uint32_t cpu,
+		       struct report_item *ret_next)
+{
+	const struct source_record *next = source_peek_cpu(source, cpu);
+	struct record_ids ids;
+
+	if (!next)
+		return false;
+	ids = identify(&report->inputs[report->source_input[source - report->sources]], next->data,
+		       next->len);
+	*ret_next = (struct report_item){source, ids.event, next, ids.pid, next->lost};
+	return true;
+}
+
 void batch_clear(struct batch *batch)
 {
 	for (size_t i = 0; i < batch->nr_chunks; i++)

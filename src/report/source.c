@@ -237,7 +237,8 @@ static inline bool head_advance(struct source *source, struct source_head *head)
 	head->rec.lost = 0;
 	head->rec.page_start = false;
 	if (__builtin_expect(!subbuf_next(&head->cursor, &rec), 0)) {
-		if (!next_page(source, head, &rec))
+		head->ended = !next_page(source, head, &rec);
+		if (head->ended)
 			return false;
 		head->rec.page_start = true;
 		head->rec.lost = head->pending_lost;
@@ -313,6 +314,18 @@ int source_start(struct source *source, const bool *cpus, uint32_t nr_cpus, uint
 	}
 	heapify(source);
 	return 0;
+}
+
+const struct source_record *source_peek_cpu(const struct source *source, uint32_t cpu)
+{
+	const struct source_head *head = NULL;
+
+	if (cpu < source->nr_heads && source->heads[cpu].cpu == cpu)
+		head = &source->heads[cpu];
+	for (uint32_t i = 0; !head && i < source->nr_heads; i++)
+		if (source->heads[i].cpu == cpu)
+			head = &source->heads[i];
+	return head && !head->ended ? &head->rec : NULL;
 }
 
 void source_pop(struct source *source)

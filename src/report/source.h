@@ -68,6 +68,7 @@ struct source_head {
 	struct dat_stream *stream;
 	int64_t pending_lost;
 	uint32_t cpu;
+	bool ended; /* no next record, so far */
 };
 
 struct source {
@@ -117,6 +118,9 @@ static inline const struct source_record *source_peek(const struct source *sourc
 {
 	return source->nr_heap ? &source->heads[source->heap[0]].rec : NULL;
 }
+
+/* The next record of one CPU, whenever its turn comes; NULL at its end. As above. */
+const struct source_record *source_peek_cpu(const struct source *source, uint32_t cpu);
 
 /* Take it. Its chunk may be released by this call: take a reference before, to keep the data. */
 void source_pop(struct source *source);

@@ -228,6 +228,39 @@ static int create_files(struct dat_partial *partial, const struct dat_metadata *
 	return r < 0 ? err_sys(err, r, "%s: cannot be created", partial->path) : 0;
 }
 
+/*
+ * Made elsewhere and then renamed, so that a recorder that is killed here leaves nothing of the
+ * name OUT.partial. The caller sees to it that nobody else makes the same one.
+ */
+static int create_directory(struct dat_partial *partial, const char *path,
+			    const struct dat_metadata *metadata,
+			    const struct dat_partial_buffer *buffers, struct err *err)
+{
+	_cleanup_out_ struct out aside = {0};
+	struct stat stat;
+	int r = dat_partial_aside(&aside, path);
+
+	if (r == 0)
+		r = io_stat(path, &stat) == 0 ? -EEXIST : 0;
+	if (r == 0) {
+		(void)!dat_partial_sweep(aside.buf);
+		r = io_mkdir(aside.buf, 0777);
+	}
+	if (r < 0)
+		return err_sys(err, r, "%s: cannot be created", path);
+	partial->path = aside.buf;
+	r = create_files(partial, metadata, buffers, err);
+	partial->path = mem_strdup(path);
+	if (r == 0) {
+		r = partial->path ? io_rename(aside.buf, path) : -ENOMEM;
+		if (r < 0)
+			err_sys(err, r, "%s: cannot be created", path);
+	}
+	if (r < 0)
+		(void)!dat_partial_sweep(aside.buf);
+	return r;
+}
+
 static int check_buffers(const char *path, const struct dat_partial_buffer *buffers, size_t nr,
 			 struct err *err)
 {
@@ -258,18 +291,13 @@ int dat_partial_create(struct dat_partial **ret_partial, const char *path,
 	pthread_mutex_init(&partial->lock, NULL);
 	partial->options_fd = -1;
 	partial->options = *options;
-	partial->path = mem_strdup(path);
-	r = partial->path ? alloc_buffers(partial, buffers, nr_buffers) : -ENOMEM;
-	if (r == 0)
-		r = io_mkdir(path, 0777);
+	r = alloc_buffers(partial, buffers, nr_buffers);
+	if (r < 0)
+		err_sys(err, r, "%s: cannot be created", path);
+	else
+		r = create_directory(partial, path, metadata, buffers, err);
 	if (r < 0) {
 		partial_free(partial);
-		return err_sys(err, r, "%s: cannot be created", path);
-	}
-	r = create_files(partial, metadata, buffers, err);
-	if (r < 0) {
-		partial_free(partial);
-		dat_partial_remove(path);
 		return r;
 	}
 	*ret_partial = partial;

@@ -13,7 +13,8 @@
  *   options       {u16 id, u32 size, data}* in the file's byte order, appended
  *
  * dat_open reads it as it lies, at any moment and after kill -9: a last chunk or page that is not
- * whole is ignored. dat_refresh (dat.h) follows it while it grows. Sealing makes the single
+ * whole is ignored. It is made, and removed, as OUT.partial.new: what is called OUT.partial is
+ * whole. dat_refresh (dat.h) follows it while it grows. Sealing makes the single
  * trace.dat out of it by joining the streams.
  */
 #ifndef SONDE_TRACEDAT_PARTIAL_H
@@ -32,7 +33,8 @@ struct dat_partial_buffer {
 
 /*
  * Creates the directory `path` (which ends in ".partial" and must not exist) and its files. The
- * options' nr_cpus is the machine's; `version` is not used. Removed again when it fails.
+ * options' nr_cpus is the machine's; `version` is not used. Removed again when it fails; what an
+ * earlier one that was killed left of `path`.new is removed as well.
  */
 int dat_partial_create(struct dat_partial **ret_partial, const char *path,
 		       const struct dat_write_options *options, const struct dat_metadata *metadata,
@@ -75,6 +77,11 @@ int dat_partial_seal_dir(const char *path, const char *out, int version, struct 
  * page that is just coming is not in it.
  */
 int dat_partial_copy(const char *path, const char *out, int version, struct err *err) _must_check_;
+/*
+ * Remove the directory and the files that belong in it, so that it is gone in one step. When other
+ * files lie there, they stay, and so does it as OUT.partial.new.
+ */
+int dat_partial_remove(const char *path) _must_check_;
 /* Leaves the directory in place, as kill -9 would. NULL is legal. */
 void dat_partial_abandon(struct dat_partial *partial);
 

@@ -17,8 +17,10 @@ int dat_partial_start(const char *dir, size_t buffer, uint32_t cpu, uint64_t *re
 uint64_t dat_partial_resume(const struct dat_state *st, const struct dat_buffer *buffer,
 			    size_t cpu_index, uint64_t pos);
 
-/* Remove the directory and the files that belong in it; it stays when others lie there. */
-void dat_partial_remove(const char *path);
+/* Where the directory is while it is not whole: being made, or being removed. */
+int dat_partial_aside(struct out *out, const char *path) _must_check_;
+/* Remove the directory `path` and the files that belong in it, one after the other. */
+int dat_partial_sweep(const char *path) _must_check_;
 
 /* What a dat that was opened from a directory has beside the rest. */
 struct dat_partial_stream {

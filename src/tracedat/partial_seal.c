@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From OUT.partial to a single trace.dat. */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,44 +11,70 @@
 #include "tracedat/partial.h"
 #include "tracedat/partial_internal.h"
 
-static void remove_streams(const char *path, size_t index, unsigned int nr_cpus)
-{
-	for (uint32_t cpu = 0; cpu < nr_cpus; cpu++) {
-		_cleanup_out_ struct out name = {0};
-
-		if (dat_partial_stream_path(&name, path, index, cpu) < 0)
-			continue;
-		(void)!io_unlink(name.buf);
-		out_lit(&name, ".start");
-		out_cstr(&name);
-		if (!name.failed)
-			(void)!io_unlink(name.buf);
-	}
-}
-
-void dat_partial_remove(const char *path)
+/* Whether a file of this name belongs in OUT.partial. */
+static bool is_ours(const char *name)
 {
 	static const char *const names[] = {"buffers",	"cmdlines.new", "cmdlines", "kallsyms.new",
 					    "kallsyms", "options",	"meta.dat"};
-	_cleanup_out_ struct out name = {0};
-	_cleanup_free_ char *text = NULL;
-	char *line, *rest;
+	unsigned int buffer, cpu;
+	int len = 0;
 
-	if (dat_partial_path(&name, path, "buffers") == 0 &&
-	    io_read_file(name.buf, LIMIT_OPTION_BYTES, &text, NULL) == 0) {
-		/* The list first: without it this is no recording any more. */
-		(void)!io_unlink(name.buf);
-		for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-			unsigned int index, nr_cpus;
-
-			if (sscanf(line, "%u %*u %u", &index, &nr_cpus) == 2)
-				remove_streams(path, index, MIN(nr_cpus, LIMIT_CPUS));
-		}
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!strcmp(name, names[i]))
+			return true;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (dat_partial_path(&name, path, names[i]) == 0)
-			(void)!io_unlink(name.buf);
-	(void)!io_rmdir(path);
+	return sscanf(name, "b%u.cpu%u%n", &buffer, &cpu, &len) == 2 &&
+	       (!name[len] || !strcmp(name + len, ".start") || !strcmp(name + len, ".start.new"));
+}
+
+static int remove_file(const char *dir, const char *name)
+{
+	_cleanup_out_ struct out path = {0};
+	int r = dat_partial_path(&path, dir, name);
+
+	return r < 0 ? r : io_unlink(path.buf);
+}
+
+int dat_partial_sweep(const char *path)
+{
+	struct dirent *entry;
+	int r, removed;
+	DIR *dir;
+
+	r = io_opendir(path, &dir);
+	if (r < 0)
+		return r;
+	/* The list first: without it this is no recording any more. */
+	(void)!remove_file(path, "buffers");
+	while ((entry = readdir(dir))) {
+		removed = is_ours(entry->d_name) ? remove_file(path, entry->d_name) : 0;
+		if (removed < 0 && removed != -ENOENT && r == 0)
+			r = removed;
+	}
+	closedir(dir);
+	removed = io_rmdir(path);
+	return r < 0 ? r : removed;
+}
+
+int dat_partial_aside(struct out *out, const char *path)
+{
+	out_str(out, path);
+	out_lit(out, ".new");
+	out_cstr(out);
+	return out->failed ? -ENOMEM : 0;
+}
+
+int dat_partial_remove(const char *path)
+{
+	_cleanup_out_ struct out aside = {0};
+
+	/* In one step for everybody who looks, also when we are killed while we remove it. */
+	if (dat_partial_aside(&aside, path) == 0) {
+		(void)!dat_partial_sweep(aside.buf);
+		if (io_rename(path, aside.buf) == 0)
+			path = aside.buf;
+	}
+	return dat_partial_sweep(path);
 }
 
 static int write_sealed(struct dat *dat, const char *temp, int version, struct err *err)
@@ -116,7 +143,8 @@ int dat_partial_seal_dir(const char *path, const char *out, int version, struct 
 {
 	int r = dat_partial_copy(path, out, version, err);
 
+	/* A directory that stays is rubbish: the recording is in `out`. */
 	if (r == 0)
-		dat_partial_remove(path);
+		(void)!dat_partial_remove(path);
 	return r;
 }

@@ -333,6 +333,56 @@ TEST(existing_directory_is_left_alone)
 	remove_dir(dir);
 }
 
+static void put_empty(const char *dir, const char *name)
+{
+	char path[300];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "w");
+	CHECK(file);
+	fclose(file);
+}
+
+/* What a recorder that was killed left of its first or last moment is no hindrance, and goes. */
+TEST(left_while_made_or_removed)
+{
+	struct dat_partial *partial;
+	struct err err = {0};
+	char dir[256], aside[256];
+
+	build_path(dir, sizeof(dir), "early.partial");
+	build_path(aside, sizeof(aside), "early.partial.new");
+	CHECK_EQ(mkdir(aside, 0777), 0);
+	put_empty(aside, "meta.dat");
+	put_empty(aside, "b0.cpu1");
+	put_empty(aside, "b0.cpu1.start.new");
+	CHECK_EQ(create(&partial, &small, dir, &err), 0);
+	CHECK(exists(dir) && !exists(aside));
+	dat_partial_abandon(partial);
+	CHECK_EQ(mkdir(aside, 0777), 0);
+	put_empty(aside, "b0.cpu1");
+	CHECK_EQ(dat_partial_remove(dir), 0);
+	CHECK(!exists(dir) && !exists(aside));
+}
+
+/* Files of others stay, and are not taken for a recording. */
+TEST(files_of_others_stay)
+{
+	struct dat_partial *partial;
+	struct err err = {0};
+	char dir[256], aside[256];
+
+	build_path(dir, sizeof(dir), "mixed.partial");
+	build_path(aside, sizeof(aside), "mixed.partial.new");
+	CHECK_EQ(create(&partial, &small, dir, &err), 0);
+	put_empty(dir, "notes");
+	dat_partial_abandon(partial);
+	CHECK_EQ(dat_partial_remove(dir), -ENOTEMPTY);
+	CHECK(!exists(dir) && exists(aside));
+	remove_dir(aside);
+}
+
 /* A full disk for one append: the same append again succeeds, and nothing is doubled or torn. */
 TEST(append_after_full_disk)
 {
