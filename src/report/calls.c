@@ -17,7 +17,11 @@ enum {
 	MAX_DEPTH = 1 << 20, /* of open calls: what is deeper has lost its returns */
 	/* A chain that is guessed from callers grows for ever where a function calls itself. */
 	MAX_CHAIN = 1024,
-	NR_KINDS = 5
+	/* Words between two places that cannot be on one stack: 1 MiB, more than a frame has. */
+	STACK_SPAN = 1 << 17,
+	/* Calls on other stacks that are looked through for one on this stack. */
+	MAX_FOREIGN = 256,
+	NR_KINDS = 9
 };
 
 struct call_cpu {
@@ -32,6 +36,8 @@ struct call_event {
 	const struct event_field *func, *depth;	  /* depth: or NULL */
 	const struct event_field *begin, *end;	  /* of a return: or both NULL */
 	const struct event_field *parent, *count; /* of the function tracer: or NULL */
+	const struct event_field *sp;		  /* of programs: or NULL */
+	bool continues;				  /* of a call that this one goes on from */
 };
 
 struct calls {
@@ -45,18 +51,24 @@ struct calls {
 	struct call_cpu *cpus;
 	size_t nr_cpus, cap_cpus;
 	uint64_t sequence;
+	bool more; /* the record before is being taken once more */
 };
 
 static const struct {
-	const char *name;
+	const char *system, *name;
 	enum call_kind kind;
-	const char *func, *depth, *begin, *end, *parent, *count;
+	const char *func, *depth, *begin, *end, *parent, *count, *sp;
+	bool continues;
 } sources[NR_KINDS] = {
-	{"funcgraph_entry", CALL_BEGIN, "func", "depth", NULL, NULL, NULL, NULL},
-	{"fgraph_retaddr_entry", CALL_BEGIN, "func", "depth", NULL, NULL, NULL, NULL},
-	{"funcgraph_exit", CALL_END, "func", "depth", "calltime", "rettime", NULL, NULL},
-	{"function", CALL_POINT, "ip", NULL, NULL, NULL, "parent_ip", NULL},
-	{"func_repeats", CALL_POINT, "ip", NULL, NULL, NULL, "parent_ip", "count"},
+	{"ftrace", "funcgraph_entry", CALL_BEGIN, "func", "depth"},
+	{"ftrace", "fgraph_retaddr_entry", CALL_BEGIN, "func", "depth"},
+	{"ftrace", "funcgraph_exit", CALL_END, "func", "depth", "calltime", "rettime"},
+	{"ftrace", "function", CALL_POINT, "ip", .parent = "parent_ip"},
+	{"ftrace", "func_repeats", CALL_POINT, "ip", .parent = "parent_ip", .count = "count"},
+	{"sonde", "func_entry", CALL_BEGIN, "ip", .sp = "sp"},
+	{"sonde", "func_tail", CALL_BEGIN, "ip", .sp = "sp", .continues = true},
+	{"sonde", "func_exit", CALL_END, "ip", .sp = "sp"},
+	{"sonde", "func_call", CALL_POINT, "ip"},
 };
 
 static const struct event_field *field(const struct event *event, const char *name)
@@ -67,7 +79,8 @@ static const struct event_field *field(const struct event *event, const char *na
 static void find_events(struct calls *calls, const struct event_db *db)
 {
 	for (size_t i = 0; i < NR_KINDS; i++) {
-		const struct event *event = event_db_by_name(db, "ftrace", sources[i].name);
+		const struct event *event =
+			event_db_by_name(db, sources[i].system, sources[i].name);
 		struct call_event *e = &calls->events[i];
 
 		if (!event)
@@ -81,6 +94,8 @@ static void find_events(struct calls *calls, const struct event_db *db)
 			.end = field(event, sources[i].end),
 			.parent = field(event, sources[i].parent),
 			.count = field(event, sources[i].count),
+			.sp = field(event, sources[i].sp),
+			.continues = sources[i].continues,
 		};
 		if (!e->func || (sources[i].count && !e->count))
 			e->kind = CALL_NONE;
@@ -221,6 +236,57 @@ static void drop_deeper(const struct calls *calls, struct call_task *task, int32
 	drop_calls(calls, task, nr);
 }
 
+/* Whether `call` is at `sp` or deeper on the same stack, which grows downwards. */
+static bool is_below(const struct call *call, uint32_t sp)
+{
+	return call->has_sp && sp - call->sp < STACK_SPAN;
+}
+
+static bool is_above(const struct call *call, uint32_t sp)
+{
+	return call->has_sp && call->sp - sp - 1u < STACK_SPAN;
+}
+
+/*
+ * End the calls of this stack that are at `sp` or deeper, among those from `first` on: somebody
+ * calls or returns there, so they are over.
+ */
+static void drop_below(const struct calls *calls, struct call_task *task, uint32_t first,
+		       uint32_t sp)
+{
+	uint32_t nr = first;
+
+	for (uint32_t i = first; i < task->nr; i++) {
+		if (!is_below(&task->calls[i], sp))
+			task->calls[nr++] = task->calls[i];
+		else if (calls->owner.unfinished)
+			calls->owner.unfinished(calls->owner.arg, task, &task->calls[i]);
+	}
+	task->nr = nr;
+}
+
+/* A call begins at `sp`: what is still open there, or deeper, was left in another way. */
+static void drop_left(const struct calls *calls, struct call_task *task, uint32_t sp)
+{
+	uint32_t first = task->nr, foreign = 0;
+
+	while (first && foreign < MAX_FOREIGN && !is_above(&task->calls[first - 1], sp)) {
+		foreign += !is_below(&task->calls[first - 1], sp);
+		first--;
+	}
+	drop_below(calls, task, first, sp);
+}
+
+/* The innermost open call at this place; task->nr when there is none. */
+static uint32_t find_at(const struct call_task *task, uint32_t sp)
+{
+	for (uint32_t i = task->nr; i-- > 0;) {
+		if (task->calls[i].has_sp && task->calls[i].sp == sp)
+			return i;
+	}
+	return task->nr;
+}
+
 /* The open call that a return ends: the innermost of this function and depth. */
 static const struct call *find_call(const struct call_task *task, uint64_t func,
 				    const int32_t *depth)
@@ -253,12 +319,15 @@ static int take_begin(const struct calls *calls, const struct report_item *item,
 		      const struct call_event *e, struct call_step *step)
 {
 	struct call_task *task = step->task;
+	uint32_t sp = e->sp ? (uint32_t)number(item, e->sp) : 0;
 	size_t cap = task->cap;
 
 	if (e->depth) {
 		step->depth = depth_of(item, e);
 		drop_deeper(calls, task, step->depth);
 	}
+	if (e->sp) /* what goes on from a call is inside it, at its place */
+		drop_left(calls, task, sp - (e->continues ? 1 : 0));
 	if (task->nr >= MAX_DEPTH)
 		drop_calls(calls, task, 0);
 	if (!e->depth)
@@ -266,8 +335,12 @@ static int take_begin(const struct calls *calls, const struct report_item *item,
 	if (array_reserve(&task->calls, &cap, task->nr + 1u, sizeof(*task->calls)) < 0)
 		return -ENOMEM;
 	task->cap = (uint32_t)cap;
-	task->calls[task->nr++] = (struct call){
-		.func = step->func, .ts = item->rec->ts, .depth = step->depth, .self_known = true};
+	task->calls[task->nr++] = (struct call){.func = step->func,
+						.ts = item->rec->ts,
+						.sp = sp,
+						.has_sp = e->sp != NULL,
+						.depth = step->depth,
+						.self_known = true};
 	return 0;
 }
 
@@ -290,6 +363,40 @@ static bool call_time(const struct report_item *item, const struct call_event *e
 	return end >= begin;
 }
 
+/*
+ * The open call that a return ends, as the last one of the task. False when it is not known, and
+ * then what cannot be open any more is gone.
+ */
+static bool close_inner(const struct calls *calls, const struct report_item *item,
+			const struct call_event *e, struct call_step *step)
+{
+	struct call_task *task = step->task;
+	const struct call *call;
+	struct call ended;
+	uint32_t sp, at;
+
+	if (!e->sp) {
+		call = find_call(task, step->func, e->depth ? &step->depth : NULL);
+		if (call)
+			drop_calls(calls, task, (uint32_t)(call - task->calls) + 1);
+		else if (e->depth)
+			drop_deeper(calls, task, step->depth);
+		return call;
+	}
+	sp = (uint32_t)number(item, e->sp);
+	at = find_at(task, sp);
+	if (at == task->nr)
+		return false;
+	ended = task->calls[at];
+	memmove(&task->calls[at], &task->calls[at + 1], (task->nr - at - 1) * sizeof(*task->calls));
+	task->nr--;
+	drop_below(calls, task, at, sp);
+	step->more = find_at(task, sp) < task->nr;
+	step->func = ended.func;
+	task->calls[task->nr++] = ended;
+	return true;
+}
+
 static void take_end(const struct calls *calls, const struct report_item *item,
 		     const struct call_event *e, struct call_step *step)
 {
@@ -298,19 +405,16 @@ static void take_end(const struct calls *calls, const struct report_item *item,
 
 	if (e->depth)
 		step->depth = depth_of(item, e);
-	call = find_call(task, step->func, e->depth ? &step->depth : NULL);
+	call = close_inner(calls, item, e, step) ? &task->calls[task->nr - 1] : NULL;
 	step->timed = call_time(item, e, call, &step->ns);
 	if (call) {
-		drop_calls(calls, task, (uint32_t)(call - task->calls) + 1);
 		step->paired = true;
 		step->call = *call;
 		step->depth = call->depth;
 		task->nr--;
 		step->self_known = step->timed && call->self_known && call->callees_ns <= step->ns;
 		step->self_ns = step->self_known ? step->ns - call->callees_ns : 0;
-	} else if (e->depth) {
-		drop_deeper(calls, task, step->depth);
-	} else {
+	} else if (!e->depth) {
 		step->depth = (int32_t)task->nr;
 	}
 	if (task->nr) {
@@ -376,9 +480,12 @@ int calls_record(struct calls *calls, const struct report_item *item, struct cal
 
 	if (reach_cpu(calls, rec->cpu) < 0)
 		return -ENOMEM;
-	calls->sequence++;
-	if (item->lost)
-		calls->cpus[rec->cpu].lost_at = calls->sequence;
+	if (!calls->more) {
+		calls->sequence++;
+		if (item->lost)
+			calls->cpus[rec->cpu].lost_at = calls->sequence;
+	}
+	calls->more = false;
 	if (!item->event) {
 		*ret_step = step;
 		return 0;
@@ -397,9 +504,11 @@ int calls_record(struct calls *calls, const struct report_item *item, struct cal
 		else
 			r = take_point(calls, item, e, &step);
 	}
-	if (r >= 0)
-		*ret_step = step;
-	return r;
+	if (r < 0)
+		return r;
+	calls->more = step.more;
+	*ret_step = step;
+	return 0;
 }
 
 bool calls_is_return(const struct calls *calls, const struct event *event, const void *data,

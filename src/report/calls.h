@@ -9,6 +9,10 @@
  *
  * - A return ends the innermost open call of its function (and depth, where it is stored). Calls
  *   inside it that are still open then did not return, as after a longjmp.
+ * - Where the stack pointer is stored (of programs), it is the call's name: a return ends the calls
+ *   of its place on the stack, several if they went on to one another by a jump; an entry at or
+ * above an open call's place says that this one did not return. Calls on other stacks (coroutines,
+ * signal handlers) are left alone.
  * - An entry that stores its depth ends the calls at and below that depth in the same way.
  * - Behind a loss nothing is known of the open calls of the tasks that were on that CPU: they are
  *   forgotten. Returns that store their begin still have their time then.
@@ -42,7 +46,9 @@ struct call {
 	uint64_t number;     /* the owner's, 0 at the begin; so are flags and level */
 	uint32_t flags;
 	int32_t level;
-	int32_t depth;	 /* as stored, or the number of open calls around it */
+	uint32_t sp;   /* where it is on the stack, in words; has_sp */
+	int32_t depth; /* as stored, or the number of open calls around it */
+	bool has_sp;
 	bool self_known; /* callees_ns holds all of them */
 };
 
@@ -72,6 +78,7 @@ struct call_step {
 	int32_t depth;
 	uint64_t count; /* CALL_POINT: how often in a row */
 	/* CALL_END */
+	bool more;	  /* the record ends another call: hand it over once more */
 	bool paired;	  /* `call` is the call that ends here, no longer open */
 	bool timed;	  /* ns is known */
 	bool self_known;  /* self_ns is, too */

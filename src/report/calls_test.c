@@ -17,7 +17,7 @@ static void calls_free_p(struct calls **calls)
 #define _cleanup_db_	_cleanup_(db_free_p)
 #define _cleanup_calls_ _cleanup_(calls_free_p)
 
-/* What is told, a letter each: unfinished, forgotten; and the last step. */
+/* What is told, a letter each: unfinished, forgotten, more to come; and the last step. */
 struct seen {
 	char told[32];
 	size_t nr;
@@ -60,7 +60,11 @@ static int run(const struct test_format *formats, size_t nr_formats, const struc
 		struct source_record rec;
 		const struct report_item item = scene_item(db, &steps[i], data, &rec);
 
-		r = calls_record(calls, &item, &seen->step);
+		do {
+			r = calls_record(calls, &item, &seen->step);
+			if (seen->step.more)
+				tell(seen, 'm');
+		} while (r == 0 && seen->step.more);
 	}
 	seen->step.task = NULL; /* goes with calls */
 	return r;
@@ -71,6 +75,59 @@ static int run(const struct test_format *formats, size_t nr_formats, const struc
 #define RUN_BARE(steps, seen)                                                                      \
 	CHECK(run(scene_bare_formats, ARRAY_SIZE(scene_bare_formats), steps, ARRAY_SIZE(steps),    \
 		  seen) == 0)
+
+#define RUN_PROGRAM(steps, seen)                                                                   \
+	CHECK(run(scene_program_formats, ARRAY_SIZE(scene_program_formats), steps,                 \
+		  ARRAY_SIZE(steps), seen) == 0)
+
+TEST(a_return_ends_all_that_jumped_on_from_its_place)
+{
+	static const struct scene_step steps[] = {
+		{IN(7, 0, THREE, 1010, 50)},   {IN(7, 0, ONE, 1000, 100)},
+		{JUMP(7, 0, TWO, 1000, 150)},  {IN(7, 0, ONE, 900, 160)},
+		{OUT(7, 0, ONE, 900, 0, 180)}, {OUT(7, 0, ONE, 1000, 0, 200)},
+	};
+	struct seen seen;
+
+	RUN_PROGRAM(steps, &seen);
+	CHECK_STR(seen.told, "m");
+	CHECK(seen.step.paired && seen.step.timed && seen.step.self_known);
+	CHECK_EQ(seen.step.func & 0xffff, ONE);
+	CHECK_EQ(seen.step.depth, 1);
+	CHECK_EQ(seen.step.ns, 100);
+	CHECK_EQ(seen.step.self_ns, 50);
+}
+
+TEST(a_call_above_open_ones_on_the_stack_says_that_they_were_left)
+{
+	static const struct scene_step steps[] = {
+		{IN(7, 0, ONE, 1000, 100)},    {IN(7, 0, TWO, 900, 150)},
+		{IN(7, 0, THREE, 800, 160)},   {IN(7, 0, TWO, 900, 170)},
+		{OUT(7, 0, TWO, 900, 0, 180)},
+	};
+	struct seen seen;
+
+	RUN_PROGRAM(steps, &seen);
+	CHECK_STR(seen.told, "uu");
+	CHECK_EQ(seen.step.depth, 1);
+	CHECK_EQ(seen.step.ns, 10);
+}
+
+TEST(calls_on_another_stack_outlive_the_one_they_were_begun_in)
+{
+	static const struct scene_step steps[] = {
+		{IN(7, 0, ONE, 50000000, 100)},	    {IN(7, 0, TWO, 1000, 150)},
+		{OUT(7, 0, ONE, 50000000, 0, 200)}, {IN(7, 0, ONE, 50000000, 220)},
+		{IN(7, 0, THREE, 900, 230)},	    {OUT(7, 0, THREE, 900, 0, 240)},
+		{OUT(7, 0, TWO, 1000, 0, 250)},
+	};
+	struct seen seen;
+
+	RUN_PROGRAM(steps, &seen);
+	CHECK_STR(seen.told, "");
+	CHECK(seen.step.paired);
+	CHECK_EQ(seen.step.ns, 100);
+}
 
 TEST(a_return_believes_what_it_stores)
 {

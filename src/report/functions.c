@@ -144,28 +144,39 @@ static int take_end(struct functions *functions, const struct report_item *item,
 	return step->timed ? function_add_time(function, step->ns) : 0;
 }
 
-int functions_event(struct functions *functions, const struct report_item *item)
+static int take_step(struct functions *functions, const struct report_item *item,
+		     const struct call_step *step)
 {
 	struct function *function;
-	struct call_step step;
 
-	if (calls_record(functions->calls, item, &step) < 0)
-		return -ENOMEM;
-	switch (step.kind) {
+	switch (step->kind) {
 	case CALL_BEGIN:
-		function = function_at(functions, item, step.func);
-		step.task->calls[step.task->nr - 1].user = function;
+		function = function_at(functions, item, step->func);
+		step->task->calls[step->task->nr - 1].user = function;
 		return function ? 0 : -ENOMEM;
 	case CALL_END:
-		return take_end(functions, item, &step);
+		return take_end(functions, item, step);
 	case CALL_POINT:
-		function = function_at(functions, item, step.func);
+		function = function_at(functions, item, step->func);
 		if (function)
-			function->hits += step.count;
+			function->hits += step->count;
 		return function ? 0 : -ENOMEM;
 	default:
 		return 0;
 	}
+}
+
+int functions_event(struct functions *functions, const struct report_item *item)
+{
+	struct call_step step;
+	int r;
+
+	do {
+		if (calls_record(functions->calls, item, &step) < 0)
+			return -ENOMEM;
+		r = take_step(functions, item, &step);
+	} while (r == 0 && step.more);
+	return r;
 }
 
 void functions_end_calls(struct functions *functions)

@@ -303,20 +303,29 @@ static int take_point(struct graph *graph, const struct call_step *step)
 	return 0;
 }
 
-int graph_event(struct graph *graph, const struct report_item *item)
+static int take_step(struct graph *graph, const struct call_step *step)
 {
-	struct call_step step;
-
-	if (calls_record(graph->calls, item, &step) < 0)
-		return -ENOMEM;
-	switch (step.kind) {
+	switch (step->kind) {
 	case CALL_BEGIN:
-		return take_begin(graph, &step);
+		return take_begin(graph, step);
 	case CALL_END:
-		return take_end(graph, &step);
+		return take_end(graph, step);
 	case CALL_POINT:
-		return graph->options.min_ns ? 0 : take_point(graph, &step);
+		return graph->options.min_ns ? 0 : take_point(graph, step);
 	default:
 		return 0;
 	}
+}
+
+int graph_event(struct graph *graph, const struct report_item *item)
+{
+	struct call_step step;
+	int r;
+
+	do {
+		if (calls_record(graph->calls, item, &step) < 0)
+			return -ENOMEM;
+		r = take_step(graph, &step);
+	} while (r == 0 && step.more);
+	return r;
 }

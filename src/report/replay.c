@@ -527,12 +527,14 @@ int replay_item(struct replay *replay, const struct report_item *item, struct ou
 		line.lost = item->lost;
 		replay_push(replay, &line);
 	}
-	if (calls_record(source->calls, item, &step) < 0)
-		return -ENOMEM;
-	if (step.kind != CALL_NONE)
-		take_call(replay, source, item, &step);
-	else
-		take_event(replay, source, item, step.task);
+	do {
+		if (calls_record(source->calls, item, &step) < 0)
+			return -ENOMEM;
+		if (step.kind != CALL_NONE)
+			take_call(replay, source, item, &step);
+		else
+			take_event(replay, source, item, step.task);
+	} while (step.more);
 	replay_flush(replay, false);
 	return replay->error;
 }

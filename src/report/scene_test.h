@@ -12,6 +12,7 @@
 enum {
 	SCENE_EXIT = 10,
 	SCENE_ENTRY = 11,
+	SCENE_TAIL = 12,
 	SCENE_REPEATS = 19,
 	SCENE_LEN = 40,
 	ONE = 0, /* functions: offsets behind the first symbol */
@@ -42,6 +43,15 @@ static const struct test_format scene_bare_formats[] = {
 	{"ftrace", SCENE_FORMAT("funcgraph_exit", "10", SCENE_FUNC)},
 };
 
+/* Of a program: the place on the stack, in words, where the others have the depth. */
+#define SCENE_IP "\tfield:unsigned long ip;\toffset:8;\tsize:8;\tsigned:0;\n"
+#define SCENE_SP "\tfield:unsigned int sp;\toffset:16;\tsize:4;\tsigned:0;\n"
+static const struct test_format scene_program_formats[] = {
+	{"sonde", SCENE_FORMAT("func_entry", "11", SCENE_IP SCENE_SP)},
+	{"sonde", SCENE_FORMAT("func_tail", "12", SCENE_IP SCENE_SP)},
+	{"sonde", SCENE_FORMAT("func_exit", "10", SCENE_IP SCENE_SP)},
+};
+
 struct scene_step {
 	uint16_t id;
 	int32_t pid;
@@ -56,6 +66,7 @@ struct scene_step {
 /* By pid and CPU, function, depth and times in ns. */
 #define IN(pid, cpu, func, depth, ts)	      SCENE_ENTRY, pid, cpu, func, depth, ts, 0, 0
 #define OUT(pid, cpu, func, depth, begin, ts) SCENE_EXIT, pid, cpu, func, depth, ts, begin, 0
+#define JUMP(pid, cpu, func, sp, ts)	      SCENE_TAIL, pid, cpu, func, sp, ts, 0, 0
 #define FN(pid, cpu, func, parent, ts)	      TEST_FUNC, pid, cpu, func, 0, ts, parent, 0
 
 static inline void scene_record(const struct scene_step *step, uint8_t data[SCENE_LEN])
