@@ -58,7 +58,8 @@ struct command {
 enum {
 	CMD_NEEDS_TRACEFS = 1 << 0,
 	CMD_NEEDS_ROOT = 1 << 1,
-	CMD_NEEDS_FILE = 1 << 2
+	CMD_NEEDS_FILE = 1 << 2,
+	CMD_NEEDS_NONE_IN_PROGRAM = 1 << 3, /* neither of the first two with --in program */
 };
 
 /*

@@ -171,8 +171,9 @@ static void help_command(const struct command *command)
 		print_description(command->description, width);
 	}
 	if (root || tracefs)
-		printf("\nNeeds %s%s%s.\n", root ? "root" : "", root && tracefs ? " and " : "",
-		       tracefs ? "tracefs" : "");
+		printf("\nNeeds %s%s%s%s.\n", root ? "root" : "", root && tracefs ? " and " : "",
+		       tracefs ? "tracefs" : "",
+		       command->needs & CMD_NEEDS_NONE_IN_PROGRAM ? ", but with --in program" : "");
 	print_options(command, width);
 }
 

@@ -227,7 +227,7 @@ static int run_record(const struct command *command, int argc, char **argv)
 const struct command cmd_record = {
 	.name = "record",
 	.group = "record",
-	.summary = "record kernel events and tracers into a trace.dat",
+	.summary = "record the kernel's events, or a program's functions, into a trace.dat",
 	.synopsis = "[OPTIONS] -e EVENT... [COMMAND [ARGS]]",
 	.description =
 		"Records what the kernel does while COMMAND runs, or without one until Ctrl-C, "
@@ -277,10 +277,25 @@ const struct command cmd_record = {
 		"  sonde record --profile make; sonde report --profile; sonde profile -i "
 		"trace.dat\n"
 		"\n"
+		"With --in program, -p function and -p function_graph trace the functions of "
+		"COMMAND "
+		"itself and of all processes that it starts, stripped or not, without root: those "
+		"of the programs and the library functions that they call, or with --libs all. -l, "
+		"-n and -g take NAME, NAME@LIBRARY or :mod:LIBRARY, with * and ?, or "
+		"/REGULAR EXPRESSION/. Nothing is lost unless --on-full says so. func_tail is a "
+		"function that another one has jumped to as its last act: the func_exit that "
+		"follows "
+		"ends both. func_call is one whose end is not seen. Static programs, those with "
+		"another user's rights (setuid), of 32 bits, without glibc or made with a "
+		"sanitizer cannot be traced so.\n"
+		"\n"
+		"  sonde record --in program -p function_graph -o git.dat git status\n"
+		"  sonde record --in program -p function -l 'SSL_*@libssl' curl ...\n"
+		"\n"
 		"While it records, OUTPUT.partial/ is readable by `sonde report`, also after the "
 		"recorder was killed.",
 	.options = record_options,
-	.needs = CMD_NEEDS_TRACEFS | CMD_NEEDS_ROOT,
+	.needs = CMD_NEEDS_TRACEFS | CMD_NEEDS_ROOT | CMD_NEEDS_NONE_IN_PROGRAM,
 	.stop_at_operand = true,
 	.run = run_record,
 };

@@ -158,6 +158,8 @@ int modules_open(struct modules *modules, int fd, const char *name, struct modul
 	struct stat st;
 	int r = io_fstat(fd, &st);
 
+	if (r == 0 && !S_ISREG(st.st_mode))
+		r = -EINVAL;
 	if (r < 0)
 		return err_sys(err, r, "its file cannot be looked at");
 	for (module = modules->first; module; module = module->next) {

@@ -39,7 +39,7 @@ struct program_server {
 	struct connection *connections;
 	pthread_mutex_t lock; /* of all below, and of the modules */
 	char warnings[WARNINGS_MAX][TEXT_BYTES];
-	size_t nr_warnings;
+	size_t nr_warnings, nr_warned; /* waiting; ever: more of them would say nothing new */
 	uint64_t nr_processes;
 };
 
@@ -55,7 +55,8 @@ _printf_(2, 3) static void warn(struct program_server *server, const char *fmt, 
 	va_list args;
 
 	pthread_mutex_lock(&server->lock);
-	if (server->nr_warnings < WARNINGS_MAX) {
+	if (server->nr_warned < WARNINGS_MAX) {
+		server->nr_warned++;
 		va_start(args, fmt);
 		vsnprintf(server->warnings[server->nr_warnings++], TEXT_BYTES, fmt, args);
 		va_end(args);

@@ -51,7 +51,7 @@
 /* Event ids of what is written in programs: the u16 at the beginning of a record. */
 #define RING_EVENT_ENTRY   1 /* a function begins: u32 address, u32 stack pointer >> 3 */
 #define RING_EVENT_EXIT	   2 /* it returned: the same */
-#define RING_EVENT_TAIL	   3 /* it left by a tail call: the same */
+#define RING_EVENT_TAIL	   3 /* it took the place of one that jumped to it: the same */
 #define RING_EVENT_BLOCKED 4 /* a thread waited for room: u64, in units of the clock */
 
 #ifndef __ASSEMBLER__

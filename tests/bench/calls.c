@@ -17,9 +17,11 @@ __attribute__((noinline, noipa)) static long leaf(long value)
 
 __attribute__((noinline, noipa)) static long chain(long depth)
 {
-	volatile long left = depth;
+	long below = depth ? chain(depth - 1) : 0;
 
-	return left ? chain(left - 1) + 1 : 0;
+	/* Or compilers make a loop of it. */
+	__asm__ volatile("" : "+r"(below));
+	return below + 1;
 }
 
 static double now_ns(void)

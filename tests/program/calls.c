@@ -24,9 +24,11 @@ __attribute__((noinline, noipa)) static long outer(long value)
 
 __attribute__((noinline, noipa)) static long deep(long depth)
 {
-	volatile long left = depth;
+	long below = depth ? deep(depth - 1) : 0;
 
-	return left ? deep(left - 1) + 1 : 0;
+	/* Or compilers make a loop of it. */
+	__asm__ volatile("" : "+r"(below));
+	return below + 1;
 }
 
 static void *work(void *arg)
