@@ -165,12 +165,12 @@ static int profile_words(const struct record_args *args, int argc, char **argv,
 		.hooks = args->plan.hooks.items,
 		.nr_hooks = args->plan.hooks.nr,
 	};
-	int r = profile_push(&out->words, argv[0]);
+	int r = words_push(&out->words, argv[0]);
 
 	if (r == 0)
 		r = profile_words_make(&wanted, out, err);
 	for (int i = 1; i < argc && r == 0; i++)
-		r = profile_push(&out->words, argv[i]);
+		r = words_push(&out->words, argv[i]);
 	return r == -ENOMEM ? err_set(err, r, "out of memory") : r;
 }
 
@@ -201,8 +201,7 @@ static int carry_out(struct record_args *args)
 
 	if (args->daemonize && !cmd_daemon_begin(&args->daemon, args->command, &status))
 		return status;
-	r = args->in_program ? record_program(&args->plan, record_args_say, args, &result, &err)
-			     : record_run(&args->plan, record_args_say, args, &result, &err);
+	r = record_args_run(args, &result, &err);
 	status = finish(args, &result, &err, r);
 	cmd_daemon_end(&args->daemon);
 	record_result_done(&result);

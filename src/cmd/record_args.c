@@ -487,6 +487,13 @@ void record_args_say(void *ctx, enum record_say what, const char *text)
 	}
 }
 
+int record_args_run(struct record_args *args, struct record_result *ret_result, struct err *err)
+{
+	return args->in_program
+		       ? record_program(&args->plan, record_args_say, args, ret_result, err)
+		       : record_run(&args->plan, record_args_say, args, ret_result, err);
+}
+
 void record_args_suggest_event(const struct record_args *args, const char *pattern)
 {
 	const char *colon = strchr(pattern, ':');

@@ -10,6 +10,9 @@
 	{OPT_IN, 0, "in", CMD_ARG_REQUIRED, "kernel|program", \
 	 "whose functions -p traces: the kernel's (default where tracefs can be used) or those of " \
 	 "COMMAND and what it starts, which takes no root", "In programs"}, \
+	RECORD_OPTIONS_IN_PROGRAM
+
+#define RECORD_OPTIONS_IN_PROGRAM \
 	{OPT_LIBS, 0, "libs", CMD_ARG_NONE, NULL, \
 	 "with --in program: all functions of all libraries, not only those that COMMAND calls", \
 	 NULL}, \
