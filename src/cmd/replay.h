@@ -46,8 +46,7 @@ enum {
  */
 int replay_run(const struct command *command, int argc, char **argv, void (*opened)(void *arg),
 	       void *arg) _must_check_;
-/* What of it is wrong with the arguments, before there is a file: CMD_OK, or a status after a
- * message. */
+/* The arguments alone, before there is a file: CMD_OK, or a status after a message. */
 int replay_check(const struct command *command, int argc, char **argv) _must_check_;
 
 #endif
