@@ -30,8 +30,9 @@
 #define LIMIT_EXPAND_RATIO     256u
 #define LIMIT_PID	       (1u << 30)
 #define LIMIT_FILTER_BYTES     65536u
-#define LIMIT_FILTER_DEPTH     8192u	 /* nesting of one filter expression, chains included */
-#define LIMIT_FILTER_NODES     65536u	 /* values and operators of one filter expression */
-#define LIMIT_SYMBOLS	       50000000u /* names of one symbol table */
+#define LIMIT_FILTER_DEPTH     8192u	    /* nesting of one filter expression, chains included */
+#define LIMIT_FILTER_NODES     65536u	    /* values and operators of one filter expression */
+#define LIMIT_SYMBOLS	       50000000u    /* names of one symbol table */
+#define LIMIT_PROGRAM_BYTES    (2ull << 30) /* addresses that one program or library takes */
 
 #endif

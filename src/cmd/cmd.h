@@ -58,7 +58,9 @@ struct command {
 enum {
 	CMD_NEEDS_TRACEFS = 1 << 0,
 	CMD_NEEDS_ROOT = 1 << 1,
-	CMD_NEEDS_FILE = 1 << 2
+	CMD_NEEDS_FILE = 1 << 2,
+	CMD_NEEDS_NONE_IN_PROGRAM = 1 << 3, /* neither of the first two with --in program */
+	CMD_NEEDS_ONLY_IN_KERNEL = 1 << 4,  /* these two with --in kernel only */
 };
 
 /*

@@ -171,8 +171,10 @@ static void help_command(const struct command *command)
 		print_description(command->description, width);
 	}
 	if (root || tracefs)
-		printf("\nNeeds %s%s%s.\n", root ? "root" : "", root && tracefs ? " and " : "",
-		       tracefs ? "tracefs" : "");
+		printf("\nNeeds %s%s%s%s%s.\n", root ? "root" : "", root && tracefs ? " and " : "",
+		       tracefs ? "tracefs" : "",
+		       command->needs & CMD_NEEDS_NONE_IN_PROGRAM ? ", but with --in program" : "",
+		       command->needs & CMD_NEEDS_ONLY_IN_KERNEL ? ", with --in kernel" : "");
 	print_options(command, width);
 }
 

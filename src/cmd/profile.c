@@ -23,8 +23,6 @@ enum {
 	OPT_ONLY,
 	OPT_KERNEL,
 	OPT_DIFF,
-	DEFAULT_COLUMNS = 1 << FUNCTIONS_TOTAL | 1 << FUNCTIONS_AVG | 1 << FUNCTIONS_S2 |
-			  1 << FUNCTIONS_SELF | 1 << FUNCTIONS_MAX,
 	DIFF_COLUMNS = 1 << FUNCTIONS_TOTAL | 1 << FUNCTIONS_AVG | 1 << FUNCTIONS_SELF
 };
 
@@ -146,27 +144,6 @@ static bool is_reading(int id)
 	return id >= REPORT_OPT_CPU && id < OPT_SORT;
 }
 
-/* "-x" or "--name", as it stands in the table. */
-static const char *option_text(const struct command *command, int id, char text[64])
-{
-	const struct cmd_option *o = cmd_options(command);
-
-	while (o->id && o->id != id)
-		o++;
-	if (o->letter)
-		snprintf(text, 64, "-%c", o->letter);
-	else
-		snprintf(text, 64, "--%s", o->name ? o->name : "");
-	return text;
-}
-
-static int pass_on(struct profile_words *list, const char *option, const char *arg)
-{
-	int r = profile_push(list, option);
-
-	return r == 0 && arg ? profile_push(list, arg) : r;
-}
-
 static void note_recording(struct profile_args *args, int id)
 {
 	args->tracer_given |= id == 'p';
@@ -178,17 +155,14 @@ static void note_recording(struct profile_args *args, int id)
 /* The text of an option is kept with the words; freed with them. */
 static int take_option(struct profile_args *args, int id, const char *arg)
 {
-	char text[64];
-	char *option;
+	const char *option;
 	int r = 0;
 
 	if (is_own(id))
 		return set_own(args, id, arg);
-	option = mem_strdup(option_text(args->command, id, text));
-	if (!option || profile_push(&args->options, option) < 0) {
-		mem_free(option);
+	option = words_option_text(&args->options, args->command, id, &arg);
+	if (!option)
 		return -ENOMEM;
-	}
 	if (id == REPORT_OPT_BY_COMM) {
 		r = set_group(args, FUNCTIONS_BY_COMM);
 		if (r)
@@ -197,14 +171,14 @@ static int take_option(struct profile_args *args, int id, const char *arg)
 	if (is_reading(id)) {
 		args->from_file |= id == 'i';
 		args->quiet |= id == 'q';
-		if (id == 'H' && profile_push(&args->hooks, arg) < 0)
+		if (id == 'H' && words_push(&args->hooks, arg) < 0)
 			return -ENOMEM;
 		if (id == REPORT_OPT_JSON || id == REPORT_OPT_CSV) /* for --kernel */
 			args->print.format = id == REPORT_OPT_JSON ? REPORT_JSON : REPORT_CSV;
-		r = pass_on(&args->read, option, arg);
+		r = words_option(&args->read, option, arg);
 	}
 	if (r == 0 && (!is_reading(id) || id == 'q'))
-		r = pass_on(&args->record, option, arg);
+		r = words_option(&args->record, option, arg);
 	if (!is_reading(id) && !args->record_option)
 		args->record_option = option;
 	if (!is_reading(id))
@@ -234,10 +208,10 @@ static int check_together(const struct profile_args *args, int argc, int first, 
 static int parse(struct profile_args *args, int argc, char **argv)
 {
 	struct cmd_parser parser;
-	int id, r = profile_push(&args->read, argv[0]);
+	int id, r = words_push(&args->read, argv[0]);
 
 	if (r == 0)
-		r = profile_push(&args->record, argv[0]);
+		r = words_push(&args->record, argv[0]);
 	cmd_parser_init(&parser, args->command, argc, argv);
 	while (r == 0 && (id = cmd_next(&parser)) != 0)
 		r = id < 0 ? CMD_USAGE : take_option(args, id, parser.arg);
@@ -257,7 +231,7 @@ static int run(const struct command *command, int argc, char **argv)
 {
 	struct profile_args args = {
 		.command = command,
-		.print = {.sort = FUNCTIONS_TOTAL, .columns = DEFAULT_COLUMNS},
+		.print = {.sort = FUNCTIONS_TOTAL, .columns = PROFILE_COLUMNS},
 	};
 	int status = parse(&args, argc, argv);
 
@@ -265,17 +239,15 @@ static int run(const struct command *command, int argc, char **argv)
 		status = profile_read_base(&args);
 	if (status == CMD_OK)
 		status = args.from_file ? profile_show(&args, NULL, NULL) : profile_live(&args);
-	for (size_t i = 0; i < args.options.nr; i++)
-		mem_free((void *)(uintptr_t)args.options.words[i]);
 	for (size_t i = 0; i < args.nr_bases; i++) {
 		functions_free(args.bases[i].functions);
 		mem_free(args.bases[i].buffer);
 	}
 	mem_free(args.bases);
-	mem_free(args.options.words);
-	mem_free(args.hooks.words);
-	mem_free(args.read.words);
-	mem_free(args.record.words);
+	words_done_texts(&args.options);
+	words_done(&args.hooks);
+	words_done(&args.read);
+	words_done(&args.record);
 	return status;
 }
 

@@ -24,13 +24,13 @@ struct profile_args {
 	struct profile_base *bases;	 /* what it holds, once it has been read; owned */
 	size_t nr_bases, cap_bases;
 	/* where the records come from */
-	struct profile_words read, record;
-	struct profile_words hooks;   /* -H */
-	struct profile_words options; /* the texts of options in both; owned */
-	const char *record_option;    /* the first that is about recording, or NULL */
-	bool from_file;		      /* -i */
-	bool only_given;	      /* -S */
-	bool kernel;		      /* --kernel */
+	struct words read, record;
+	struct words hooks;	   /* -H */
+	struct words options;	   /* the texts of options in both; owned */
+	const char *record_option; /* the first that is about recording, or NULL */
+	bool from_file;		   /* -i */
+	bool only_given;	   /* -S */
+	bool kernel;		   /* --kernel */
 	bool tracer_given, functions_given, depth_given, graph_given;
 	char **live_command; /* or NULL */
 	bool quiet;
@@ -38,6 +38,11 @@ struct profile_args {
 	const char *output; /* -o, or NULL */
 	bool to_stderr;
 };
+
+/* Columns of the function profile's text when none are chosen. */
+#define PROFILE_COLUMNS                                                                            \
+	(1u << FUNCTIONS_TOTAL | 1u << FUNCTIONS_AVG | 1u << FUNCTIONS_S2 | 1u << FUNCTIONS_SELF | \
+	 1u << FUNCTIONS_MAX)
 
 extern const struct command profile_record_part; /* the recording options, for their parser */
 

@@ -44,28 +44,28 @@ static int parse(struct counting *c)
 	struct record_args *record = &c->record;
 	const struct record_plan *plan = &record->plan;
 	const struct record_instance *inst;
-	struct profile_words words = {0};
-	int r = profile_push(&words, "profile");
+	struct words words = {0};
+	int r = words_push(&words, "profile");
 
 	if (r == 0)
-		r = profile_push(&words, "-p"); /* its parser wants something to record */
+		r = words_push(&words, "-p"); /* its parser wants something to record */
 	if (r == 0)
-		r = profile_push(&words, "function");
+		r = words_push(&words, "function");
 	for (size_t i = 1; i < c->args->record.nr && r == 0; i++)
-		r = profile_push(&words, c->args->record.words[i]);
+		r = words_push(&words, c->args->record.words[i]);
 	if (r == 0)
-		r = profile_push(&words, "--");
+		r = words_push(&words, "--");
 	for (char **word = c->args->live_command; word && *word && r == 0; word++)
-		r = profile_push(&words, *word);
+		r = words_push(&words, *word);
 	record_args_init(record, &profile_record_part);
 	if (r < 0) {
 		cmd_error(c->args->command, "out of memory");
-		mem_free(words.words);
+		words_done(&words);
 		return CMD_FAILED;
 	}
 	r = record_args_parse(record, (int)words.nr, (char **)(uintptr_t)words.words) ? CMD_OK
 										      : CMD_USAGE;
-	mem_free(words.words);
+	words_done(&words);
 	if (r != CMD_OK)
 		return r;
 	record->plan.command = c->args->live_command;

@@ -156,6 +156,7 @@ static const struct summary_kind kind = {
 static const struct cmd_option read_options[] = {
 	REPORT_INPUT_ROWS(""),
 	REPORT_RANGE_ROWS,
+	{REPORT_OPT_RANGE, 'r', "time-range", CMD_ARG_REQUIRED, NULL, NULL, NULL},
 	{REPORT_OPT_BY_COMM, 0, "by-comm", CMD_ARG_NONE, NULL, NULL, NULL},
 	{'G', 'G', "global", CMD_ARG_NONE, NULL, NULL, NULL},
 	{'H', 'H', "hooks", CMD_ARG_REQUIRED, NULL, NULL, NULL},
@@ -209,25 +210,25 @@ int profile_read_base(struct profile_args *args)
 		.free = free_table,
 		.wants = "records",
 	};
-	struct profile_words words = {0};
+	struct words words = {0};
 	int r = 0, status = CMD_FAILED;
 
 	for (size_t i = 0; r == 0 && i < args->read.nr; i++) {
 		if (!strcmp(args->read.words[i], "-i"))
 			i++;
 		else
-			r = profile_push(&words, args->read.words[i]);
+			r = words_push(&words, args->read.words[i]);
 	}
 	if (r == 0)
-		r = profile_push(&words, "-i");
+		r = words_push(&words, "-i");
 	if (r == 0)
-		r = profile_push(&words, args->diff);
+		r = words_push(&words, args->diff);
 	if (r == 0)
 		status = summary_run(&read_part, (int)words.nr, (char **)(uintptr_t)words.words,
 				     &collecting, no_own_option, args, NULL);
 	else
 		cmd_error(args->command, "out of memory");
-	mem_free(words.words);
+	words_done(&words);
 	return status;
 }
 

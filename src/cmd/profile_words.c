@@ -37,22 +37,9 @@ struct maker {
 	struct kernel_targets targets; /* the top one */
 };
 
-int profile_push(struct profile_words *list, const char *word)
-{
-	int r = array_reserve(&list->words, &list->cap, list->nr + 2, sizeof(*list->words));
-
-	if (r < 0)
-		return r;
-	list->words[list->nr++] = word;
-	list->words[list->nr] = NULL;
-	return 0;
-}
-
 static int add(struct maker *maker, const char *option, const char *value)
 {
-	int r = profile_push(&maker->out->words, option);
-
-	return r == 0 && value ? profile_push(&maker->out->words, value) : r;
+	return words_option(&maker->out->words, option, value);
 }
 
 static bool has_tracer(const struct maker *maker, const char *tracer)
@@ -127,7 +114,7 @@ static bool has_event(const struct kernel_events *events, const char *system, co
 /* Takes `event`, also when it is NULL or nothing can be added. */
 static int add_event(struct maker *maker, char *event, bool stack)
 {
-	int r = event ? profile_push(&maker->out->texts, event) : -ENOMEM;
+	int r = event ? words_push(&maker->out->texts, event) : -ENOMEM;
 
 	if (r < 0) {
 		mem_free(event);
@@ -223,9 +210,6 @@ int profile_words_make(const struct profile_wanted *wanted, struct profile_comma
 
 void profile_words_done(struct profile_command *out)
 {
-	for (size_t i = 0; i < out->texts.nr; i++)
-		mem_free((void *)(uintptr_t)out->texts.words[i]);
-	mem_free(out->texts.words);
-	mem_free(out->words.words);
-	*out = (struct profile_command){0};
+	words_done_texts(&out->texts);
+	words_done(&out->words);
 }

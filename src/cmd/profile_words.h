@@ -7,13 +7,7 @@
 #ifndef SONDE_CMD_PROFILE_WORDS_H
 #define SONDE_CMD_PROFILE_WORDS_H
 
-#include "cmd/cmd.h"
-
-/* Words for a parser: argv, the command's name first. */
-struct profile_words {
-	const char **words;
-	size_t nr, cap;
-};
+#include "cmd/words.h"
 
 struct profile_wanted {
 	const struct command *command; /* for messages */
@@ -26,11 +20,10 @@ struct profile_wanted {
 };
 
 struct profile_command {
-	struct profile_words words; /* the caller begins and ends it */
-	struct profile_words texts; /* made for them; owned */
+	struct words words; /* the caller begins and ends it */
+	struct words texts; /* made for them; owned */
 };
 
-int profile_push(struct profile_words *list, const char *word) _must_check_;
 /* Append the options to out->words. -EINVAL for a malformed hook, -ENOMEM, or tracefs' error. */
 int profile_words_make(const struct profile_wanted *wanted, struct profile_command *out,
 		       struct err *err) _must_check_;

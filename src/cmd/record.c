@@ -6,12 +6,14 @@
 
 #include "cmd/profile_words.h"
 #include "cmd/record_args.h"
+#include "cmd/record_program.h"
 #include "tracedat/dat.h"
 
 static const struct cmd_option record_options[] = {
-	RECORD_OPTIONS_WHAT RECORD_OPTIONS_FUNCTIONS RECORD_OPTIONS_WHOM RECORD_OPTIONS_OWN
-		RECORD_OPTIONS_PROFILE RECORD_OPTIONS_HOW RECORD_OPTIONS_READ RECORD_OPTIONS_KEEP
-			RECORD_OPTIONS_OUTPUT RECORD_OPTIONS_QUIET RECORD_OPTIONS_ELSEWHERE{0},
+	RECORD_OPTIONS_WHAT RECORD_OPTIONS_FUNCTIONS RECORD_OPTIONS_PROGRAM RECORD_OPTIONS_WHOM
+		RECORD_OPTIONS_OWN RECORD_OPTIONS_PROFILE RECORD_OPTIONS_HOW RECORD_OPTIONS_READ
+			RECORD_OPTIONS_KEEP RECORD_OPTIONS_OUTPUT RECORD_OPTIONS_QUIET
+				RECORD_OPTIONS_ELSEWHERE{0},
 };
 
 static const struct record_cpu *find_cpu(const struct record_result *result, const char *instance,
@@ -163,12 +165,12 @@ static int profile_words(const struct record_args *args, int argc, char **argv,
 		.hooks = args->plan.hooks.items,
 		.nr_hooks = args->plan.hooks.nr,
 	};
-	int r = profile_push(&out->words, argv[0]);
+	int r = words_push(&out->words, argv[0]);
 
 	if (r == 0)
 		r = profile_words_make(&wanted, out, err);
 	for (int i = 1; i < argc && r == 0; i++)
-		r = profile_push(&out->words, argv[i]);
+		r = words_push(&out->words, argv[i]);
 	return r == -ENOMEM ? err_set(err, r, "out of memory") : r;
 }
 
@@ -199,7 +201,7 @@ static int carry_out(struct record_args *args)
 
 	if (args->daemonize && !cmd_daemon_begin(&args->daemon, args->command, &status))
 		return status;
-	r = record_run(&args->plan, record_args_say, args, &result, &err);
+	r = record_args_run(args, &result, &err);
 	status = finish(args, &result, &err, r);
 	cmd_daemon_end(&args->daemon);
 	record_result_done(&result);
@@ -224,7 +226,7 @@ static int run_record(const struct command *command, int argc, char **argv)
 const struct command cmd_record = {
 	.name = "record",
 	.group = "record",
-	.summary = "record kernel events and tracers into a trace.dat",
+	.summary = "record the kernel's events, or a program's functions, into a trace.dat",
 	.synopsis = "[OPTIONS] -e EVENT... [COMMAND [ARGS]]",
 	.description =
 		"Records what the kernel does while COMMAND runs, or without one until Ctrl-C, "
@@ -274,10 +276,25 @@ const struct command cmd_record = {
 		"  sonde record --profile make; sonde report --profile; sonde profile -i "
 		"trace.dat\n"
 		"\n"
+		"With --in program, -p function and -p function_graph trace the functions of "
+		"COMMAND "
+		"itself and of all processes that it starts, stripped or not, without root: those "
+		"of the programs and the library functions that they call, or with --libs all. -l, "
+		"-n and -g take NAME, NAME@LIBRARY or :mod:LIBRARY, with * and ?, or "
+		"/REGULAR EXPRESSION/. Nothing is lost unless --on-full says so. func_tail is a "
+		"function that another one has jumped to as its last act: the func_exit that "
+		"follows "
+		"ends both. func_call is one whose end is not seen. Static programs, those with "
+		"another user's rights (setuid), of 32 bits, without glibc or made with a "
+		"sanitizer cannot be traced so.\n"
+		"\n"
+		"  sonde record --in program -p function_graph -o git.dat git status\n"
+		"  sonde record --in program -p function -l 'SSL_*@libssl' curl ...\n"
+		"\n"
 		"While it records, OUTPUT.partial/ is readable by `sonde report`, also after the "
 		"recorder was killed.",
 	.options = record_options,
-	.needs = CMD_NEEDS_TRACEFS | CMD_NEEDS_ROOT,
+	.needs = CMD_NEEDS_TRACEFS | CMD_NEEDS_ROOT | CMD_NEEDS_NONE_IN_PROGRAM,
 	.stop_at_operand = true,
 	.run = run_record,
 };

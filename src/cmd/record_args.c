@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "cmd/help.h"
+#include "cmd/record_program.h"
 #include "kernel/events.h"
 
 #define DEFAULT_INTERVAL_MS 1000
@@ -434,6 +435,8 @@ bool record_args_parse(struct record_args *args, int argc, char **argv)
 		done = instance_option(args, id, parser.arg);
 		if (done == 0)
 			done = record_args_functions(args, id, parser.arg);
+		if (done == 0)
+			done = record_args_in_program(args, id, parser.arg);
 		if (done < 0 || (done == 0 && !record_args_common(args, id, parser.arg)))
 			return false;
 	}
@@ -441,7 +444,7 @@ bool record_args_parse(struct record_args *args, int argc, char **argv)
 		return false;
 	if (parser.first < argc)
 		args->plan.command = argv + parser.first;
-	return record_args_to_expand(args) || check_plan(args);
+	return record_args_to_expand(args) || (check_plan(args) && record_args_choose_place(args));
 }
 
 bool record_args_to_expand(const struct record_args *args)
@@ -455,6 +458,11 @@ void record_args_say(void *ctx, enum record_say what, const char *text)
 
 	if (what == RECORD_SAY_STARTED) {
 		cmd_daemon_ready(&args->daemon);
+		return;
+	}
+	/* Asked for by an option of its own: also with -q. */
+	if (what == RECORD_SAY_SKIPPED) {
+		fprintf(stderr, "  skipped %s\n", text);
 		return;
 	}
 	if (what == RECORD_SAY_ERROR) {
@@ -477,6 +485,13 @@ void record_args_say(void *ctx, enum record_say what, const char *text)
 	default:
 		cmd_warn(args->command, "%s", text);
 	}
+}
+
+int record_args_run(struct record_args *args, struct record_result *ret_result, struct err *err)
+{
+	return args->in_program
+		       ? record_program(&args->plan, record_args_say, args, ret_result, err)
+		       : record_run(&args->plan, record_args_say, args, ret_result, err);
 }
 
 void record_args_suggest_event(const struct record_args *args, const char *pattern)

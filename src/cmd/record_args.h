@@ -30,6 +30,10 @@ enum {
 	OPT_TSC2NSEC,
 	OPT_PROC_MAP,
 	OPT_DAEMONIZE,
+	OPT_IN,
+	OPT_LIBS,
+	OPT_ON_FULL,
+	OPT_LIST_SKIPPED,
 	/* Options that are refused, with what to do instead. */
 	OPT_PROXY,
 	OPT_NAME,
@@ -74,17 +78,10 @@ enum record_mode {
 	{'T', 'T', NULL, CMD_ARG_NONE, NULL, "record a stack trace at every event", NULL},
 
 #define RECORD_OPTIONS_FUNCTIONS \
-	{'l', 'l', "functions", CMD_ARG_REQUIRED, "FUNCTION", \
-	 "trace only these functions: a glob, or a regular expression when it starts with ^ or " \
-	 "ends with $; with ':' a function command (FUNCTION:traceoff:1)", "Which functions"}, \
-	{'n', 'n', "no-functions", CMD_ARG_REQUIRED, "FUNCTION", \
-	 "do not trace these; with function_graph nor what they call", NULL}, \
-	{'g', 'g', "graph-function", CMD_ARG_REQUIRED, "FUNCTION", \
-	 "with function_graph: only these and what they call", NULL}, \
+	RECORD_OPTIONS_CHOICE \
 	{OPT_MODULE, 0, "module", CMD_ARG_REQUIRED, "MODULE", \
 	 "only functions of this module, for the -l, -n and -g of the same instance", NULL}, \
-	{OPT_MAX_GRAPH_DEPTH, 0, "max-graph-depth", CMD_ARG_REQUIRED, "N", \
-	 "with function_graph: how deep calls are followed, 1: only what -g names", NULL}, \
+	RECORD_OPTIONS_DEPTH \
 	{OPT_FUNC_STACK, 0, "func-stack", CMD_ARG_NONE, NULL, \
 	 "record a stack trace at every function of -l", NULL}, \
 	{'d', 'd', NULL, CMD_ARG_NONE, NULL, \
@@ -92,13 +89,29 @@ enum record_mode {
 	{'D', 'D', NULL, CMD_ARG_NONE, NULL, \
 	 "as -d, and function tracing off for the whole machine meanwhile", NULL},
 
+#define RECORD_OPTIONS_CHOICE \
+	{'l', 'l', "functions", CMD_ARG_REQUIRED, "FUNCTION", \
+	 "trace only these functions: a glob, or a regular expression when it starts with ^ or " \
+	 "ends with $; with ':' a function command (FUNCTION:traceoff:1)", "Which functions"}, \
+	{'n', 'n', "no-functions", CMD_ARG_REQUIRED, "FUNCTION", \
+	 "do not trace these; with function_graph nor what they call", NULL}, \
+	{'g', 'g', "graph-function", CMD_ARG_REQUIRED, "FUNCTION", \
+	 "with function_graph: only these and what they call", NULL},
+
+#define RECORD_OPTIONS_DEPTH \
+	{OPT_MAX_GRAPH_DEPTH, 0, "max-graph-depth", CMD_ARG_REQUIRED, "N", \
+	 "with function_graph: how deep calls are followed, 1: only what -g names", NULL},
+
 #define RECORD_OPTIONS_WHOM \
 	{'F', 'F', NULL, CMD_ARG_NONE, NULL, "only the command's own process", "Whom"}, \
 	{'P', 'P', "pid", CMD_ARG_REQUIRED, "PID[,PID]", \
 	 "only these processes; without a command the recording ends when they have ended", NULL}, \
 	{'c', 'c', NULL, CMD_ARG_NONE, NULL, "with -F or -P: their children too", NULL}, \
-	{OPT_USER, 0, "user", CMD_ARG_REQUIRED, "USER", "run the command as this user", NULL}, \
+	RECORD_OPTIONS_USER \
 	{'M', 'M', "cpumask", CMD_ARG_REQUIRED, "MASK", "only CPUs of this hexadecimal mask; -1: all", NULL},
+
+#define RECORD_OPTIONS_USER \
+	{OPT_USER, 0, "user", CMD_ARG_REQUIRED, "USER", "run the command as this user", NULL},
 
 #define RECORD_OPTIONS_OWN \
 	{OPT_NO_FILTER, 0, "no-filter", CMD_ARG_NONE, NULL, "record sonde's own threads too", NULL},
@@ -106,12 +119,15 @@ enum record_mode {
 #define RECORD_OPTIONS_HOW \
 	{'B', 'B', "instance", CMD_ARG_REQUIRED, "NAME", \
 	 "what follows is for this tracing instance, made when it does not exist", "How"}, \
-	{'b', 'b', "buffer-size", CMD_ARG_REQUIRED, "KB", "size of each CPU's buffer", NULL}, \
+	RECORD_OPTIONS_SIZE \
 	{OPT_SUBBUF, 0, "subbuf-size", CMD_ARG_REQUIRED, "KB", "size of a sub-buffer", NULL}, \
 	{'C', 'C', "clock", CMD_ARG_REQUIRED, "CLOCK", \
 	 "trace clock: local, global, mono, boot, ...; tsc2nsec: x86-tsc, shown in seconds", NULL}, \
 	{OPT_CMDLINES_SIZE, 0, "cmdlines-size", CMD_ARG_REQUIRED, "NAMES", \
 	 "how many names of tasks the kernel keeps meanwhile", NULL},
+
+#define RECORD_OPTIONS_SIZE \
+	{'b', 'b', "buffer-size", CMD_ARG_REQUIRED, "KB", "size of each CPU's buffer", NULL},
 
 #define RECORD_OPTIONS_KEEP \
 	{'k', 'k', NULL, CMD_ARG_NONE, NULL, \
@@ -223,7 +239,9 @@ struct record_args {
 	bool profile, only_given; /* --profile, -S */
 	bool expanded;		  /* the command line has what --profile and -H stand for */
 	struct cmd_daemon daemon;
-	struct record_list removed; /* set -v -B: instances to remove */
+	struct record_list removed;   /* set -v -B: instances to remove */
+	bool place_given, in_program; /* --in; where it is left out: what can be done */
+	const char *program_option;   /* one that is only for programs, if any was given */
 };
 
 void record_args_init(struct record_args *args, const struct command *command);
@@ -234,6 +252,9 @@ void record_args_init(struct record_args *args, const struct command *command);
  */
 bool record_args_parse(struct record_args *args, int argc, char **argv) _must_check_;
 void record_args_done(struct record_args *args);
+/* Record it: in the kernel or in the program, as was chosen. As record_run. */
+int record_args_run(struct record_args *args, struct record_result *ret_result, struct err *err)
+	_must_check_;
 /*
  * For the parser's own parts: the instance that options are for now, one more item of a list
  * (false after a message), and the options of record_functions.c (1: done, 0: not one of them, -1

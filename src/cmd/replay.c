@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* `sonde replay`: the calls of a recording in the order of time. */
-#include "report/replay.h"
+#include "cmd/replay.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "cmd/call_args.h"
-#include "cmd/option_rows.h"
 #include "cmd/summary.h"
+#include "report/replay.h"
 
 enum {
-	OPT_NO_MERGE = 2000,
-	OPT_FOLD,
-	OPT_FLAT,
-	OPT_COLUMN_VIEW,
-	OPT_COLUMN_OFFSET,
-	OPT_TASK_NEWLINE,
-	OPT_NO_COMMENT,
-	OPT_TAIL,
 	FLUSH_BYTES = 1 << 16,
 	COLUMN_OFFSET = 8
 };
@@ -88,19 +79,19 @@ static int set_offset(struct replay_args *args, const char *text)
 static bool *flag_of(struct replay_options *o, int id)
 {
 	switch (id) {
-	case OPT_NO_MERGE:
+	case REPLAY_OPT_NO_MERGE:
 		return &o->no_merge;
-	case OPT_FOLD:
+	case REPLAY_OPT_FOLD:
 		return &o->fold;
-	case OPT_FLAT:
+	case REPLAY_OPT_FLAT:
 		return &o->flat;
-	case OPT_COLUMN_VIEW:
+	case REPLAY_OPT_COLUMN_VIEW:
 		return &o->column_view;
-	case OPT_TASK_NEWLINE:
+	case REPLAY_OPT_TASK_NEWLINE:
 		return &o->task_newline;
-	case OPT_NO_COMMENT:
+	case REPLAY_OPT_NO_COMMENT:
 		return &o->no_comment;
-	case OPT_TAIL:
+	case REPLAY_OPT_TAIL:
 		return &o->tail;
 	default:
 		return NULL;
@@ -119,7 +110,7 @@ static int own_option(void *arg, int id, const char *text)
 	switch (id) {
 	case 'f':
 		return set_fields(args, text);
-	case OPT_COLUMN_OFFSET:
+	case REPLAY_OPT_COLUMN_OFFSET:
 		return set_offset(args, text);
 	default:
 		return call_args_take(&args->calls, id, text);
@@ -200,55 +191,68 @@ static int show(struct replay_args *args, struct report_session *s)
 	return report_session_damage(s);
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int parse(struct replay_args *args, struct report_session *s, const struct command *command,
+		 int argc, char **argv)
 {
-	struct report_session s = {0};
-	struct err err = {0};
-	struct replay_args args = {
+	*args = (struct replay_args){
 		.command = command,
 		.calls = {.command = command},
 		.options = {.fields = {REPLAY_CPU, REPLAY_DURATION},
 			    .nr_fields = 2,
 			    .column_offset = COLUMN_OFFSET},
-		.err = &err,
 	};
-	int status;
+	s->args.own = own_option;
+	s->args.own_arg = args;
+	return report_args_parse(&s->args, command, argc, argv);
+}
 
-	s.args.own = own_option;
-	s.args.own_arg = &args;
-	status = report_args_parse(&s.args, command, argc, argv);
+static void done(struct replay_args *args, struct report_session *s)
+{
+	replay_free(args->replay);
+	out_done(&args->out);
+	call_args_done(&args->calls);
+	report_session_done(s);
+}
+
+int replay_check(const struct command *command, int argc, char **argv)
+{
+	struct report_session s = {0};
+	struct replay_args args;
+	int status = parse(&args, &s, command, argc, argv);
+
+	done(&args, &s);
+	return status;
+}
+
+int replay_run(const struct command *command, int argc, char **argv, void (*opened)(void *arg),
+	       void *arg)
+{
+	struct report_session s = {0};
+	struct err err = {0};
+	struct replay_args args;
+	int status = parse(&args, &s, command, argc, argv);
+
+	args.err = &err;
 	if (status == CMD_OK && report_session_open(&s, &err) < 0)
 		status = cmd_fail(command, &err);
+	if (status == CMD_OK && opened)
+		opened(arg);
 	if (status == CMD_OK)
 		status = show(&args, &s);
-	replay_free(args.replay);
-	out_done(&args.out);
-	call_args_done(&args.calls);
-	report_session_done(&s);
+	done(&args, &s);
 	return status;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	return replay_run(command, argc, argv, NULL, NULL);
 }
 
 static const struct cmd_option options[] = {
 	REPORT_INPUT_ROWS("read FILE"),
 	REPORT_RANGE_ROWS,
 	CALL_SELECTION_ROWS,
-	GROUP('f', 'f', "fields", ARG, "LIST",
-	      "the columns, of: cpu, duration, time, elapsed, delta, tid, task, addr, module; "
-	      "none; "
-	      "+LIST adds to the default, cpu,duration",
-	      "Layout"),
-	ROW(OPT_NO_MERGE, 0, "no-merge", NONE, NULL, "calls without calls in two lines, too"),
-	ROW(OPT_FOLD, 0, "fold", NONE, NULL,
-	    "equal calls in a row in one line, with their number and the sum of their times"),
-	ROW(OPT_FLAT, 0, "flat", NONE, NULL, "no indents, but the depth and an arrow"),
-	ROW(OPT_COLUMN_VIEW, 0, "column-view", NONE, NULL, "a column for each thread"),
-	ROW(OPT_COLUMN_OFFSET, 0, "column-offset", ARG, "N", "how far apart these are; default 8"),
-	ROW(OPT_TASK_NEWLINE, 0, "task-newline", NONE, NULL,
-	    "an empty line where another task runs, in place of its name"),
-	ROW(OPT_NO_COMMENT, 0, "no-comment", NONE, NULL,
-	    "no comments: neither events nor names behind braces"),
-	ROW(OPT_TAIL, 0, "tail", NONE, NULL, "the function's name behind every closing brace"),
-	ROW(REPORT_OPT_COLOR, 0, "color", CMD_ARG_OPTIONAL, "WHEN", "auto, always or never"),
+	REPLAY_LAYOUT_ROWS,
 	GROUP(REPORT_OPT_JSON, 0, "json", NONE, NULL, "one JSON object a line", "Output"),
 	ROW(REPORT_OPT_NO_PAGER, 0, "no-pager", NONE, NULL, "no pager on a terminal"),
 	ROW('q', 'q', "quiet", NONE, NULL, "no warnings"),

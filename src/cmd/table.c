@@ -12,6 +12,7 @@
 /* clang-format off */
 #define COMMANDS(row) \
 	row(record) \
+	row(live) \
 	row(stream) \
 	row(start) \
 	row(set) \

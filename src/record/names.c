@@ -34,6 +34,7 @@ static const struct name_source {
 	{"sched", "sched_process_exit", "pid", "comm"},
 	{"task", "task_newtask", "pid", "comm"},
 	{"task", "task_rename", "pid", "newcomm"},
+	{"sonde", "thread", "pid", "comm"},
 };
 
 struct names_field {
@@ -107,7 +108,8 @@ int names_new(struct names **ret_names, const struct dat_format *formats, size_t
 	r = event_db_new(&names->db, &options);
 	for (size_t i = 0; i < nr && r == 0; i++) {
 		/* The first one is for the common fields. */
-		if (i && strcmp(formats[i].system, "sched") && strcmp(formats[i].system, "task"))
+		if (i && strcmp(formats[i].system, "sched") && strcmp(formats[i].system, "task") &&
+		    strcmp(formats[i].system, "sonde"))
 			continue;
 		/* A format that cannot be understood is no loss here. */
 		r = event_db_add_format(names->db, formats[i].system, formats[i].text,

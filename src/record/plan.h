@@ -47,12 +47,27 @@ struct record_instance {
 	uint64_t buffer_kb, subbuf_kb;	      /* 0: as the kernel has it */
 };
 
+/* -p and its -l, -n, -g in traced programs, in place of the kernel. */
+enum record_on_full {
+	RECORD_BLOCK,
+	RECORD_DROP,
+	RECORD_OVERWRITE
+};
+
+struct record_in_program {
+	bool libs;	   /* --libs: all functions of all libraries */
+	bool list_skipped; /* say which functions were chosen and are not traced */
+	enum record_on_full on_full;
+	const char *runtime; /* NULL: where it was installed */
+};
+
 struct record_plan {
 	struct record_instance **instances; /* the own one first; owned */
 	size_t nr_instances;
-	const char *tracefs;  /* NULL: where it is */
-	const char *state;    /* directory of the journals; NULL: where they are */
-	const char *kallsyms; /* NULL: the kernel's own */
+	struct record_in_program program; /* for record_program */
+	const char *tracefs;		  /* NULL: where it is */
+	const char *state;		  /* directory of the journals; NULL: where they are */
+	const char *kallsyms;		  /* NULL: the kernel's own */
 	const char *output;
 	bool discard; /* nothing of a recording that failed is kept */
 	int version;

@@ -16,57 +16,6 @@
 
 #define COMMS_EVERY_MS 1000
 
-static const int own_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
-
-/* --- signals: blocked, and read from a descriptor by the main loop --- */
-
-static int signals_take(struct session *session, struct err *err)
-{
-	struct sigaction by_default = {.sa_handler = SIG_DFL};
-	sigset_t mask;
-
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	sigaddset(&mask, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &mask, &session->signals.mask);
-	for (size_t i = 0; i < ARRAY_SIZE(own_signals); i++) {
-		sigaction(own_signals[i], NULL, &session->signals.actions[i]);
-		/*
-		 * An ignored signal never gets into the descriptor, and a shell's background job
-		 * starts with SIGINT ignored. Only nohup's SIGHUP is meant so.
-		 */
-		if (own_signals[i] == SIGINT || own_signals[i] == SIGTERM)
-			sigaction(own_signals[i], &by_default, NULL);
-		if (own_signals[i] == SIGPIPE)
-			session->signals.actions[i] = by_default;
-	}
-	session->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	return session->signal_fd < 0 ? err_sys(err, -errno, "cannot wait for signals") : 0;
-}
-
-static void signals_give_back(struct session *session)
-{
-	struct timespec now = {0};
-	sigset_t mask;
-
-	/* What came too late has been acted upon: the recording is over. */
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	sigaddset(&mask, SIGCHLD);
-	while (sigtimedwait(&mask, NULL, &now) > 0)
-		;
-	for (size_t i = 0; i < ARRAY_SIZE(own_signals); i++) {
-		if (own_signals[i] != SIGPIPE)
-			sigaction(own_signals[i], &session->signals.actions[i], NULL);
-	}
-	sigprocmask(SIG_SETMASK, &session->signals.mask, NULL);
-	io_close(session->signal_fd);
-}
-
 /* --- the main loop --- */
 
 enum {
@@ -81,7 +30,6 @@ struct wait {
 	struct pollfd fds[WAIT_PIDS + RECORD_LIST_MAX];
 	nfds_t nr;
 	size_t nr_pids; /* of -P, still alive */
-	bool forwarded, over;
 };
 
 static int watch_pids(struct session *session, struct wait *wait, struct err *err)
@@ -101,36 +49,6 @@ static int watch_pids(struct session *session, struct wait *wait, struct err *er
 	return 0;
 }
 
-/*
- * A signal from the terminal went to the command too; one sent to us alone is handed on. A second
- * one ends the recording without the command's end.
- */
-static void on_signal(struct session *session, struct wait *wait,
-		      const struct signalfd_siginfo *info)
-{
-	bool from_kernel = info->ssi_code == SI_KERNEL;
-	int number = (int)info->ssi_signo;
-
-	if (number == SIGCHLD)
-		return;
-	session->signalled = true;
-	if (!session->command.pid || wait->forwarded) {
-		wait->over = true;
-		return;
-	}
-	wait->forwarded = true;
-	if (!from_kernel)
-		record_command_signal(&session->command, number);
-}
-
-static void read_signals(struct session *session, struct wait *wait)
-{
-	struct signalfd_siginfo info;
-
-	while (io_read(session->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		on_signal(session, wait, &info);
-}
-
 static void look_at_pids(struct wait *wait)
 {
 	for (nfds_t i = WAIT_PIDS; i < wait->nr; i++) {
@@ -144,7 +62,7 @@ static void look_at_pids(struct wait *wait)
 
 static bool is_over(struct session *session, struct wait *wait)
 {
-	if (wait->over)
+	if (session->over)
 		return true;
 	if (session->plan->command)
 		return record_command_ended(&session->command);
@@ -179,7 +97,7 @@ static int wait_for_end(struct session *session, struct wait *wait, struct err *
 			return r;
 		if (n == 0)
 			session_watch_losses(session);
-		if (n == 0 && wait->forwarded && !said) {
+		if (n == 0 && session->forwarded && !said) {
 			said = true;
 			session_say(session, RECORD_SAY_WARNING,
 				    "waiting for '%.100s' to end; once more Ctrl-C ends the "
@@ -189,7 +107,7 @@ static int wait_for_end(struct session *session, struct wait *wait, struct err *
 		if ((wait->fds[WAIT_DRAIN].revents && !session->stream) ||
 		    wait->fds[WAIT_USER].revents)
 			return 0; /* stopping them gives the reason */
-		read_signals(session, wait);
+		session_signals_read(session);
 		look_at_pids(wait);
 	}
 	return 0;
@@ -198,10 +116,10 @@ static int wait_for_end(struct session *session, struct wait *wait, struct err *
 /* The recording has failed; the command may still have work to do. */
 static void wait_for_command(struct session *session, struct wait *wait)
 {
-	while (!wait->over && !record_command_ended(&session->command)) {
+	while (!session->over && !record_command_ended(&session->command)) {
 		if (poll(wait->fds, 1, -1) < 0 && errno != EINTR)
 			return;
-		read_signals(session, wait);
+		session_signals_read(session);
 	}
 }
 
@@ -400,7 +318,7 @@ int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
 	int r;
 
 	*ret_result = (struct record_result){.command_status = -1};
-	r = signals_take(&session, err);
+	r = session_signals_take(&session, err);
 	if (r == 0)
 		r = record(&session, &wait, ret_result, err);
 	if (r == 0 && session.partial)
@@ -420,7 +338,7 @@ int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
 			 session.partial_path);
 	record_command_cancel(&session.command);
 	/* Nobody reads any more (EPIPE): then nobody waits either. */
-	if (r < 0 && session.command.pid && !wait.over && !(plan->stream && r == -EPIPE)) {
+	if (r < 0 && session.command.pid && !session.over && !(plan->stream && r == -EPIPE)) {
 		session_say(&session, RECORD_SAY_ERROR, "%s", err->text);
 		ret_result->error_said = true;
 		wait_for_command(&session, &wait);
@@ -428,7 +346,7 @@ int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
 	ret_result->command_status = session.command.status;
 	for (nfds_t i = WAIT_PIDS; i < wait.nr; i++)
 		io_close(wait.fds[i].fd);
-	signals_give_back(&session);
+	session_signals_give_back(&session);
 	session_free(&session);
 	return r;
 }

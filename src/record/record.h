@@ -19,6 +19,7 @@ enum record_say {
 	RECORD_SAY_TRACER,  /* text: the tracer that was set */
 	RECORD_SAY_WARNING, /* text: one sentence */
 	RECORD_SAY_ERROR,   /* text: recording has failed while the command runs on */
+	RECORD_SAY_SKIPPED, /* text: a function that is not traced, with the reason */
 };
 
 /* Called from the thread of record_run. */
@@ -79,6 +80,14 @@ struct record_stream {
 int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
 	       struct record_result *ret_result, struct err *err) _must_check_;
 void record_result_done(struct record_result *result);
+
+/*
+ * The same inside the command and the programs that it starts, without the kernel's tracing and
+ * without root: the first instance's tracer (function or function_graph) and its functions, the
+ * plan's `program`.
+ */
+int record_program(const struct record_plan *plan, record_say_fn say, void *ctx,
+		   struct record_result *ret_result, struct err *err) _must_check_;
 
 /*
  * Set tracing up and leave it on, without recording (start, set): the plan says keep_after. With a

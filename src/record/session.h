@@ -72,6 +72,8 @@ struct session {
 	bool latency;	    /* the output is a latency tracer's text */
 	bool symbols_later; /* the kernel's symbols are left out unless a record comes with one */
 	bool signalled;
+	bool forwarded; /* a signal went on to the command; the next one ends the recording */
+	bool over;
 	bool failed; /* only what can still be said is wanted */
 };
 
@@ -118,6 +120,14 @@ void session_hold_signals(struct session *session);
 /* Frees what has been made; the instances are to be closed before. */
 void session_free(struct session *session);
 
+/*
+ * Blocked while the recording runs, and read from signal_fd: what came for the command is handed
+ * on. signals.c
+ */
+int session_signals_take(struct session *session, struct err *err) _must_check_;
+void session_signals_read(struct session *session);
+void session_signals_give_back(struct session *session);
+
 /* Which events carry names of tasks, from the metadata. record.c */
 int session_make_names(struct session *session, struct err *err) _must_check_;
 /* Records shown at once, in place of draining and storing. stream.c */
@@ -151,6 +161,10 @@ int session_latency_write(struct session *session, struct err *err) _must_check_
 int session_seal(struct session *session, struct err *err) _must_check_;
 /* OUT.partial: made, filled with the options of the end, sealed. store.c */
 int session_store_open(struct session *session, struct err *err) _must_check_;
+/* The same for a recording whose partial `make` creates at session->partial_path. */
+typedef int (*session_create_fn)(struct session *session, struct err *err);
+int session_store_make(struct session *session, session_create_fn make, struct err *err)
+	_must_check_;
 /* Bytes of a sub-buffer of this instance's buffer in the file. */
 uint32_t session_page_size(const struct session *session, const struct session_instance *inst);
 int session_store_comms(struct session *session, struct err *err) _must_check_;

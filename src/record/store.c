@@ -211,7 +211,18 @@ static char *partial_path(const struct record_plan *plan)
 	return path.failed ? NULL : mem_strdup(out_cstr(&path));
 }
 
-int session_store_open(struct session *session, struct err *err)
+static int read_and_create(struct session *session, struct err *err)
+{
+	int r = kernel_metadata_read(&session->metadata, &first_open(session)->kernel,
+				     &session->events, session->stored, err);
+
+	session->symbols_later = r == 0 && !session_expects_symbols(session);
+	if (r == 0 && !session->symbols_later)
+		r = kernel_metadata_symbols(&session->metadata, session->fs, err);
+	return r < 0 ? r : create(session, err);
+}
+
+int session_store_make(struct session *session, session_create_fn make, struct err *err)
 {
 	/* Held until this returns. */
 	_cleanup_close_ __attribute__((unused)) int parent = lock_parent(session->plan);
@@ -222,15 +233,9 @@ int session_store_open(struct session *session, struct err *err)
 		return err_sys(err, -ENOMEM, "cannot record");
 	r = check_output(session->plan->output, err);
 	if (r == 0)
-		r = kernel_metadata_read(&session->metadata, &first_open(session)->kernel,
-					 &session->events, session->stored, err);
-	session->symbols_later = r == 0 && !session_expects_symbols(session);
-	if (r == 0 && !session->symbols_later)
-		r = kernel_metadata_symbols(&session->metadata, session->fs, err);
-	if (r == 0)
 		r = make_room(session, err);
 	if (r == 0)
-		r = create(session, err);
+		r = make(session, err);
 	if (r < 0)
 		return r;
 	session->partial_lock = io_open(session->partial_path, O_RDONLY | O_DIRECTORY, 0);
@@ -239,16 +244,21 @@ int session_store_open(struct session *session, struct err *err)
 	return session_store_options(session, put_in_partial, session->partial, err);
 }
 
+int session_store_open(struct session *session, struct err *err)
+{
+	return session_store_make(session, read_and_create, err);
+}
+
 int session_store_comms(struct session *session, struct err *err)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_out_ struct out out = {0};
-	int r = kernel_cmdlines(session->fs, &text, err);
+	int r = session->fs ? kernel_cmdlines(session->fs, &text, err) : 0;
 
 	/* Names are worth having, not worth losing the trace for. */
 	if (r < 0 && r != -ENOMEM)
 		return 0;
-	if (r == 0)
+	if (r == 0 && text)
 		r = comms_merge(&session->comms, text);
 	if (r == 0)
 		r = comms_text(&session->comms, &out);

@@ -1,32 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three tables may name a function: .symtab (often stripped), .dynsym (what a file exports), and
- * the small .symtab inside .gnu_debugdata, an ELF file of its own, compressed with xz. Debugging
- * symbols may also be installed beside, in a file named by the build-id. All of them are read, and
- * what they say of one address counts once. Addresses become offsets by the main file's segments;
- * the others have no code in them.
+ * A function by its name. All symbol tables are read (symbol/files.h), and what they say of one
+ * address counts once. Addresses become offsets by the main file's segments; the others have no
+ * code in them.
  */
 #include "symbol/elf.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <gelf.h>
-#include <lzma.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/closest.h"
-#include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/out.h"
+#include "symbol/files.h"
 
 #define MATCHES_MAX    64u
 #define LISTED_MATCHES 8u
-#define BUILD_ID_MAX   64u
-#define DEBUG_DIR      "/usr/lib/debug/.build-id"
-#define XZ_MEMORY      (128u << 20)
 #define STT_IFUNC      10 /* STT_GNU_IFUNC */
 
 struct match {
@@ -45,48 +38,6 @@ struct search {
 	bool is_import, is_data;
 	struct closest *closest; /* second round: what is spelt nearly so */
 };
-
-/* One of the files that are looked through. */
-struct elf_file {
-	int fd;
-	char *data; /* of one in memory; owned */
-	Elf *elf;
-};
-#define ELF_FILE_INIT ((struct elf_file){.fd = -1})
-
-static void elf_file_close(struct elf_file *file)
-{
-	elf_end(file->elf);
-	io_close(file->fd);
-	mem_free(file->data);
-}
-
-static int elf_file_open(struct elf_file *ret_file, const char *path, struct err *err)
-{
-	struct elf_file file = ELF_FILE_INIT;
-	struct stat st;
-
-	elf_version(EV_CURRENT);
-	do {
-		file.fd = io_open(path, O_RDONLY | O_NONBLOCK, 0);
-	} while (file.fd == -EINTR);
-	if (file.fd < 0)
-		return err_sys(err, file.fd, "cannot look for a function in %s", path);
-	if (io_fstat(file.fd, &st) == 0 && !S_ISREG(st.st_mode)) {
-		io_close(file.fd);
-		return err_set(err, -EBADMSG, "cannot look for a function in %s: not a file", path);
-	}
-	file.elf = elf_begin(file.fd, ELF_C_READ, NULL);
-	if (file.elf && elf_kind(file.elf) == ELF_K_ELF) {
-		*ret_file = file;
-		return 0;
-	}
-	elf_file_close(&file);
-	return err_set(err, -EBADMSG,
-		       "cannot look for a function in %s: it is no program or library (ELF file); "
-		       "for a script, name its interpreter",
-		       path);
-}
 
 /* --- reading symbols --- */
 
@@ -233,124 +184,6 @@ static void look_through(struct search *search, Elf *elf)
 	}
 }
 
-/* --- the other files --- */
-
-static Elf_Scn *find_section(Elf *elf, const char *wanted, GElf_Shdr *ret_header)
-{
-	Elf_Scn *section = NULL;
-	size_t strings;
-
-	if (elf_getshdrstrndx(elf, &strings) < 0)
-		return NULL;
-	while ((section = elf_nextscn(elf, section))) {
-		const char *name;
-
-		if (!gelf_getshdr(section, ret_header))
-			continue;
-		name = elf_strptr(elf, strings, ret_header->sh_name);
-		if (name && !strcmp(name, wanted))
-			return section;
-	}
-	return NULL;
-}
-
-/* xz text that says nothing of its size: 0 or -errno. */
-static int expand_xz(const void *data, size_t len, char **ret_data, size_t *ret_len)
-{
-	_cleanup_free_ char *out = NULL;
-	lzma_stream stream = LZMA_STREAM_INIT;
-	size_t size = MAX(MIN(len * 4, (size_t)LIMIT_EXPAND_BYTES), (size_t)4096);
-	lzma_ret r = lzma_stream_decoder(&stream, XZ_MEMORY, 0);
-
-	stream.next_in = data;
-	stream.avail_in = len;
-	for (size_t used = 0; r == LZMA_OK && size <= LIMIT_EXPAND_BYTES; size *= 2) {
-		char *more = mem_realloc(out, size);
-
-		if (!more)
-			break;
-		out = more;
-		stream.next_out = (uint8_t *)out + used;
-		stream.avail_out = size - used;
-		r = lzma_code(&stream, LZMA_FINISH);
-		used = size - stream.avail_out;
-		*ret_len = used;
-	}
-	lzma_end(&stream);
-	if (r != LZMA_STREAM_END)
-		return -EBADMSG;
-	*ret_data = steal(&out);
-	return 0;
-}
-
-/* The ELF file inside .gnu_debugdata. A file without it, or with rubbish in it, has none. */
-static bool open_debugdata(struct elf_file *ret_file, Elf *elf)
-{
-	struct elf_file file = ELF_FILE_INIT;
-	GElf_Shdr header;
-	Elf_Scn *section = find_section(elf, ".gnu_debugdata", &header);
-	Elf_Data *packed = section ? elf_rawdata(section, NULL) : NULL;
-	size_t len = 0;
-
-	if (!packed || !packed->d_buf || header.sh_type == SHT_NOBITS ||
-	    expand_xz(packed->d_buf, packed->d_size, &file.data, &len) < 0)
-		return false;
-	file.elf = elf_memory(file.data, len);
-	if (file.elf && elf_kind(file.elf) == ELF_K_ELF) {
-		*ret_file = file;
-		return true;
-	}
-	elf_file_close(&file);
-	return false;
-}
-
-static size_t build_id(Elf *elf, uint8_t ret_id[BUILD_ID_MAX])
-{
-	Elf_Scn *section = NULL;
-	GElf_Shdr header;
-
-	while ((section = elf_nextscn(elf, section))) {
-		size_t offset = 0, name, desc;
-		Elf_Data *data;
-		GElf_Nhdr note;
-
-		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_NOTE)
-			continue;
-		data = elf_getdata(section, NULL);
-		while (data && (offset = gelf_getnote(data, offset, &note, &name, &desc)) > 0) {
-			if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != 4 ||
-			    memcmp((char *)data->d_buf + name, "GNU", 4) != 0 ||
-			    note.n_descsz < 2 || note.n_descsz > BUILD_ID_MAX)
-				continue;
-			memcpy(ret_id, (char *)data->d_buf + desc, note.n_descsz);
-			return note.n_descsz;
-		}
-	}
-	return 0;
-}
-
-/* The file of debugging symbols of the same build. */
-static bool open_debug_file(struct elf_file *ret_file, Elf *elf)
-{
-	_cleanup_out_ struct out path = {0};
-	uint8_t id[BUILD_ID_MAX];
-	size_t len = build_id(elf, id);
-	struct err ignored;
-	struct stat st;
-
-	if (!len)
-		return false;
-	out_str(&path, DEBUG_DIR "/");
-	for (size_t i = 0; i < len; i++) {
-		out_hex_byte(&path, id[i]);
-		if (i == 0)
-			out_char(&path, '/');
-	}
-	out_str(&path, ".debug");
-	return !path.failed && io_stat(out_cstr(&path), &st) == 0 &&
-	       elf_file_open(ret_file, out_cstr(&path), &ignored) == 0;
-}
-
 /* --- the answer --- */
 
 /* -ENOENT when no segment of code has that address. */
@@ -418,8 +251,7 @@ static void choose(struct search *search, Elf *elf)
 	search->nr = nr;
 }
 
-static int not_found(struct search *search, const struct elf_file *files, size_t nr_files,
-		     struct err *err)
+static int not_found(struct search *search, const struct symbol_files *files, struct err *err)
 {
 	struct closest closest;
 	const char *near;
@@ -434,8 +266,8 @@ static int not_found(struct search *search, const struct elf_file *files, size_t
 			       search->path);
 	closest_init(&closest, search->name, search->name_len);
 	search->closest = &closest;
-	for (size_t i = 0; i < nr_files; i++)
-		look_through(search, files[i].elf);
+	for (size_t i = 0; i < files->nr; i++)
+		look_through(search, files->elves[i]);
 	near = closest_found(&closest);
 	if (near)
 		return err_set(err, -ENOENT, "%s has no function '%.80s'; did you mean '%.80s'?",
@@ -446,16 +278,16 @@ static int not_found(struct search *search, const struct elf_file *files, size_t
 		       search->path, search->name);
 }
 
-static int answer(struct search *search, const struct elf_file *files, size_t nr_files,
+static int answer(struct search *search, const struct symbol_files *files,
 		  struct symbol_function *ret_function, struct err *err)
 {
-	Elf *elf = files[0].elf;
+	Elf *elf = files->elves[0];
 	struct symbol_function found;
 	GElf_Ehdr header;
 
 	choose(search, elf);
 	if (!search->nr)
-		return not_found(search, files, nr_files, err);
+		return not_found(search, files, err);
 	if (search->nr > 1)
 		return not_unique(search, elf, err);
 	if (search->matches[0].is_ifunc)
@@ -472,7 +304,7 @@ static int answer(struct search *search, const struct elf_file *files, size_t nr
 	if (gelf_getehdr(elf, &header) && header.e_machine == EM_ARM)
 		found.address &= ~1ull;
 	if (file_offset(elf, found.address, &found.offset) < 0)
-		return not_found(search, files, nr_files, err);
+		return not_found(search, files, err);
 	*ret_function = found;
 	return 0;
 }
@@ -484,24 +316,19 @@ int symbol_function_find(const char *path, const char *name, struct symbol_funct
 	size_t name_len = at ? (size_t)(at - name) : strlen(name);
 	_cleanup_free_ char *bare = mem_strndup(name, name_len);
 	struct search search = {.path = path, .name = bare, .name_len = name_len};
-	struct elf_file files[3];
-	size_t nr_files = 0;
+	struct symbol_files files;
 	int r;
 
 	if (!bare)
 		return err_sys(err, -ENOMEM, "cannot look for a function in %s", path);
 	if (at)
 		search.version = at + 1 + (at[1] == '@');
-	r = elf_file_open(&files[0], path, err);
+	r = symbol_files_open(&files, path, err);
 	if (r < 0)
 		return r;
-	nr_files++;
-	nr_files += open_debugdata(&files[nr_files], files[0].elf);
-	nr_files += open_debug_file(&files[nr_files], files[0].elf);
-	for (size_t i = 0; i < nr_files; i++)
-		look_through(&search, files[i].elf);
-	r = answer(&search, files, nr_files, ret_function, err);
-	while (nr_files)
-		elf_file_close(&files[--nr_files]);
+	for (size_t i = 0; i < files.nr; i++)
+		look_through(&search, files.elves[i]);
+	r = answer(&search, &files, ret_function, err);
+	symbol_files_close(&files);
 	return r;
 }

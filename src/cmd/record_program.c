@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/record_program.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "kernel/tracefs.h"
+
+static bool set_place(struct record_args *args, const char *place)
+{
+	args->place_given = true;
+	args->in_program = !strcmp(place, "program");
+	if (args->in_program || !strcmp(place, "kernel"))
+		return true;
+	cmd_usage(args->command, "--in: '%.40s' is neither kernel nor program", place);
+	return false;
+}
+
+static bool set_on_full(struct record_args *args, const char *name)
+{
+	static const char *const names[] = {
+		[RECORD_BLOCK] = "block",
+		[RECORD_DROP] = "drop",
+		[RECORD_OVERWRITE] = "overwrite",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!strcmp(names[i], name)) {
+			args->plan.program.on_full = (enum record_on_full)i;
+			return true;
+		}
+	}
+	cmd_usage(args->command, "--on-full: '%.40s' is none of block, drop, overwrite", name);
+	return false;
+}
+
+int record_args_in_program(struct record_args *args, int id, const char *arg)
+{
+	switch (id) {
+	case OPT_IN:
+		return set_place(args, arg) ? 1 : -1;
+	case OPT_LIBS:
+		args->program_option = "--libs";
+		args->plan.program.libs = true;
+		return 1;
+	case OPT_LIST_SKIPPED:
+		args->program_option = "--list-skipped";
+		args->plan.program.list_skipped = true;
+		return 1;
+	case OPT_ON_FULL:
+		args->program_option = "--on-full";
+		return set_on_full(args, arg) ? 1 : -1;
+	default:
+		return 0;
+	}
+}
+
+static bool is_for_programs(const char *tracer)
+{
+	return tracer && (!strcmp(tracer, "function") || !strcmp(tracer, "function_graph"));
+}
+
+/* What is the kernel's alone, and was asked for. */
+static const char *kernels_own(const struct record_plan *plan)
+{
+	const struct record_instance *inst = plan->instances[0];
+	const struct {
+		bool given;
+		const char *option;
+	} own[] = {
+		{plan->nr_instances > 1, "-B"},
+		{inst->nr_rules, "-e"},
+		{inst->options.nr, "-O, -T"},
+		{inst->clock || plan->tsc2nsec, "-C, --tsc2nsec"},
+		{inst->cpumask, "-M"},
+		{inst->function_commands.nr, "a function command (-l FUNCTION:COMMAND)"},
+		{inst->module, "--module (write -l NAME@LIBRARY)"},
+		{inst->func_stack, "--func-stack"},
+		{inst->no_function_trace, "-d, -D"},
+		{plan->has_max_graph_depth, "--max-graph-depth"},
+		{plan->nr_pids, "-P"},
+		{plan->command_only || plan->with_children, "-F, -c"},
+		{plan->keep_after, "-k, -K"},
+		{plan->own_too, "--no-filter"},
+		{plan->rt_priority, "-r"},
+		{plan->proc_map, "--proc-map"},
+		{plan->date, "--date"},
+		{plan->cmdlines_size, "--cmdlines-size"},
+		{plan->all_formats || plan->ignore_unknown, "-a, -i"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
+		if (own[i].given)
+			return own[i].option;
+	}
+	return NULL;
+}
+
+static bool check(const struct record_args *args)
+{
+	const struct record_plan *plan = &args->plan;
+	const char *tracer = plan->instances[0]->tracer;
+
+	if (kernels_own(plan))
+		cmd_usage(args->command, "--in program does not go with %s", kernels_own(plan));
+	else if (!is_for_programs(tracer))
+		cmd_usage(args->command, "--in program needs -p function or -p function_graph");
+	else if (!plan->command)
+		cmd_usage(args->command, "--in program needs a command to trace");
+	else
+		return true;
+	return false;
+}
+
+/* Where the kernel cannot be traced, and all that was asked for can be had in the program. */
+static bool falls_back(const struct record_args *args)
+{
+	const struct record_plan *plan = &args->plan;
+	struct tracefs *fs;
+	struct err err;
+
+	if (!plan->command || !is_for_programs(plan->instances[0]->tracer) || kernels_own(plan))
+		return false;
+	if (tracefs_open(&fs, plan->tracefs, &err) == 0) {
+		tracefs_close(fs);
+		return false;
+	}
+	if (!args->quiet)
+		cmd_note(args->command,
+			 "tracing the functions of '%.100s' itself, as --in program does: the "
+			 "kernel's cannot be traced here (--in kernel says why)",
+			 plan->command[0]);
+	return true;
+}
+
+bool record_args_choose_place(struct record_args *args)
+{
+	if (!args->place_given)
+		args->in_program = falls_back(args);
+	if (args->in_program)
+		return check(args);
+	if (!args->program_option)
+		return true;
+	cmd_usage(args->command, "%s belongs to --in program", args->program_option);
+	return false;
+}

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Building is writing three things: for every chosen function a stub, a jump to it into a copy of
+ * the code, and one frame description that holds for all stubs, because the only address in them
+ * that a stack ever has is the one a function returns to.
+ *
+ * Only pages with a jump in them are in the image, with short gaps between them closed: the others
+ * stay the file's, shared with every process that is not traced.
+ */
+#include "program/image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/bytes.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "program/select.h"
+#include "program/window.h"
+
+#define RUN_GAP_PAGES  16u /* a gap of fewer pages does not end a run */
+#define REACH_BYTES    (0x80000000ull - 0x10000u)
+#define STUB_BYTES_MAX (PROGRAM_STUB_DISPLACED + WINDOW_DISPLACED_BYTES)
+#define FRAMES_BYTES   128u /* .eh_frame_hdr and .eh_frame */
+#define HDR_BYTES      24u
+#define INT3	       0xccu
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10u
+#endif
+
+static uint64_t page_up(uint64_t bytes)
+{
+	return (bytes + PROGRAM_PAGE_BYTES - 1) & ~((uint64_t)PROGRAM_PAGE_BYTES - 1);
+}
+
+static bool is_chosen(const uint8_t *choices, size_t index)
+{
+	return !choices || choices[index];
+}
+
+uint64_t program_image_arena_bytes(const struct program_elf *elf, const uint8_t *choices)
+{
+	uint64_t bytes = FRAMES_BYTES;
+
+	for (size_t i = 0; i < elf->nr_functions; i++) {
+		if (is_chosen(choices, i) && !elf->functions[i].skip)
+			bytes += STUB_BYTES_MAX;
+	}
+	return PROGRAM_WORDS_BYTES + page_up(bytes);
+}
+
+/* An image while it is being built. */
+struct build {
+	const struct program_elf *elf;
+	const struct program_image_options *options;
+	struct program_image image;
+	uint8_t *stubs; /* as they will be mapped */
+	size_t len, cap;
+	uint64_t *stub_of; /* offset of each function's stub, or NO_STUB */
+	struct program_image_run *runs;
+	size_t nr_runs, cap_runs;
+};
+#define NO_STUB UINT64_MAX
+
+/* --- stubs --- */
+
+static void put_u32(uint8_t *at, uint32_t value)
+{
+	store_u32(at, value, false);
+}
+
+/* A call or jump (ff /2, ff /4) through one of the words; `at` is an offset from the first stub. */
+static void put_through_word(struct build *build, size_t at, uint8_t modrm, enum program_word word)
+{
+	build->stubs[at] = 0xff;
+	build->stubs[at + 1] = modrm;
+	put_u32(build->stubs + at + 2,
+		(uint32_t)(word * 8u - PROGRAM_WORDS_BYTES - (uint32_t)(at + 6)));
+}
+
+static void put_push(struct build *build, size_t at, uint32_t id)
+{
+	build->stubs[at] = 0x68;
+	put_u32(build->stubs + at + 1, id);
+}
+
+static size_t put_stub(struct build *build, const struct program_function *function, uint32_t id,
+		       bool is_root)
+{
+	static const uint8_t drop_two[] = {0x48, 0x8d, 0x64, 0x24, 16}; /* lea 16(%rsp),%rsp */
+	static const uint8_t drop_one[] = {0x48, 0x8d, 0x64, 0x24, 8};
+	bool only = build->options->mode != PROGRAM_GRAPH || function->entry_only;
+	uint8_t *stub = build->stubs + build->len;
+	size_t at = build->len;
+
+	put_push(build, at, id);
+	if (only) {
+		put_through_word(build, at + 5, 0x15, PROGRAM_WORD_ENTRY_ONLY);
+		memcpy(stub + PROGRAM_STUB_ENTERED, drop_one, sizeof(drop_one));
+		return PROGRAM_STUB_ONLY;
+	}
+	put_through_word(build, at + 5, 0x15,
+			 is_root ? PROGRAM_WORD_ROOT_ENTRY : PROGRAM_WORD_ENTRY);
+	memcpy(stub + PROGRAM_STUB_ENTERED, drop_two, sizeof(drop_two));
+	stub[PROGRAM_STUB_EXIT - 5] = 0xe8;
+	put_u32(stub + PROGRAM_STUB_EXIT - 4, PROGRAM_STUB_DISPLACED - PROGRAM_STUB_EXIT);
+	put_push(build, at + PROGRAM_STUB_EXIT, id);
+	put_through_word(build, at + PROGRAM_STUB_EXIT + 5, 0x25,
+			 is_root ? PROGRAM_WORD_ROOT_EXIT : PROGRAM_WORD_EXIT);
+	return PROGRAM_STUB_DISPLACED;
+}
+
+static const struct program_text *text_of(const struct program_elf *elf, uint64_t address)
+{
+	for (size_t i = 0; i < elf->nr_texts; i++) {
+		if (address - elf->texts[i].address < elf->texts[i].bytes)
+			return &elf->texts[i];
+	}
+	return NULL;
+}
+
+static uint32_t id_of(const struct build *build, size_t index)
+{
+	const struct program_elf *elf = build->elf;
+
+	if (build->options->mode == PROGRAM_COUNT)
+		return build->options->base + (uint32_t)index;
+	return build->options->base + (uint32_t)(elf->functions[index].address - elf->text_low);
+}
+
+/* Returns why there is no stub. */
+static enum program_skip add_stub(struct build *build, size_t index)
+{
+	const struct program_function *function = &build->elf->functions[index];
+	const struct program_text *text = text_of(build->elf, function->address);
+	const struct window_code code = {text->code, (size_t)text->bytes, text->address};
+	const uint8_t *choices = build->options->choices;
+	uint64_t first = build->options->arena + PROGRAM_WORDS_BYTES;
+	uint8_t displaced[WINDOW_DISPLACED_BYTES];
+	size_t head, len, end;
+
+	head = put_stub(build, function, id_of(build, index),
+			choices && choices[index] == PROGRAM_CHOICE_ROOT);
+	len = window_displace(&code, function, first + build->len + head, displaced);
+	if (!len)
+		return PROGRAM_SKIP_OUT_OF_REACH;
+	memcpy(build->stubs + build->len + head, displaced, len);
+	build->stub_of[index] = build->len;
+	end = build->len + head + len;
+	build->len = (end + PROGRAM_STUB_ALIGN - 1) / PROGRAM_STUB_ALIGN * PROGRAM_STUB_ALIGN;
+	memset(build->stubs + end, INT3, build->len - end);
+	build->image.nr_patched++;
+	return PROGRAM_SKIP_NONE;
+}
+
+static int add_skipped(struct build *build, size_t index, enum program_skip skip, size_t *cap)
+{
+	struct program_image *image = &build->image;
+	int r = array_reserve(&image->skipped, cap, image->nr_skipped + 1, sizeof(*image->skipped));
+
+	if (r < 0)
+		return r;
+	image->skipped[image->nr_skipped++] = (struct program_image_skipped){
+		.function = (uint32_t)index,
+		.skip = (uint8_t)skip,
+	};
+	return 0;
+}
+
+static int add_stubs(struct build *build)
+{
+	const struct program_elf *elf = build->elf;
+	size_t cap_skipped = 0;
+
+	for (size_t i = 0; i < elf->nr_functions; i++) {
+		enum program_skip skip = elf->functions[i].skip;
+		int r;
+
+		build->stub_of[i] = NO_STUB;
+		if (!is_chosen(build->options->choices, i))
+			continue;
+		if (!skip)
+			skip = add_stub(build, i);
+		r = skip ? add_skipped(build, i, skip, &cap_skipped) : 0;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* --- frame descriptions --- */
+
+/*
+ * The frame of a stub as seen from where the function returns to (PROGRAM_STUB_EXIT): the caller's
+ * stack pointer is ours, the return address is in the shadow slot. Frames are told apart by their
+ * canonical address, and the function's own is the same place: hence the odd one.
+ */
+static const uint8_t frame_rules[] = {
+	0x0c, 7,  1,				 /* def_cfa %rsp + 1 */
+	0x10, 16, 10,				 /* expression, return address: */
+	0x0e, 9,  0,  0,    0,	  0, 0x10, 0, 0, /* PROGRAM_SHADOW + 9 ... */
+	0x1c,					 /* ... below the CFA */
+	0x16, 7,  2,  0x31, 0x1c,		 /* val_expression, %rsp: CFA - 1 */
+};
+
+static void put_frames(struct build *build)
+{
+	static const uint8_t cie[] = {1, 'z', 'R', 0, 1, 0x78, 16, 1, 0x1b};
+	static const uint8_t hdr[] = {1, 0x1b, 0x03, 0x3b};
+	struct program_image_header *header = &build->image.header;
+	size_t hdr_at = (build->len + 7) / 8 * 8, at = hdr_at + HDR_BYTES, cie_at = at, fde_at;
+	size_t cie_len = 4 + sizeof(cie) + sizeof(frame_rules);
+	uint8_t *p = build->stubs;
+
+	cie_len = (cie_len + 7) / 8 * 8 + 4;
+	put_u32(p + at, (uint32_t)cie_len);
+	memcpy(p + at + 8, cie, sizeof(cie));
+	memcpy(p + at + 8 + sizeof(cie), frame_rules, sizeof(frame_rules));
+	fde_at = at = cie_at + 4 + cie_len;
+	put_u32(p + at, 20);
+	put_u32(p + at + 4, (uint32_t)(at + 4 - cie_at));
+	put_u32(p + at + 8, (uint32_t)(0 - (at + 8)));
+	put_u32(p + at + 12, (uint32_t)build->len);
+	memcpy(p + hdr_at, hdr, sizeof(hdr));
+	put_u32(p + hdr_at + 4, (uint32_t)(cie_at - (hdr_at + 4)));
+	put_u32(p + hdr_at + 8, 1);
+	put_u32(p + hdr_at + 12, (uint32_t)(0 - hdr_at));
+	put_u32(p + hdr_at + 16, (uint32_t)(fde_at - hdr_at));
+	header->code_bytes = build->len;
+	header->eh_frame_hdr = hdr_at;
+	header->eh_frame = cie_at;
+	/* What follows is zeros: the terminator. */
+	header->stubs_bytes = page_up(fde_at + 24 + 4);
+}
+
+/* --- the code with jumps in it --- */
+
+static int add_run(struct build *build, uint64_t from, uint64_t to)
+{
+	struct program_image_run *last = build->nr_runs ? &build->runs[build->nr_runs - 1] : NULL;
+	int r;
+
+	if (last && from >= last->address &&
+	    from <= last->address + last->length + RUN_GAP_PAGES * PROGRAM_PAGE_BYTES &&
+	    text_of(build->elf, from) == text_of(build->elf, last->address)) {
+		last->length = MAX(last->length, to - last->address);
+		return 0;
+	}
+	r = array_reserve(&build->runs, &build->cap_runs, build->nr_runs + 1, sizeof(*last));
+	if (r < 0)
+		return r;
+	build->runs[build->nr_runs++] =
+		(struct program_image_run){.address = from, .length = to - from};
+	return 0;
+}
+
+static int find_runs(struct build *build)
+{
+	const uint64_t mask = ~((uint64_t)PROGRAM_PAGE_BYTES - 1);
+	uint64_t offset;
+
+	for (size_t i = 0; i < build->elf->nr_functions; i++) {
+		const struct program_function *function = &build->elf->functions[i];
+		uint64_t site = function->address + function->site;
+		int r;
+
+		if (build->stub_of[i] == NO_STUB)
+			continue;
+		r = add_run(build, site & mask, page_up(site + WINDOW_JUMP_BYTES));
+		if (r < 0)
+			return r;
+	}
+	offset = page_up(sizeof(build->image.header) + build->nr_runs * sizeof(*build->runs));
+	for (size_t i = 0; i < build->nr_runs; i++) {
+		struct program_image_run *run = &build->runs[i];
+		const struct program_text *text = text_of(build->elf, run->address);
+		uint64_t at = run->address - text->address;
+
+		run->offset = offset;
+		run->checked = MIN(run->length, text->bytes - at);
+		run->checksum = program_checksum(text->code + at, run->checked);
+		offset += run->length;
+	}
+	build->image.header.stubs_offset = offset;
+	return 0;
+}
+
+/* The functions from *index on that begin in the run get their jumps. */
+static void put_jumps(const struct build *build, const struct program_image_run *run, uint8_t *code,
+		      size_t *index)
+{
+	uint64_t first = build->options->arena + PROGRAM_WORDS_BYTES;
+
+	for (; *index < build->elf->nr_functions; (*index)++) {
+		const struct program_function *function = &build->elf->functions[*index];
+		uint64_t site = function->address + function->site;
+
+		if (build->stub_of[*index] == NO_STUB)
+			continue;
+		if (site >= run->address + run->length)
+			return;
+		code[site - run->address] = 0xe9;
+		put_u32(code + (site - run->address) + 1,
+			(uint32_t)(first + build->stub_of[*index] - (site + WINDOW_JUMP_BYTES)));
+	}
+}
+
+static int write_runs(struct build *build)
+{
+	size_t index = 0;
+
+	for (size_t i = 0; i < build->nr_runs; i++) {
+		const struct program_image_run *run = &build->runs[i];
+		const struct program_text *text = text_of(build->elf, run->address);
+		_cleanup_free_ uint8_t *code = mem_alloc((size_t)run->length);
+		int r;
+
+		if (!code)
+			return -ENOMEM;
+		memcpy(code, text->code + (run->address - text->address), (size_t)run->checked);
+		memset(code + run->checked, 0, (size_t)(run->length - run->checked));
+		put_jumps(build, run, code, &index);
+		r = io_pwrite_full(build->image.fd, code, (size_t)run->length, run->offset);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int write_image(struct build *build)
+{
+	struct program_image_header *header = &build->image.header;
+	int fd = memfd_create("sonde-image", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	int r;
+
+	/* A kernel before 6.3 does not know the flag, and needs none. */
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("sonde-image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	build->image.fd = fd;
+	build->image.bytes = header->stubs_offset + header->stubs_bytes;
+	r = io_ftruncate(fd, build->image.bytes);
+	if (r == 0)
+		r = io_pwrite_full(fd, header, sizeof(*header), 0);
+	if (r == 0)
+		r = io_pwrite_full(fd, build->runs, build->nr_runs * sizeof(*build->runs),
+				   sizeof(*header));
+	if (r == 0)
+		r = write_runs(build);
+	if (r == 0)
+		r = io_pwrite_full(fd, build->stubs, (size_t)header->stubs_bytes,
+				   header->stubs_offset);
+	if (r == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+		r = -errno;
+	return r;
+}
+
+static bool is_in_reach(const struct program_elf *elf, uint64_t arena, uint64_t bytes)
+{
+	return (int64_t)(elf->high - arena) < (int64_t)REACH_BYTES &&
+	       (int64_t)(arena + bytes - elf->low) < (int64_t)REACH_BYTES;
+}
+
+static int build_steps(struct build *build)
+{
+	struct program_image_header *header = &build->image.header;
+	uint64_t arena_bytes = program_image_arena_bytes(build->elf, build->options->choices);
+	int r;
+
+	if (!is_in_reach(build->elf, build->options->arena, arena_bytes))
+		return -ERANGE;
+	build->stubs = mem_zalloc((size_t)arena_bytes);
+	build->stub_of = mem_calloc(build->elf->nr_functions + 1, sizeof(*build->stub_of));
+	if (!build->stubs || !build->stub_of)
+		return -ENOMEM;
+	r = add_stubs(build);
+	if (r < 0 || !build->image.nr_patched)
+		return r;
+	put_frames(build);
+	r = find_runs(build);
+	if (r < 0)
+		return r;
+	header->magic = PROGRAM_IMAGE_MAGIC;
+	header->version = PROGRAM_IMAGE_VERSION;
+	header->nr_runs = (uint32_t)build->nr_runs;
+	header->arena = build->options->arena;
+	header->arena_bytes = PROGRAM_WORDS_BYTES + header->stubs_bytes;
+	header->nr_stubs = build->image.nr_patched;
+	return write_image(build);
+}
+
+int program_image_build(struct program_image *ret_image, const struct program_elf *elf,
+			const struct program_image_options *options, struct err *err)
+{
+	struct build build = {.elf = elf, .options = options, .image = PROGRAM_IMAGE_INIT};
+	int r = build_steps(&build);
+
+	mem_free(build.stubs);
+	mem_free(build.stub_of);
+	mem_free(build.runs);
+	if (r < 0) {
+		program_image_done(&build.image);
+		return err_sys(err, r, "cannot build the image of %.300s", elf->path);
+	}
+	*ret_image = build.image;
+	return 0;
+}
+
+void program_image_done(struct program_image *image)
+{
+	io_close(image->fd);
+	mem_free(image->skipped);
+	*image = PROGRAM_IMAGE_INIT;
+}

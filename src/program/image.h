@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The image of a module: its code with jumps in it, and the stubs that they lead to, in a memfd
+ * that every process which has loaded the module can map (program/layout.h). It depends on where
+ * the arena of stubs lies relative to the module, not on where the module is.
+ */
+#ifndef SONDE_PROGRAM_IMAGE_H
+#define SONDE_PROGRAM_IMAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "program/functions.h"
+#include "program/layout.h"
+
+enum program_mode {
+	PROGRAM_GRAPH,	  /* entry and return */
+	PROGRAM_FUNCTION, /* entry */
+	PROGRAM_COUNT,	  /* entry, with the number of a counter instead of an address */
+};
+
+struct program_image_options {
+	enum program_mode mode;
+	uint64_t arena; /* where it goes, as linked (add the bias), page-aligned, modulo 2^64 */
+	/*
+	 * The ID of a function is base + (address - elf->text_low); in count mode base + its index
+	 * among elf->functions.
+	 */
+	uint32_t base;
+	const uint8_t *choices; /* program_select_apply's, or NULL: all */
+};
+
+struct program_image_skipped {
+	uint32_t function; /* index */
+	uint8_t skip;	   /* enum program_skip */
+};
+
+struct program_image {
+	int fd; /* a sealed memfd; -1 when there is nothing to patch */
+	uint64_t bytes;
+	struct program_image_header header;
+	/* Functions that were chosen but are not patched, with the reason. */
+	struct program_image_skipped *skipped;
+	size_t nr_skipped;
+	size_t nr_patched;
+};
+#define PROGRAM_IMAGE_INIT ((struct program_image){.fd = -1})
+
+/* How many bytes the arena takes (words and stubs) with these choices, at most. */
+uint64_t program_image_arena_bytes(const struct program_elf *elf, const uint8_t *choices);
+
+/*
+ * -ERANGE when the arena is so far that a jump does not reach it (+-2 GiB from every text and from
+ * the module's data, ends included).
+ */
+int program_image_build(struct program_image *ret_image, const struct program_elf *elf,
+			const struct program_image_options *options, struct err *err) _must_check_;
+void program_image_done(struct program_image *image);
+
+#endif

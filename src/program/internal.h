@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of this folder share while a module is planned. */
+#ifndef SONDE_PROGRAM_INTERNAL_H
+#define SONDE_PROGRAM_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/out.h"
+#include "program/functions.h"
+#include "program/window.h"
+#include "symbol/files.h"
+
+/* Something in the file says that a function begins here, or may. */
+enum start_flag {
+	START_FRAME = 1 << 0,	 /* a frame description begins */
+	START_INSIDE = 1 << 1,	 /* but not as at a function's entry; or within another one */
+	START_EXPORTED = 1 << 2, /* other modules can call it by this name */
+	START_GLOBAL = 1 << 3,	 /* or could have */
+	START_WEAK = 1 << 4,
+	START_IFUNC = 1 << 5,
+	START_NEVER = 1 << 6,
+	START_UNWINDER = 1 << 9, /* a part of an unwinder */
+	START_NAMED = 1 << 8,	 /* has a symbol */
+	START_TAKEN = 1 << 7,	 /* the loader stores its address somewhere */
+};
+
+struct start {
+	uint32_t at;   /* bytes from text_low */
+	uint32_t size; /* 0: not said */
+	uint32_t name; /* in names; 0: none */
+	uint32_t flags;
+};
+
+/* A module while it is being opened. */
+struct plan {
+	struct program_elf *elf;
+	struct symbol_files files;
+	struct out names;
+	struct start *starts;
+	size_t nr_starts, cap_starts;
+	uint16_t *flags; /* enum start_flag of each function, merged */
+	bool is_go, is_walker;
+};
+
+/* A run of bytes of a loaded segment. */
+struct plan_segment {
+	uint64_t address, offset, bytes;
+	bool is_code, is_writable;
+};
+#define PLAN_SEGMENTS_MAX 64u
+
+/* The segments that the file says are loaded; how many. */
+size_t plan_segments(const struct plan *plan, struct plan_segment ret_segments[PLAN_SEGMENTS_MAX]);
+
+/* Bytes of the file, the caller's to mem_free. -EBADMSG when it has not so many. */
+int plan_read(const struct plan *plan, uint64_t offset, uint64_t bytes, uint8_t **ret_data)
+	_must_check_;
+
+/* Remember a start; addresses that are in no code are passed over. `name` may be NULL. */
+int plan_add_start(struct plan *plan, uint64_t address, uint64_t size, const char *name,
+		   uint32_t flags) _must_check_;
+
+/* Find the starts: from symbols, and from frame descriptions and relocations. */
+int plan_find_symbols(struct plan *plan) _must_check_;
+int plan_find_frames(struct plan *plan) _must_check_;
+int plan_find_addresses(struct plan *plan) _must_check_;
+
+/* Make functions of the starts. */
+int plan_merge(struct plan *plan) _must_check_;
+
+/* Find windows, and what leads into them. */
+int plan_windows(struct plan *plan) _must_check_;
+
+/* What a name says of a function. */
+enum rule {
+	RULE_NONE,
+	RULE_NEVER,
+	RULE_ENTRY_ONLY,
+	RULE_FRAGMENT,
+	RULE_UNWINDER, /* reads its own return address to know where it is */
+	RULE_WALKER,   /* its module looks for return addresses into code that it has made */
+};
+enum rule rule_of_name(const char *name);
+
+/* The text that `address` is in; NULL when in none. */
+const struct program_text *plan_text_at(const struct program_elf *elf, uint64_t address);
+
+static inline struct window_code plan_code(const struct program_text *text)
+{
+	return (struct window_code){
+		.code = text->code, .bytes = (size_t)text->bytes, .address = text->address};
+}
+
+#endif

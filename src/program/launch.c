@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+#include "program/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/out.h"
+#include "program/protocol.h"
+
+#define RUNTIME	    "libsonde-rt.so"
+#define PATH_BYTES  4096u
+#define SCRIPTS_MAX 4 /* an interpreter may be a script */
+
+/* --- finding the file --- */
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return io_stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+/* As execvp finds it. */
+static bool find_command(const char *command, char *ret_path)
+{
+	const char *path = getenv("PATH");
+
+	if (strchr(command, '/')) {
+		snprintf(ret_path, PATH_BYTES, "%s", command);
+		return true;
+	}
+	for (path = path ? path : "/bin:/usr/bin"; *path;) {
+		size_t len = strcspn(path, ":");
+
+		snprintf(ret_path, PATH_BYTES, "%.*s/%s", len ? (int)len : 1, len ? path : ".",
+			 command);
+		if (is_program(ret_path))
+			return true;
+		path += len + (path[len] == ':');
+	}
+	return false;
+}
+
+/* The interpreter of a script, in place of its path. */
+static bool interpreter(const char *head, size_t len, char *path)
+{
+	const char *start = head + 2, *end;
+
+	if (len < 3 || head[0] != '#' || head[1] != '!')
+		return false;
+	while (*start == ' ' || *start == '\t')
+		start++;
+	end = start + strcspn(start, " \t\n");
+	if (end == start)
+		return false;
+	snprintf(path, PATH_BYTES, "%.*s", (int)(end - start), start);
+	return true;
+}
+
+/* --- what it is --- */
+
+static int refuse(struct err *err, const char *path, const char *why)
+{
+	return err_set(err, -EOPNOTSUPP, "%.300s cannot be traced from the inside: %s", path, why);
+}
+
+static int check_rights(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (io_stat(path, &st) < 0)
+		return 0;
+	if ((st.st_mode & S_ISUID && st.st_uid != geteuid()) ||
+	    (st.st_mode & S_ISGID && st.st_gid != getegid()))
+		return refuse(err, path,
+			      "it runs with another user's rights (setuid or setgid), for which "
+			      "the loader takes no library from outside; run sonde as that user, "
+			      "or trace the kernel's side (--in kernel)");
+	if (geteuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0)
+		return refuse(err, path,
+			      "it has capabilities of its own, for which the loader takes no "
+			      "library from outside");
+	return 0;
+}
+
+static const char *sanitizer_of(Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
+{
+	static const struct {
+		const char *symbol, *name;
+	} known[] = {
+		{"__asan_init", "AddressSanitizer"},
+		{"__tsan_init", "ThreadSanitizer"},
+		{"__msan_init", "MemorySanitizer"},
+	};
+	Elf_Data *data = elf_getdata(section, NULL);
+	size_t nr = data && header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		GElf_Sym symbol;
+		const char *name = gelf_getsym(data, (int)i, &symbol)
+					   ? elf_strptr(elf, header->sh_link, symbol.st_name)
+					   : NULL;
+
+		for (size_t k = 0; name && k < ARRAY_SIZE(known); k++) {
+			if (!strcmp(name, known[k].symbol))
+				return known[k].name;
+		}
+	}
+	return NULL;
+}
+
+static int check_sanitizer(Elf *elf, const char *path, struct err *err)
+{
+	Elf_Scn *section = NULL;
+	char why[160];
+
+	while ((section = elf_nextscn(elf, section))) {
+		GElf_Shdr header;
+		const char *name = NULL;
+
+		if (gelf_getshdr(section, &header) && header.sh_type == SHT_DYNSYM)
+			name = sanitizer_of(elf, section, &header);
+		if (!name)
+			continue;
+		snprintf(why, sizeof(why),
+			 "it was made with %s, which wants the memory that the tracer needs; "
+			 "build it without",
+			 name);
+		return refuse(err, path, why);
+	}
+	return 0;
+}
+
+static int check_elf(Elf *elf, const char *path, struct err *err)
+{
+	GElf_Ehdr header;
+	size_t nr = 0;
+	const char *loader = NULL;
+	size_t size;
+	char *raw = elf_rawfile(elf, &size);
+
+	if (!gelf_getehdr(elf, &header) || elf_getphdrnum(elf, &nr) < 0 || !raw)
+		return 0;
+	if (header.e_machine != EM_X86_64)
+		return refuse(err, path, "it is for another processor than x86-64");
+	if (header.e_ident[EI_CLASS] != ELFCLASS64)
+		return refuse(err, path, "it has addresses of 32 bits (x32)");
+	for (size_t i = 0; i < nr; i++) {
+		GElf_Phdr segment;
+
+		if (gelf_getphdr(elf, (int)i, &segment) && segment.p_type == PT_INTERP &&
+		    segment.p_offset < size && segment.p_filesz < size - segment.p_offset &&
+		    segment.p_filesz && !raw[segment.p_offset + segment.p_filesz - 1])
+			loader = raw + segment.p_offset;
+	}
+	if (!loader)
+		return refuse(err, path,
+			      "it is linked statically, so no loader could bring the tracer in; "
+			      "link it dynamically");
+	if (!strstr(loader, "ld-linux"))
+		return refuse(err, path, "its C library is not glibc");
+	return check_sanitizer(elf, path, err);
+}
+
+static int check_file(const char *path, char *next, struct err *err)
+{
+	_cleanup_close_ int fd = io_open(path, O_RDONLY, 0);
+	char head[256] = "";
+	ssize_t n = fd < 0 ? -1 : io_pread_full(fd, head, sizeof(head) - 1, 0);
+	Elf *elf;
+	int r;
+
+	if (n < 4)
+		return 0;
+	if (interpreter(head, (size_t)n, next))
+		return 1;
+	if (memcmp(head, ELFMAG, SELFMAG) != 0)
+		return 0; /* execvp gives it to a shell */
+	elf_version(EV_CURRENT);
+	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	if (!elf)
+		return 0;
+	r = check_elf(elf, path, err);
+	elf_end(elf);
+	return r;
+}
+
+int program_launch_check(const char *command, struct err *err)
+{
+	char path[PATH_BYTES], next[PATH_BYTES];
+
+	if (!find_command(command, path))
+		return 0;
+	for (int i = 0; i < SCRIPTS_MAX; i++) {
+		int r = check_rights(path, err);
+
+		if (r == 0)
+			r = check_file(path, next, err);
+		if (r <= 0)
+			return r;
+		memcpy(path, next, sizeof(path));
+	}
+	return 0;
+}
+
+/* --- the environment --- */
+
+/* In a build tree, beside the folder of this program; else where it was installed. */
+static int find_runtime(char *ret_path, struct err *err)
+{
+	static const char *const places[] = {"", "../runtime/", "../" SONDE_LIBDIR "/"};
+	char self[PATH_BYTES / 2];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	if (n < 0)
+		return err_sys(err, -errno, "cannot find " RUNTIME);
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	for (size_t i = 0; slash && i < ARRAY_SIZE(places); i++) {
+		char path[PATH_BYTES];
+
+		snprintf(path, sizeof(path), "%.*s/%s" RUNTIME, (int)(slash - self), self,
+			 places[i]);
+		if (access(path, R_OK) == 0 && realpath(path, ret_path))
+			return 0;
+	}
+	return err_set(err, -ENOENT,
+		       "cannot find " RUNTIME " (beside %.300s or in ../" SONDE_LIBDIR
+		       "); install sonde as a whole",
+		       self);
+}
+
+int program_launch_environment(const char *server, const char *runtime, struct err *err)
+{
+	const char *before = getenv(PROGRAM_PRELOAD);
+	_cleanup_out_ struct out preload = {0};
+	char found[PATH_BYTES];
+	int r = 0;
+
+	if (!runtime) {
+		r = find_runtime(found, err);
+		runtime = found;
+	}
+	if (r < 0)
+		return r;
+	if (strpbrk(runtime, ": "))
+		return err_set(err, -EINVAL,
+			       "%.300s: the loader takes no library whose path has a blank or a "
+			       "colon in it; install sonde elsewhere",
+			       runtime);
+	out_str(&preload, runtime);
+	if (before && *before)
+		out_printf(&preload, ":%s", before);
+	out_cstr(&preload);
+	if (preload.failed || setenv(PROGRAM_PRELOAD, preload.buf, 1) < 0 ||
+	    setenv(PROGRAM_ENVIRONMENT, server, 1) < 0)
+		return err_sys(err, -ENOMEM, "cannot set the program's environment");
+	return 0;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the recorder's image of a module looks like in memory: shared by the planner, which writes
+ * it, and the runtime, which maps it. Freestanding: nothing but stdint.h.
+ *
+ * An image is one memfd:
+ *
+ *   0             struct program_image_header, then nr_runs of struct program_image_run
+ *   run.offset    the module's code with jumps in it, whole pages, one piece a run
+ *   stubs_offset  the stubs, then .eh_frame_hdr and .eh_frame for them
+ *
+ * All addresses are as linked (what stands in the ELF file); in a process the module's load bias
+ * comes on top, for the arena too. The arena is [arena, arena + PROGRAM_WORDS_BYTES): the words,
+ * a page of data that the runtime fills and then makes read-only; behind it the stubs.
+ */
+#ifndef SONDE_PROGRAM_LAYOUT_H
+#define SONDE_PROGRAM_LAYOUT_H
+
+#include <stdint.h>
+
+#define PROGRAM_IMAGE_MAGIC   0x47414d4945444e53ull /* "SNDEIMAG" */
+#define PROGRAM_IMAGE_VERSION 1u
+#define PROGRAM_PAGE_BYTES    4096u
+#define PROGRAM_WORDS_BYTES   PROGRAM_PAGE_BYTES
+
+/* The words at the head of the arena: where the stubs go. 8 bytes each. */
+enum program_word {
+	PROGRAM_WORD_ENTRY,	 /* graph: before the function; may not return, see below */
+	PROGRAM_WORD_EXIT,	 /* graph: after it */
+	PROGRAM_WORD_ENTRY_ONLY, /* function and count modes, and functions seen at entry only */
+	PROGRAM_WORD_ROOT_ENTRY, /* as ENTRY and EXIT, of the functions that -g names */
+	PROGRAM_WORD_ROOT_EXIT,
+	PROGRAM_NR_WORDS,
+};
+
+/*
+ * A stub that sees entry and return, at a multiple of PROGRAM_STUB_ALIGN:
+ *
+ *    0  push $ID                 sign-extended; the low 32 bits count
+ *    5  call *ENTRY(%rip)        on entry: 0(%rsp) = stub + 11, 8(%rsp) = ID, 16(%rsp) = caller
+ *   11  lea 16(%rsp),%rsp
+ *   16  call displaced
+ *   21  push $ID                 where the function returns to
+ *   26  jmp *EXIT(%rip)          on entry: 0(%rsp) = ID, 8(%rsp) = what was above the caller's
+ *   32  displaced: the first instructions of the function, then a jump behind them
+ *
+ * ENTRY preserves every register. To be seen at entry only, it leaves for (its return address +
+ * PROGRAM_ENTRY_TO_DISPLACED) with 16(%rsp) at the top of the stack. EXIT preserves every register
+ * too and returns to the caller.
+ *
+ * A stub that sees the entry only:
+ *
+ *    0  push $ID
+ *    5  call *ENTRY_ONLY(%rip)
+ *   11  lea 8(%rsp),%rsp
+ *   16  displaced
+ *
+ * The ID is the trace address, or in count mode the number of the counter.
+ */
+#define PROGRAM_STUB_ALIGN	   16u
+#define PROGRAM_STUB_ENTERED	   11u
+#define PROGRAM_STUB_EXIT	   21u
+#define PROGRAM_STUB_DISPLACED	   32u
+#define PROGRAM_STUB_ONLY	   16u
+#define PROGRAM_ENTRY_TO_DISPLACED (PROGRAM_STUB_DISPLACED - PROGRAM_STUB_ENTERED)
+
+/* A return address RA in an arena is an exit (nothing else there is returned to): its ID. */
+#define PROGRAM_EXIT_ID_OFFSET 1u /* load u32 at RA + 1 */
+
+/* Where the shadow slot is: the slot of the return address at A is at A - PROGRAM_SHADOW. */
+#define PROGRAM_SHADOW (1ull << 44)
+
+struct program_image_run {
+	uint64_t address; /* page-aligned, as linked */
+	uint64_t length;  /* whole pages */
+	uint64_t offset;  /* in the image */
+	/*
+	 * program_checksum() of [address, address + checked) as it is in the file, before the
+	 * jumps; checked is less than length where the file ends inside the last page.
+	 */
+	uint64_t checked, checksum;
+};
+
+struct program_image_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t nr_runs;
+	uint64_t arena; /* as linked; modulo 2^64, for it may lie below a module linked at 0 */
+	uint64_t arena_bytes;  /* words and stubs */
+	uint64_t stubs_offset; /* in the image; mapped at arena + PROGRAM_WORDS_BYTES */
+	uint64_t stubs_bytes;  /* whole pages, frame descriptions included */
+	uint64_t code_bytes;   /* of these, stubs: return addresses lie in them */
+	uint64_t eh_frame_hdr; /* offset from the first stub, 4-byte aligned */
+	uint64_t eh_frame;     /* offset from the first stub, 8-byte aligned */
+	uint64_t nr_stubs;
+};
+
+/* Eight bytes a step; not against forgery, only against code that is not what was planned for. */
+static inline uint64_t program_checksum(const void *data, uint64_t bytes)
+{
+	const unsigned char *p = (const unsigned char *)data;
+	uint64_t sums[4] = {1, 2, 3, 4};
+
+	for (; bytes >= 32; bytes -= 32, p += 32) {
+		for (unsigned int i = 0; i < 4; i++) {
+			uint64_t word;
+
+			__builtin_memcpy(&word, p + 8 * i, 8);
+			sums[i] = (sums[i] ^ word) * 0x9e3779b97f4a7c15ull;
+			sums[i] ^= sums[i] >> 29;
+		}
+	}
+	for (; bytes; bytes--)
+		sums[bytes & 3] = (sums[bytes & 3] ^ *p++) * 0x100000001b3ull;
+	return (sums[0] ^ sums[1] << 1) + (sums[2] ^ sums[3] << 1);
+}
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What symbols, frame descriptions and relocations say of one address, put together: one function,
+ * its best name, its other names, where it ends, and what is known of it before its code has been
+ * looked at.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "program/internal.h"
+
+#define RADIX_BITS   11u
+#define RADIX_ROUNDS 3u	  /* of 32 bits */
+#define ALIASES_MAX  256u /* of one function; further ones are not kept */
+
+int plan_add_start(struct plan *plan, uint64_t address, uint64_t size, const char *name,
+		   uint32_t flags)
+{
+	const struct program_text *text = plan_text_at(plan->elf, address);
+	struct start *start;
+	size_t name_len = name ? strcspn(name, "@") : 0;
+	int r;
+
+	if (!text)
+		return 0;
+	if (plan->nr_starts >= LIMIT_SYMBOLS || plan->names.len > UINT32_MAX - LIMIT_STRING_BYTES)
+		return -E2BIG;
+	r = array_reserve(&plan->starts, &plan->cap_starts, plan->nr_starts + 1,
+			  sizeof(*plan->starts));
+	if (r < 0)
+		return r;
+	start = &plan->starts[plan->nr_starts++];
+	*start = (struct start){.at = (uint32_t)(address - plan->elf->text_low), .flags = flags};
+	start->size = (uint32_t)MIN(size, text->bytes - (address - text->address));
+	if (!plan->names.len)
+		out_char(&plan->names, '\0');
+	if (!name_len)
+		return 0;
+	start->name = (uint32_t)plan->names.len;
+	out_mem(&plan->names, name, MIN(name_len, (size_t)LIMIT_STRING_BYTES));
+	out_char(&plan->names, '\0');
+	return plan->names.failed ? -ENOMEM : 0;
+}
+
+/* By address; what was added first stays first. */
+static int sort_starts(struct plan *plan)
+{
+	struct start *from = plan->starts, *to = mem_calloc(plan->nr_starts + 1, sizeof(*to));
+
+	if (!to)
+		return -ENOMEM;
+	for (unsigned int round = 0; round < RADIX_ROUNDS; round++) {
+		size_t counts[1u << RADIX_BITS] = {0}, sum = 0;
+		unsigned int shift = round * RADIX_BITS;
+		struct start *swap = from;
+
+		for (size_t i = 0; i < plan->nr_starts; i++)
+			counts[from[i].at >> shift & (ARRAY_SIZE(counts) - 1)]++;
+		for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+			size_t nr = counts[i];
+
+			counts[i] = sum;
+			sum += nr;
+		}
+		for (size_t i = 0; i < plan->nr_starts; i++)
+			to[counts[from[i].at >> shift & (ARRAY_SIZE(counts) - 1)]++] = from[i];
+		from = to;
+		to = swap;
+	}
+	mem_free(to);
+	plan->starts = from;
+	return 0;
+}
+
+/* The lower the better: what the public knows, without underscores. */
+static unsigned int rank(const struct plan *plan, const struct start *start)
+{
+	unsigned int rank = start->flags & (START_GLOBAL | START_EXPORTED) ? 0
+			    : start->flags & START_WEAK			   ? 1
+									   : 2;
+
+	return rank + (plan->names.buf[start->name] == '_' ? 3 : 0);
+}
+
+/* Of names that are equally public the shortest: open, not open64. */
+static bool is_better(const struct plan *plan, const struct start *a, const struct start *b)
+{
+	const char *x = plan->names.buf + a->name, *y = plan->names.buf + b->name;
+	unsigned int rank_a = rank(plan, a), rank_b = rank(plan, b);
+
+	if (rank_a != rank_b)
+		return rank_a < rank_b;
+	return strlen(x) != strlen(y) ? strlen(x) < strlen(y) : strcmp(x, y) < 0;
+}
+
+static bool is_known(const struct plan *plan, const struct program_function *function,
+		     const char *name)
+{
+	const char *names = plan->names.buf;
+
+	if (!strcmp(names + function->name, name))
+		return true;
+	for (size_t i = 0; i < function->nr_aliases; i++) {
+		if (!strcmp(names + plan->elf->aliases[function->aliases + i], name))
+			return true;
+	}
+	return false;
+}
+
+static int add_alias(struct plan *plan, struct program_function *function, uint32_t name,
+		     size_t *cap)
+{
+	struct program_elf *elf = plan->elf;
+	int r;
+
+	if (function->nr_aliases == ALIASES_MAX || is_known(plan, function, plan->names.buf + name))
+		return 0;
+	r = array_reserve(&elf->aliases, cap, elf->nr_aliases + 1, sizeof(*elf->aliases));
+	if (r < 0)
+		return r;
+	elf->aliases[elf->nr_aliases++] = name;
+	function->nr_aliases++;
+	return 0;
+}
+
+static int name_function(struct plan *plan, struct program_function *function,
+			 const struct start *starts, size_t nr, size_t *cap_aliases)
+{
+	const struct start *best = NULL;
+
+	for (size_t i = 0; i < nr; i++) {
+		if (starts[i].name && (!best || is_better(plan, &starts[i], best)))
+			best = &starts[i];
+	}
+	function->aliases = (uint32_t)plan->elf->nr_aliases;
+	if (!best) {
+		function->name = (uint32_t)plan->names.len;
+		out_str(&plan->names, plan->elf->name);
+		out_lit(&plan->names, "+0x");
+		out_hex(&plan->names, function->address);
+		out_char(&plan->names, '\0');
+		return plan->names.failed ? -ENOMEM : 0;
+	}
+	function->name = best->name;
+	for (size_t i = 0; i < nr; i++) {
+		int r = 0;
+
+		if (starts[i].name && &starts[i] != best)
+			r = add_alias(plan, function, starts[i].name, cap_aliases);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void apply_rules(struct plan *plan, struct program_function *function,
+			const struct start *starts, size_t nr, uint32_t *flags)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (!starts[i].name)
+			continue;
+		switch (rule_of_name(plan->names.buf + starts[i].name)) {
+		case RULE_NEVER:
+			function->skip = PROGRAM_SKIP_NEVER;
+			break;
+		case RULE_ENTRY_ONLY:
+			function->entry_only = true;
+			break;
+		case RULE_FRAGMENT:
+			function->skip = PROGRAM_SKIP_FRAGMENT;
+			break;
+		case RULE_UNWINDER:
+			*flags |= START_UNWINDER;
+			break;
+		case RULE_WALKER:
+			plan->is_walker = true;
+			break;
+		case RULE_NONE:
+			break;
+		}
+	}
+}
+
+static int make_function(struct plan *plan, const struct start *starts, size_t nr,
+			 struct program_function *ret_function, uint32_t *ret_flags, size_t *cap)
+{
+	struct program_function function = {.address = plan->elf->text_low + starts->at};
+	uint32_t flags = 0, frame_size = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		flags |= starts[i].flags | (starts[i].name ? START_NAMED : 0);
+		function.size = MAX(function.size, starts[i].size);
+		if (starts[i].flags & START_FRAME)
+			frame_size = MAX(frame_size, starts[i].size);
+	}
+	if (frame_size)
+		function.size = frame_size;
+	function.exported = flags & START_EXPORTED;
+	function.entry_only = plan->is_go;
+	apply_rules(plan, &function, starts, nr, &flags);
+	if (flags & START_INSIDE)
+		function.skip = PROGRAM_SKIP_FRAGMENT;
+	if (flags & START_IFUNC)
+		function.skip = PROGRAM_SKIP_IFUNC;
+	if (flags & START_NEVER)
+		function.skip = PROGRAM_SKIP_NEVER;
+	*ret_function = function;
+	*ret_flags = flags;
+	return name_function(plan, ret_function, starts, nr, cap);
+}
+
+/* Linkage tables and the pieces of _init and _fini are no functions that the program has. */
+static void leave_out_sections(struct plan *plan)
+{
+	static const char *const names[] = {".plt",  ".plt.got", ".plt.sec",
+					    ".iplt", ".init",	 ".fini"};
+	struct program_elf *elf = plan->elf;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		GElf_Shdr header;
+
+		if (!symbol_section(plan->files.elves[0], names[i], &header))
+			continue;
+		for (size_t j = 0; j < elf->nr_functions; j++) {
+			if (elf->functions[j].address - header.sh_addr < header.sh_size)
+				elf->functions[j].skip = PROGRAM_SKIP_NEVER;
+		}
+	}
+}
+
+/* No function reaches into the next; one without a name inside a named one is a part of it. */
+static void set_ends(struct plan *plan, const uint32_t *name_ends)
+{
+	struct program_elf *elf = plan->elf;
+	uint64_t named_end = 0;
+
+	for (size_t i = 0; i < elf->nr_functions; i++) {
+		struct program_function *function = &elf->functions[i];
+		bool last = i + 1 == elf->nr_functions;
+		uint64_t next = last ? elf->text_high : elf->functions[i + 1].address;
+
+		if (name_ends[i])
+			named_end = MAX(named_end, function->address + name_ends[i]);
+		else if (function->address < named_end && !function->skip)
+			function->skip = PROGRAM_SKIP_FRAGMENT;
+		function->size = (uint32_t)MIN((uint64_t)function->size, next - function->address);
+	}
+}
+
+int plan_merge(struct plan *plan)
+{
+	struct program_elf *elf = plan->elf;
+	_cleanup_free_ uint32_t *name_ends = NULL;
+	size_t cap = 0;
+	int r = sort_starts(plan);
+
+	if (r < 0)
+		return r;
+	elf->functions = mem_calloc(plan->nr_starts + 1, sizeof(*elf->functions));
+	plan->flags = mem_calloc(plan->nr_starts + 1, sizeof(*plan->flags));
+	name_ends = mem_calloc(plan->nr_starts + 1, sizeof(*name_ends));
+	if (!elf->functions || !plan->flags || !name_ends)
+		return -ENOMEM;
+	for (size_t i = 0, nr; i < plan->nr_starts; i += nr) {
+		const struct start *starts = &plan->starts[i];
+		bool is_function = false;
+		uint32_t flags, named = 0;
+
+		for (nr = 0; i + nr < plan->nr_starts && starts[nr].at == starts->at; nr++) {
+			is_function |= starts[nr].name || starts[nr].flags & START_FRAME;
+			if (starts[nr].name)
+				named = MAX(named, MAX(starts[nr].size, 1u));
+		}
+		if (!is_function)
+			continue;
+		r = make_function(plan, starts, nr, &elf->functions[elf->nr_functions], &flags,
+				  &cap);
+		if (r < 0)
+			return r;
+		name_ends[elf->nr_functions] = named;
+		plan->flags[elf->nr_functions++] = (uint16_t)flags;
+	}
+	set_ends(plan, name_ends);
+	leave_out_sections(plan);
+	return 0;
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+#include "program/modules.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "program/names.h"
+
+/* Of one module, for processes in which it lies differently; the oldest goes. */
+#define IMAGES_MAX 32u
+#define PATH_BYTES 4096u
+#define FD_PATH	   "/proc/self/fd/"
+
+struct kept_image {
+	const struct module *program; /* whose imports made the choice */
+	uint64_t arena;		      /* as linked */
+	struct program_image image;
+};
+
+struct module {
+	dev_t dev;
+	ino_t inode;
+	struct timespec changed;
+	char *name;		 /* where elf is NULL: as the process calls it */
+	struct program_elf *elf; /* NULL: cannot be traced */
+	char *reason;		 /* why */
+	uint32_t base;
+	bool failed; /* its image could not be made */
+	struct kept_image images[IMAGES_MAX];
+	size_t nr_images;
+	struct module *next;
+};
+
+struct modules {
+	struct program_select *select;
+	enum program_mode mode;
+	struct program_space *space;
+	struct module *first;
+	struct out names;
+	bool new_names;
+	struct program_server_counts counts;
+};
+
+int modules_new(struct modules **ret_modules, struct program_select *select, enum program_mode mode)
+{
+	struct modules *modules = mem_zalloc(sizeof(*modules));
+	int r;
+
+	if (!modules)
+		return -ENOMEM;
+	modules->select = select;
+	modules->mode = mode;
+	r = program_space_new(&modules->space);
+	if (r < 0) {
+		mem_free(modules);
+		return r;
+	}
+	*ret_modules = modules;
+	return 0;
+}
+
+static void module_free(struct module *module)
+{
+	for (size_t i = 0; i < module->nr_images; i++)
+		program_image_done(&module->images[i].image);
+	program_elf_free(module->elf);
+	mem_free(module->name);
+	mem_free(module->reason);
+	mem_free(module);
+}
+
+void modules_free(struct modules *modules)
+{
+	if (!modules)
+		return;
+	while (modules->first) {
+		struct module *module = modules->first;
+
+		modules->first = module->next;
+		module_free(module);
+	}
+	program_space_free(modules->space);
+	out_done(&modules->names);
+	mem_free(modules);
+}
+
+/* --- files --- */
+
+/* By its own name where that leads to the same file here; a process may have other mounts. */
+static void path_of(int fd, const struct stat *st, char *ret_path)
+{
+	char link[64];
+	struct stat other;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), FD_PATH "%d", fd);
+	n = readlink(link, ret_path, PATH_BYTES - 1);
+	if (n > 0) {
+		ret_path[n] = '\0';
+		if (io_stat(ret_path, &other) == 0 && other.st_dev == st->st_dev &&
+		    other.st_ino == st->st_ino)
+			return;
+	}
+	snprintf(ret_path, PATH_BYTES, "%s", link);
+}
+
+/* A file without a name here has the one that the process calls it by. */
+static int rename_elf(struct program_elf *elf, const char *name)
+{
+	const char *slash;
+	char *path;
+
+	if (strncmp(elf->path, FD_PATH, strlen(FD_PATH)) != 0)
+		return 0;
+	path = mem_strdup(name);
+	if (!path)
+		return -ENOMEM;
+	mem_free(elf->path);
+	elf->path = path;
+	slash = strrchr(path, '/');
+	elf->name = slash ? slash + 1 : path;
+	return 0;
+}
+
+static int open_elf(struct modules *modules, struct module *module, int fd, const struct stat *st,
+		    struct err *err)
+{
+	char path[PATH_BYTES];
+	int r;
+
+	path_of(fd, st, path);
+	r = program_elf_open(&module->elf, path, err);
+	if (r == 0 && (!module->name || rename_elf(module->elf, module->name) < 0))
+		r = err_sys(err, -ENOMEM, "its name");
+	if (r < 0)
+		return r;
+	r = modules->mode == PROGRAM_COUNT
+		    ? program_space_add_counters(modules->space, module->elf, &module->base)
+		    : program_space_add(modules->space, module->elf, &module->base);
+	if (r < 0)
+		return err_sys(err, r, "there is no room for its addresses");
+	if (modules->mode != PROGRAM_COUNT)
+		program_names_write(&modules->names, module->elf, module->base);
+	modules->new_names = true;
+	modules->counts.modules++;
+	return modules->names.failed ? err_sys(err, -ENOMEM, "its names") : 0;
+}
+
+int modules_open(struct modules *modules, int fd, const char *name, struct module **ret_module,
+		 struct err *err)
+{
+	struct module *module;
+	struct stat st;
+	int r = io_fstat(fd, &st);
+
+	if (r == 0 && !S_ISREG(st.st_mode))
+		r = -EINVAL;
+	if (r < 0)
+		return err_sys(err, r, "its file cannot be looked at");
+	for (module = modules->first; module; module = module->next) {
+		if (module->dev == st.st_dev && module->inode == st.st_ino &&
+		    !memcmp(&module->changed, &st.st_ctim, sizeof(st.st_ctim)))
+			break;
+	}
+	if (module) {
+		*ret_module = module;
+		return module->elf ? 0 : -EALREADY;
+	}
+	module = mem_zalloc(sizeof(*module));
+	if (!module)
+		return err_sys(err, -ENOMEM, "its functions");
+	module->dev = st.st_dev;
+	module->inode = st.st_ino;
+	module->changed = st.st_ctim;
+	module->name = mem_strdup(name);
+	module->next = modules->first;
+	modules->first = module;
+	r = open_elf(modules, module, fd, &st, err);
+	if (r < 0) {
+		program_elf_free(module->elf);
+		module->elf = NULL;
+		module->reason = mem_strdup(err->text);
+		return r;
+	}
+	*ret_module = module;
+	return 1;
+}
+
+/* --- images --- */
+
+static struct kept_image *find_image(struct module *module, const struct module *program,
+				     const struct module_place *place)
+{
+	for (size_t i = 0; i < module->nr_images; i++) {
+		struct kept_image *kept = &module->images[i];
+		uint64_t at = kept->arena + place->bias;
+
+		if (kept->program != program)
+			continue;
+		if (kept->image.fd < 0 || (at >= place->low && at < place->high &&
+					   place->high - at >= kept->image.header.arena_bytes))
+			return kept;
+	}
+	return NULL;
+}
+
+static struct kept_image *make_room(struct module *module)
+{
+	if (module->nr_images == IMAGES_MAX) {
+		program_image_done(&module->images[0].image);
+		memmove(&module->images[0], &module->images[1],
+			(IMAGES_MAX - 1) * sizeof(module->images[0]));
+		module->nr_images--;
+	}
+	return &module->images[module->nr_images];
+}
+
+static int make_image(struct modules *modules, struct module *module, const struct module *program,
+		      const struct module_place *place, struct kept_image **ret_kept,
+		      struct err *err)
+{
+	struct program_image_options options = {
+		.mode = modules->mode,
+		.arena = place->low - place->bias,
+		.base = module->base,
+	};
+	_cleanup_free_ uint8_t *choices = NULL;
+	struct kept_image *kept = make_room(module);
+	size_t nr;
+	int r = program_select_apply(modules->select, module->elf, program->elf, &choices, &nr);
+
+	if (r < 0)
+		return err_sys(err, r, "the choice of its functions");
+	*kept = (struct kept_image){
+		.program = program,
+		.arena = options.arena,
+		.image = PROGRAM_IMAGE_INIT,
+	};
+	options.choices = choices;
+	if (nr && place->high - place->low < program_image_arena_bytes(module->elf, choices))
+		return err_set(err, -ENOSPC, "there is no room near it for its stubs");
+	if (nr)
+		r = program_image_build(&kept->image, module->elf, &options, err);
+	if (r < 0)
+		return r;
+	module->nr_images++;
+	modules->counts.images += kept->image.fd >= 0;
+	modules->counts.functions += kept->image.nr_patched;
+	*ret_kept = kept;
+	return 0;
+}
+
+int modules_image(struct modules *modules, struct module *module, const struct module *program,
+		  const struct module_place *place, int *ret_image, struct err *err)
+{
+	struct kept_image *kept;
+	int r = 0;
+
+	if (!program->elf || place->high < place->low)
+		return -EALREADY;
+	kept = find_image(module, program, place);
+	if (!kept)
+		r = make_image(modules, module, program, place, &kept, err);
+	if (r < 0) {
+		r = module->failed ? -EALREADY : r;
+		module->failed = true;
+		return r;
+	}
+	*ret_image = kept->image.fd;
+	return 0;
+}
+
+/* --- what is told --- */
+
+int modules_names(struct modules *modules, struct out *out)
+{
+	if (!modules->new_names)
+		return 0;
+	modules->new_names = false;
+	out_mem(out, modules->names.buf, modules->names.len);
+	return out->failed ? -ENOMEM : 1;
+}
+
+struct program_server_counts modules_counts(const struct modules *modules)
+{
+	return modules->counts;
+}
+
+void modules_skipped(const struct modules *modules, program_skipped_fn skipped, void *ctx)
+{
+	for (const struct module *module = modules->first; module; module = module->next) {
+		const struct program_image *image = &module->images[0].image;
+
+		if (!module->elf)
+			skipped(ctx, module->name ? module->name : "?", NULL,
+				module->reason ? module->reason : "?");
+		for (size_t i = 0; module->nr_images && i < image->nr_skipped; i++) {
+			const struct program_image_skipped *of = &image->skipped[i];
+			const struct program_function *function =
+				&module->elf->functions[of->function];
+
+			skipped(ctx, module->elf->path, program_name(module->elf, function->name),
+				program_skip_text(of->skip));
+		}
+	}
+}

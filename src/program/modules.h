@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All modules of all processes of a recording: each file is read once, and each image that was made
+ * of it is kept for the next process. Private to src/program; one thread, or the caller's lock.
+ */
+#ifndef SONDE_PROGRAM_MODULES_H
+#define SONDE_PROGRAM_MODULES_H
+
+#include "program/serve.h"
+
+struct modules;
+struct module;
+
+int modules_new(struct modules **ret_modules, struct program_select *select, enum program_mode mode)
+	_must_check_;
+void modules_free(struct modules *modules);
+
+/*
+ * The module of an open file, which the process calls `name`: 1 when it is new, else 0; an error
+ * when it cannot be traced, -EALREADY when that was told before.
+ */
+int modules_open(struct modules *modules, int fd, const char *name, struct module **ret_module,
+		 struct err *err) _must_check_;
+
+/* Where it lies in a process, and where there is room for an arena. */
+struct module_place {
+	uint64_t bias, low, high;
+};
+/*
+ * *ret_image is the descriptor of an image (borrowed), or -1 when nothing of the module is chosen.
+ * -EALREADY when it could not be made before either.
+ */
+int modules_image(struct modules *modules, struct module *module, const struct module *program,
+		  const struct module_place *place, int *ret_image, struct err *err) _must_check_;
+
+int modules_names(struct modules *modules, struct out *out) _must_check_;
+struct program_server_counts modules_counts(const struct modules *modules);
+void modules_skipped(const struct modules *modules, program_skipped_fn skipped, void *ctx);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A program or library whose functions are looked for and all patched.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "program/functions.h"
+#include "program/image.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_function(const struct program_elf *elf, size_t index)
+{
+	const struct program_function *function = &elf->functions[index];
+
+	if (function->address < elf->text_low || function->address >= elf->text_high ||
+	    function->name >= elf->names_bytes ||
+	    function->size > elf->text_high - function->address ||
+	    (index && function[-1].address >= function->address))
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	int fd = memfd_create("elf", MFD_CLOEXEC);
+	struct program_elf *elf;
+	struct err err = {0};
+	char path[64];
+
+	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
+		abort();
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (program_elf_open(&elf, path, &err) == 0) {
+		struct program_image_options options = {.arena = elf->high + (1u << 20)};
+		struct program_image image;
+
+		for (size_t i = 0; i < elf->nr_functions; i++)
+			check_function(elf, i);
+		if (program_image_build(&image, elf, &options, &err) == 0)
+			program_image_done(&image);
+		program_elf_free(elf);
+	} else if (!err.text[0]) {
+		abort();
+	}
+	close(fd);
+	return 0;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a traced process and its recorder say to each other, before main and after each dlopen: over
+ * a SOCK_SEQPACKET unix socket in the abstract namespace whose name is in the environment. One
+ * packet is one structure of this header, some with a descriptor (SCM_RIGHTS):
+ *
+ *   process                                   recorder
+ *   HELLO                                 ->
+ *                                         <-  SESSION + the memory of the session
+ *   MODULE + the file, the program first  ->
+ *                                         <-  IMAGE + the image (program/layout.h), or NOTHING
+ *   ... the other modules ...
+ *   FAILED, when something could not be   ->
+ *
+ * then the process closes. Freestanding.
+ */
+#ifndef SONDE_PROGRAM_PROTOCOL_H
+#define SONDE_PROGRAM_PROTOCOL_H
+
+#include <stdint.h>
+
+#define PROGRAM_PROTOCOL	1u
+#define PROGRAM_ENVIRONMENT	"SONDE_SESSION"
+#define PROGRAM_PRELOAD		"LD_PRELOAD"
+#define PROGRAM_SOCKET_NAME_MAX 96u
+#define PROGRAM_MODULE_NAME_MAX 1024u
+
+enum program_packet {
+	PROGRAM_HELLO = 1,
+	PROGRAM_SESSION,
+	PROGRAM_MODULE,
+	PROGRAM_IMAGE,
+	PROGRAM_NOTHING,
+	PROGRAM_FAILED,
+};
+
+struct program_hello {
+	uint32_t packet, version;
+	int32_t pid;	   /* in its own namespace */
+	uint32_t ring_key; /* ring_process_key() is only known later: 0 */
+};
+
+#define PROGRAM_SESSION_ROOTS                                                                      \
+	1u /* some functions are roots (-g): only what they call is traced                         \
+	    */
+
+enum program_session_mode {
+	PROGRAM_SESSION_GRAPH,
+	PROGRAM_SESSION_FUNCTION,
+	PROGRAM_SESSION_COUNT
+};
+
+struct program_session {
+	uint32_t packet, version;
+	uint32_t mode; /* enum program_session_mode */
+	uint32_t flags;
+	uint32_t nr_counters; /* count mode: of each CPU */
+	uint32_t pad;
+};
+
+#define PROGRAM_MODULE_IS_PROGRAM 1u /* the executable */
+#define PROGRAM_MODULE_IS_KNOWN	  2u /* it has its image, or is to have none: answered by NOTHING */
+
+struct program_module {
+	uint32_t packet, flags;
+	uint64_t bias;			    /* what is added to the addresses of the file */
+	uint64_t low, high;		    /* where the arena may lie: addresses in the process */
+	char name[PROGRAM_MODULE_NAME_MAX]; /* path as the process knows it */
+};
+
+struct program_answer { /* IMAGE, NOTHING */
+	uint32_t packet, pad;
+	uint64_t image_bytes;
+};
+
+enum program_failure {
+	PROGRAM_FAILURE_SHADOW = 1, /* no room for shadow slots: functions are seen at entry only */
+	PROGRAM_FAILURE_ARENA,	    /* no room for stubs near a module */
+	PROGRAM_FAILURE_MAP,	    /* an image could not be mapped */
+	PROGRAM_FAILURE_CHANGED,    /* a module's code is not what its file says */
+	PROGRAM_FAILURE_RING,	    /* the memory of the session could not be mapped */
+};
+
+struct program_failed {
+	uint32_t packet, failure;
+	int32_t error; /* negative errno */
+	int32_t pid;
+	char name[PROGRAM_MODULE_NAME_MAX]; /* of the module, or "" */
+};
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What leads into the first bytes of functions. All code is looked through, byte by byte, for what
+ * may be a branch to one of them; only where such a thing is found is the function that it stands
+ * in decoded, from its start to there, to see whether it is one. So millions of instructions need
+ * not be decoded, and no branch is overlooked, wherever instructions begin.
+ *
+ * A function without a name may be a piece that the compiler moved away from another one (gcc's
+ * cold code), which begins as functions do if the other one has no frame. It is told by how it is
+ * reached: it is not called, nobody has its address, and conditional jumps lead to it. That matters
+ * because the other function may use the stack below its pointer, which a stub would overwrite.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/mem.h"
+#include "program/internal.h"
+
+#define SHORT_REACH    130u   /* of a short branch, its own bytes included */
+#define UNWINDER_BYTES 16384u /* an unwinder is that near to its exported functions */
+#define FUNCTION_ALIGN 16u    /* what compilers align functions to, but no pieces of them */
+
+enum reached {
+	REACHED_CALL = 1 << 0,	  /* called by name */
+	REACHED_TAKEN = 1 << 4,	  /* somebody has the address */
+	REACHED_JCC = 1 << 1,	  /* by a conditional jump from elsewhere */
+	REACHED_LOOP = 1 << 2,	  /* from within */
+	REACHED_INBOUND = 1 << 3, /* behind the first byte */
+};
+
+/* A bit a byte of code. */
+struct zones {
+	uint64_t *starts; /* functions, also behind endbr64 */
+	uint64_t *zones;  /* what jumps will be written over, and starts */
+};
+
+struct scan {
+	const struct program_elf *elf;
+	const struct plan *plan;
+	uint8_t *reached; /* enum reached of each function */
+	struct zones bits;
+	uint64_t low, span;
+};
+
+static void set_bit(uint64_t *bits, uint64_t at)
+{
+	bits[at / 64] |= 1ull << at % 64;
+}
+
+static bool has_bit(const uint64_t *bits, uint64_t at)
+{
+	return bits[at / 64] >> at % 64 & 1;
+}
+
+static uint64_t site_of(const struct program_function *function)
+{
+	return function->address + function->site;
+}
+
+/* The function at or before the address: its index, or SIZE_MAX. */
+static size_t function_before(const struct program_elf *elf, uint64_t address)
+{
+	size_t from = 0, to = elf->nr_functions;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (elf->functions[middle].address <= address)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from - 1;
+}
+
+static uint64_t end_of(const struct program_elf *elf, size_t index)
+{
+	const struct program_function *function = &elf->functions[index];
+
+	if (function->size)
+		return function->address + function->size;
+	return index + 1 < elf->nr_functions ? function[1].address : elf->text_high;
+}
+
+/* Whether there is a branch at `from`; `source` is the function before it. */
+static bool is_branch(const struct scan *scan, const struct program_text *text, size_t source,
+		      uint64_t from, uint64_t target)
+{
+	const struct window_code code = plan_code(text);
+
+	/* Between functions nothing runs; but who knows. */
+	if (source == SIZE_MAX || from >= end_of(scan->elf, source) ||
+	    scan->elf->functions[source].address < text->address)
+		return true;
+	return window_is_branch(&code, scan->elf->functions[source].address, from, target);
+}
+
+/* A possible branch into the zone of a function. */
+static void note_branch(struct scan *scan, const struct program_text *text, size_t source,
+			uint64_t from, uint64_t target, bool conditional)
+{
+	size_t index = function_before(scan->elf, target);
+	const struct program_function *function;
+	uint8_t flag;
+
+	if (index == SIZE_MAX)
+		return;
+	function = &scan->elf->functions[index];
+	if (target != function->address && target != site_of(function))
+		flag = REACHED_INBOUND;
+	else if (source == index && from < end_of(scan->elf, index))
+		flag = REACHED_LOOP;
+	else
+		flag = conditional ? REACHED_JCC : 0;
+	if (flag & ~scan->reached[index] && is_branch(scan, text, source, from, target))
+		scan->reached[index] |= flag;
+}
+
+/* A call, or an address that somebody has: what it says of a function's start. */
+static void note_address(struct scan *scan, uint64_t target, enum reached reached)
+{
+	size_t index = function_before(scan->elf, target);
+	const struct program_function *function;
+
+	if (index == SIZE_MAX)
+		return;
+	function = &scan->elf->functions[index];
+	if (target == function->address || target == site_of(function))
+		scan->reached[index] |= (uint8_t)reached;
+	else if (target - site_of(function) < WINDOW_JUMP_BYTES)
+		scan->reached[index] |= REACHED_INBOUND;
+}
+
+/* --- near branches, calls and addresses: anywhere --- */
+
+enum byte_kind {
+	BYTE_NOTHING,
+	BYTE_CALL,   /* e8 */
+	BYTE_JMP,    /* e9 */
+	BYTE_ESCAPE, /* 0f */
+	BYTE_LEA,    /* 8d */
+	BYTE_IMM,    /* b8 to bf, c7, 68: a constant of 32 bits, which may be an address */
+};
+
+static const uint8_t byte_kinds[256] = {
+	[0xe8] = BYTE_CALL, [0xe9] = BYTE_JMP, [0x0f] = BYTE_ESCAPE, [0x8d] = BYTE_LEA,
+	[0xb8] = BYTE_IMM,  [0xb9] = BYTE_IMM, [0xba] = BYTE_IMM,    [0xbb] = BYTE_IMM,
+	[0xbc] = BYTE_IMM,  [0xbd] = BYTE_IMM, [0xbe] = BYTE_IMM,    [0xbf] = BYTE_IMM,
+	[0xc7] = BYTE_IMM,  [0x68] = BYTE_IMM,
+};
+
+/* What the bytes at `at` may refer to. */
+static void look_at(struct scan *scan, const struct program_text *text, size_t source, uint64_t at)
+{
+	const uint8_t *code = text->code + at;
+	uint64_t from = text->address + at, target;
+	enum byte_kind kind = byte_kinds[code[0]];
+	unsigned int length = 5;
+
+	if (kind == BYTE_ESCAPE || kind == BYTE_LEA) {
+		length = 6;
+		if (kind == BYTE_ESCAPE ? (code[1] & 0xf0) != 0x80 : (code[1] & 0xc7) != 0x05)
+			return;
+	}
+	target = from + length + (uint64_t)(int32_t)load_u32(code + length - 4, false);
+	if (kind == BYTE_IMM) {
+		if (!scan->elf->is_fixed)
+			return;
+		/* c7 has a byte that says where to, at least. */
+		target = load_u32(code + (code[0] == 0xc7 ? 2 : 1), false);
+	}
+	target -= scan->low;
+	if (target >= scan->span || !has_bit(scan->bits.zones, target))
+		return;
+	if (kind == BYTE_LEA || kind == BYTE_IMM ||
+	    (kind == BYTE_CALL && has_bit(scan->bits.starts, target)))
+		note_address(scan, target + scan->low,
+			     kind == BYTE_CALL ? REACHED_CALL : REACHED_TAKEN);
+	else
+		note_branch(scan, text, source, from, target + scan->low, kind == BYTE_ESCAPE);
+}
+
+static void scan_near(struct scan *scan, const struct program_text *text)
+{
+	const struct program_elf *elf = scan->elf;
+	size_t source = function_before(elf, text->address);
+	uint64_t next =
+		source + 1 < elf->nr_functions ? elf->functions[source + 1].address : UINT64_MAX;
+
+	for (uint64_t at = 0; at + 6 <= text->bytes; at++) {
+		if (!byte_kinds[text->code[at]])
+			continue;
+		while (text->address + at >= next) {
+			source++;
+			next = source + 1 < elf->nr_functions ? elf->functions[source + 1].address
+							      : UINT64_MAX;
+		}
+		look_at(scan, text, source, at);
+	}
+}
+
+/* --- short branches: around each function's start --- */
+
+static bool is_short_branch(uint8_t byte)
+{
+	return (byte & 0xf0) == 0x70 || byte == 0xeb || (byte & 0xfc) == 0xe0;
+}
+
+static void scan_short(struct scan *scan, const struct program_text *text, size_t index)
+{
+	const struct program_function *function = &scan->elf->functions[index];
+	uint64_t start = function->address - text->address,
+		 zone = function->site + WINDOW_JUMP_BYTES;
+	uint64_t at = start < SHORT_REACH ? 0 : start - SHORT_REACH;
+	uint64_t end = MIN(start + zone + SHORT_REACH, text->bytes - 1);
+
+	for (; at < end; at++) {
+		uint64_t target;
+
+		if (!is_short_branch(text->code[at]))
+			continue;
+		target = at + 2 + (uint64_t)(int8_t)text->code[at + 1] - start;
+		if (target < zone)
+			note_branch(scan, text, function_before(scan->elf, text->address + at),
+				    text->address + at, function->address + target,
+				    text->code[at] != 0xeb);
+	}
+}
+
+/* --- verdicts --- */
+
+static void mark_zones(struct scan *scan)
+{
+	for (size_t i = 0; i < scan->elf->nr_functions; i++) {
+		const struct program_function *function = &scan->elf->functions[i];
+		uint64_t at = function->address - scan->low;
+
+		set_bit(scan->bits.starts, at);
+		set_bit(scan->bits.starts, at + function->site);
+		set_bit(scan->bits.zones, at);
+		for (unsigned int j = 0; j < WINDOW_JUMP_BYTES; j++) {
+			if (at + function->site + j < scan->span)
+				set_bit(scan->bits.zones, at + function->site + j);
+		}
+	}
+}
+
+static bool is_fragment(const struct scan *scan, size_t index)
+{
+	const struct program_function *function = &scan->elf->functions[index];
+	uint8_t reached = scan->reached[index];
+
+	if (scan->plan->flags[index] & START_NAMED || reached & (REACHED_CALL | REACHED_TAKEN))
+		return false;
+	return reached & REACHED_JCC || function->address % FUNCTION_ALIGN;
+}
+
+/*
+ * An unwinder knows by their return addresses which functions of its own it is in: none of it may
+ * return into a stub. In a stripped file its local functions have no names, but they are near.
+ */
+static void spare_unwinder(struct plan *plan)
+{
+	struct program_elf *elf = plan->elf;
+
+	for (size_t i = 0; i < elf->nr_functions; i++) {
+		uint64_t address = elf->functions[i].address;
+
+		if (!(plan->flags[i] & START_UNWINDER))
+			continue;
+		for (size_t j = i; j < elf->nr_functions; j++) {
+			if (elf->functions[j].address - address > UNWINDER_BYTES)
+				break;
+			elf->functions[j].entry_only = true;
+		}
+		for (size_t j = i; j-- > 0;) {
+			if (address - elf->functions[j].address > UNWINDER_BYTES ||
+			    plan->flags[j] & START_UNWINDER)
+				break;
+			elf->functions[j].entry_only = true;
+		}
+	}
+}
+
+static void judge(struct plan *plan, const struct scan *scan)
+{
+	for (size_t i = 0; i < plan->elf->nr_functions; i++) {
+		struct program_function *function = &plan->elf->functions[i];
+
+		if (plan->is_walker && scan->reached[i] & REACHED_TAKEN)
+			function->entry_only = true;
+		if (function->skip)
+			continue;
+		if (is_fragment(scan, i))
+			function->skip = PROGRAM_SKIP_FRAGMENT;
+		else if (scan->reached[i] & REACHED_INBOUND)
+			function->skip = PROGRAM_SKIP_INBOUND;
+		else if (scan->reached[i] & REACHED_LOOP && !plan->is_go)
+			function->skip = PROGRAM_SKIP_LOOP;
+	}
+}
+
+static void find_windows(struct plan *plan)
+{
+	struct program_elf *elf = plan->elf;
+
+	for (size_t i = 0; i < elf->nr_functions; i++) {
+		const struct program_text *text = plan_text_at(elf, elf->functions[i].address);
+		uint64_t next =
+			i + 1 < elf->nr_functions ? elf->functions[i + 1].address : elf->text_high;
+		const struct window_code code = plan_code(text);
+
+		window_find(&elf->functions[i], &code, end_of(elf, i), next);
+	}
+}
+
+/* Tables of labels in data: addresses behind the start of a function. */
+static void note_taken(struct scan *scan)
+{
+	for (size_t i = 0; i < scan->plan->nr_starts; i++) {
+		const struct start *start = &scan->plan->starts[i];
+
+		if (start->flags & START_TAKEN && has_bit(scan->bits.zones, start->at))
+			note_address(scan, scan->low + start->at, REACHED_TAKEN);
+	}
+}
+
+int plan_windows(struct plan *plan)
+{
+	const struct program_elf *elf = plan->elf;
+	_cleanup_free_ uint8_t *reached = mem_calloc(elf->nr_functions + 1, 1);
+	_cleanup_free_ uint64_t *starts = NULL, *zones = NULL;
+	struct scan scan = {.elf = elf, .plan = plan, .reached = reached, .low = elf->text_low};
+
+	scan.span = elf->text_high - elf->text_low;
+	scan.bits.starts = starts = mem_zalloc((size_t)(scan.span / 64 + 2) * 8);
+	scan.bits.zones = zones = mem_zalloc((size_t)(scan.span / 64 + 2) * 8);
+	if (!reached || !starts || !zones)
+		return -ENOMEM;
+	find_windows(plan);
+	mark_zones(&scan);
+	note_taken(&scan);
+	for (size_t i = 0; i < elf->nr_texts; i++)
+		scan_near(&scan, &elf->texts[i]);
+	for (size_t i = 0; i < elf->nr_functions; i++) {
+		if (!elf->functions[i].skip)
+			scan_short(&scan, plan_text_at(elf, elf->functions[i].address), i);
+	}
+	judge(plan, &scan);
+	spare_unwinder(plan);
+	return 0;
+}

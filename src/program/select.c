@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Patterns are compiled once, then tried on every name of every function of every module. Nearly
+ * all are plain names, for which a comparison of strings is enough.
+ */
+#include "program/select.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <regex.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/map.h"
+#include "base/mem.h"
+
+#define MOD_MARK ":mod:"
+
+enum kind {
+	KIND_PLAIN,
+	KIND_GLOB,
+	KIND_REGEX,
+	KIND_ALL,
+};
+
+struct pattern {
+	char *text;    /* as it was given */
+	char *name;    /* of functions */
+	char *library; /* NULL: any */
+	enum kind kind;
+	regex_t regex; /* of KIND_REGEX */
+	bool matched;
+};
+
+struct pattern_list {
+	struct pattern *patterns;
+	size_t nr;
+};
+
+struct program_select {
+	struct pattern_list trace, notrace, graph;
+	bool libs;
+};
+
+static void pattern_done(struct pattern *pattern)
+{
+	if (pattern->kind == KIND_REGEX)
+		regfree(&pattern->regex);
+	mem_free(pattern->text);
+	mem_free(pattern->name);
+	mem_free(pattern->library);
+}
+
+static void list_done(struct pattern_list *list)
+{
+	while (list->nr)
+		pattern_done(&list->patterns[--list->nr]);
+	mem_free(list->patterns);
+}
+
+void program_select_free(struct program_select *select)
+{
+	if (!select)
+		return;
+	list_done(&select->trace);
+	list_done(&select->notrace);
+	list_done(&select->graph);
+	mem_free(select);
+}
+
+/* --- reading patterns --- */
+
+static int read_regex(struct pattern *pattern, struct err *err)
+{
+	size_t len = strlen(pattern->name);
+	char text[100];
+	int r;
+
+	/* Without the slashes. */
+	memmove(pattern->name, pattern->name + 1, len - 2);
+	pattern->name[len - 2] = '\0';
+	r = regcomp(&pattern->regex, pattern->name, REG_EXTENDED | REG_NOSUB);
+	if (!r) {
+		pattern->kind = KIND_REGEX;
+		return 0;
+	}
+	regerror(r, &pattern->regex, text, sizeof(text));
+	return err_caret(err, -EINVAL, pattern->text, 1, "no regular expression (%s)", text);
+}
+
+static int read_name(struct pattern *pattern, struct err *err)
+{
+	size_t len = strlen(pattern->name);
+
+	if (len > 2 && pattern->name[0] == '/' && pattern->name[len - 1] == '/')
+		return read_regex(pattern, err);
+	if (!strcmp(pattern->name, "*"))
+		pattern->kind = KIND_ALL;
+	else if (strpbrk(pattern->name, "*?["))
+		pattern->kind = KIND_GLOB;
+	return 0;
+}
+
+/* Where the name ends and what is behind the mark; a regular expression may contain anything. */
+static const char *find_library(const char *text, size_t *ret_name_len)
+{
+	const char *slash = text[0] == '/' ? strrchr(text + 1, '/') : NULL;
+	const char *from = slash && (slash[1] == '@' || slash[1] == ':') ? slash + 1 : text;
+	const char *mark = strstr(from, MOD_MARK), *at = strchr(from, '@');
+
+	*ret_name_len = strlen(text);
+	/* A regular expression ends the text, or a mark follows it. */
+	if (from == text && slash && !slash[1])
+		return NULL;
+	if (mark) {
+		*ret_name_len = (size_t)(mark - text);
+		return mark + strlen(MOD_MARK);
+	}
+	if (at) {
+		*ret_name_len = (size_t)(at - text);
+		return at + 1;
+	}
+	return NULL;
+}
+
+static int read_pattern(struct pattern *pattern, const char *text, struct err *err)
+{
+	size_t name_len;
+	const char *library;
+
+	if (strlen(text) > LIMIT_STRING_BYTES)
+		return err_set(err, -EINVAL, "a pattern of more than %u bytes", LIMIT_STRING_BYTES);
+	library = find_library(text, &name_len);
+	if (library && !*library)
+		return err_caret(err, -EINVAL, text, strlen(text), "the library's name is missing");
+	if (!name_len && (!library || text[0] != ':'))
+		return err_caret(err, -EINVAL, text, 0, "the function's name is missing");
+	pattern->text = mem_strdup(text);
+	pattern->name = name_len ? mem_strndup(text, name_len) : mem_strdup("*");
+	pattern->library = library ? mem_strdup(library) : NULL;
+	if (!pattern->text || !pattern->name || (library && !pattern->library))
+		return err_sys(err, -ENOMEM, "cannot read the patterns");
+	return read_name(pattern, err);
+}
+
+static int read_list(struct pattern_list *list, const struct program_patterns *texts,
+		     struct err *err)
+{
+	list->patterns = mem_calloc(texts->nr + 1, sizeof(*list->patterns));
+	if (!list->patterns)
+		return err_sys(err, -ENOMEM, "cannot read the patterns");
+	for (; list->nr < texts->nr; list->nr++) {
+		int r = read_pattern(&list->patterns[list->nr], texts->texts[list->nr], err);
+
+		if (r < 0) {
+			pattern_done(&list->patterns[list->nr]);
+			return r;
+		}
+	}
+	return 0;
+}
+
+int program_select_new(struct program_select **ret_select, const struct program_filters *filters,
+		       struct err *err)
+{
+	struct program_select *select = mem_zalloc(sizeof(*select));
+	int r;
+
+	if (!select)
+		return err_sys(err, -ENOMEM, "cannot read the patterns");
+	select->libs = filters->libs;
+	r = read_list(&select->trace, &filters->trace, err);
+	if (r == 0)
+		r = read_list(&select->notrace, &filters->notrace, err);
+	if (r == 0)
+		r = read_list(&select->graph, &filters->graph, err);
+	if (r < 0) {
+		program_select_free(select);
+		return r;
+	}
+	*ret_select = select;
+	return 0;
+}
+
+/* --- matching --- */
+
+/* "libc" and "libc.so" are libc.so.6; "libpython3.*" is what it says. */
+static bool is_library(const struct pattern *pattern, const struct program_elf *elf)
+{
+	const char *wanted = pattern->library, *rest;
+	size_t len;
+
+	if (!wanted)
+		return true;
+	if (strchr(wanted, '/'))
+		return fnmatch(wanted, elf->path, 0) == 0;
+	if (fnmatch(wanted, elf->name, 0) == 0)
+		return true;
+	len = strlen(wanted);
+	if (strncmp(elf->name, wanted, len) != 0)
+		return false;
+	rest = elf->name + len;
+	return !strncmp(rest, ".so.", 4) || !strcmp(rest, ".so") ||
+	       (len > 3 && !strcmp(wanted + len - 3, ".so") && rest[0] == '.');
+}
+
+static bool is_name(const struct pattern *pattern, const char *name)
+{
+	switch (pattern->kind) {
+	case KIND_PLAIN:
+		return !strcmp(name, pattern->name);
+	case KIND_GLOB:
+		return fnmatch(pattern->name, name, 0) == 0;
+	case KIND_REGEX:
+		return regexec(&pattern->regex, name, 0, NULL, 0) == 0;
+	case KIND_ALL:
+		break;
+	}
+	return true;
+}
+
+static bool is_function(const struct pattern *pattern, const struct program_elf *elf,
+			const struct program_function *function)
+{
+	if (is_name(pattern, program_name(elf, function->name)))
+		return true;
+	for (size_t i = 0; i < function->nr_aliases; i++) {
+		if (is_name(pattern, program_name(elf, elf->aliases[function->aliases + i])))
+			return true;
+	}
+	return false;
+}
+
+/* Give the functions of `elf` that the list means this choice. */
+static void choose(struct pattern_list *list, const struct program_elf *elf, uint8_t *choices,
+		   enum program_choice choice)
+{
+	for (size_t i = 0; i < list->nr; i++) {
+		struct pattern *pattern = &list->patterns[i];
+
+		if (!is_library(pattern, elf))
+			continue;
+		for (size_t j = 0; j < elf->nr_functions; j++) {
+			if (elf->functions[j].skip == PROGRAM_SKIP_FRAGMENT ||
+			    !is_function(pattern, elf, &elf->functions[j]))
+				continue;
+			choices[j] = (uint8_t)choice;
+			pattern->matched = true;
+		}
+	}
+}
+
+static uint64_t hash(const char *name)
+{
+	uint64_t sum = 0xcbf29ce484222325u;
+
+	for (; *name; name++)
+		sum = (sum ^ (uint8_t)*name) * 0x100000001b3u;
+	return map_mix(sum, 0);
+}
+
+/* Exported functions that the program calls by one of their names. */
+static int choose_called(const struct program_elf *elf, const struct program_elf *program,
+			 uint8_t *choices)
+{
+	_cleanup_(map_done) struct map called = {0};
+
+	for (size_t i = 0; i < program->nr_imports; i++) {
+		int r = map_set(&called, hash(program_name(program, program->imports[i])), 1);
+
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < elf->nr_functions; i++) {
+		const struct program_function *function = &elf->functions[i];
+
+		if (!function->exported)
+			continue;
+		choices[i] |= map_find(&called, hash(program_name(elf, function->name))) != NULL;
+		for (size_t j = 0; j < function->nr_aliases && !choices[i]; j++) {
+			const char *name = program_name(elf, elf->aliases[function->aliases + j]);
+
+			choices[i] = map_find(&called, hash(name)) != NULL;
+		}
+	}
+	return 0;
+}
+
+static int choose_default(const struct program_select *select, const struct program_elf *elf,
+			  const struct program_elf *program, uint8_t *choices)
+{
+	if (elf != program && !select->libs)
+		return choose_called(elf, program, choices);
+	for (size_t i = 0; i < elf->nr_functions; i++)
+		choices[i] = elf->functions[i].skip != PROGRAM_SKIP_FRAGMENT;
+	return 0;
+}
+
+int program_select_apply(struct program_select *select, const struct program_elf *elf,
+			 const struct program_elf *program, uint8_t **ret_choices, size_t *ret_nr)
+{
+	_cleanup_free_ uint8_t *choices = mem_zalloc(elf->nr_functions + 1);
+	size_t nr = 0;
+	int r = 0;
+
+	if (!choices)
+		return -ENOMEM;
+	if (select->trace.nr)
+		choose(&select->trace, elf, choices, PROGRAM_CHOICE_TRACE);
+	else
+		r = choose_default(select, elf, program, choices);
+	if (r < 0)
+		return r;
+	choose(&select->graph, elf, choices, PROGRAM_CHOICE_ROOT);
+	choose(&select->notrace, elf, choices, PROGRAM_CHOICE_NONE);
+	for (size_t i = 0; i < elf->nr_functions; i++)
+		nr += choices[i] != PROGRAM_CHOICE_NONE;
+	*ret_choices = steal(&choices);
+	if (ret_nr)
+		*ret_nr = nr;
+	return 0;
+}
+
+static const char *first_unmatched(const struct pattern_list *list)
+{
+	for (size_t i = 0; i < list->nr; i++) {
+		if (!list->patterns[i].matched)
+			return list->patterns[i].text;
+	}
+	return NULL;
+}
+
+const char *program_select_unmatched(const struct program_select *select)
+{
+	const char *text = first_unmatched(&select->trace);
+
+	if (!text)
+		text = first_unmatched(&select->graph);
+	return text ? text : first_unmatched(&select->notrace);
+}

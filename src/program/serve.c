@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT */
+#include "program/serve.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "program/modules.h"
+#include "program/protocol.h"
+
+#define EVENTS_PER_WAIT 16
+#define BACKLOG		4096
+#define WARNINGS_MAX	16u
+#define TEXT_BYTES	512u
+
+struct connection {
+	int fd;
+	bool greeted;
+	const struct module *program; /* its executable, once it has said so */
+	struct connection *next;
+};
+
+struct program_server {
+	struct program_server_options options;
+	struct modules *modules; /* under the lock */
+	char name[PROGRAM_SOCKET_NAME_MAX + 1];
+	int listen_fd, epoll_fd, stop_fd, notice_fd;
+	pthread_t thread;
+	bool running;
+	struct connection *connections;
+	pthread_mutex_t lock; /* of all below, and of the modules */
+	char warnings[WARNINGS_MAX][TEXT_BYTES];
+	size_t nr_warnings, nr_warned; /* waiting; ever: more of them would say nothing new */
+	uint64_t nr_processes;
+};
+
+static void notice(struct program_server *server)
+{
+	uint64_t one = 1;
+
+	(void)!write(server->notice_fd, &one, sizeof(one));
+}
+
+_printf_(2, 3) static void warn(struct program_server *server, const char *fmt, ...)
+{
+	va_list args;
+
+	pthread_mutex_lock(&server->lock);
+	if (server->nr_warned < WARNINGS_MAX) {
+		server->nr_warned++;
+		va_start(args, fmt);
+		vsnprintf(server->warnings[server->nr_warnings++], TEXT_BYTES, fmt, args);
+		va_end(args);
+	}
+	pthread_mutex_unlock(&server->lock);
+	notice(server);
+}
+
+/* --- packets --- */
+
+union control {
+	struct cmsghdr header;
+	uint8_t bytes[CMSG_SPACE(sizeof(int))];
+};
+
+static int send_packet(int to, const void *data, size_t len, int fd)
+{
+	struct iovec part = {(void *)(uintptr_t)data, len};
+	union control control = {0};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+	if (fd >= 0) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	}
+	return sendmsg(to, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+static ssize_t receive_packet(int from, void *data, size_t len, int *ret_fd)
+{
+	struct iovec part = {data, len};
+	union control control = {0};
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(from, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	struct cmsghdr *header = n < 0 ? NULL : CMSG_FIRSTHDR(&message);
+
+	*ret_fd = -1;
+	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+	    header->cmsg_len >= CMSG_LEN(sizeof(int)))
+		memcpy(ret_fd, CMSG_DATA(header), sizeof(*ret_fd));
+	return n < 0 ? -errno : n;
+}
+
+/* --- what a process says --- */
+
+static enum program_session_mode session_mode(enum program_mode mode)
+{
+	switch (mode) {
+	case PROGRAM_GRAPH:
+		return PROGRAM_SESSION_GRAPH;
+	case PROGRAM_FUNCTION:
+		return PROGRAM_SESSION_FUNCTION;
+	default:
+		return PROGRAM_SESSION_COUNT;
+	}
+}
+
+static int greet(struct program_server *server, struct connection *connection)
+{
+	struct program_session session = {
+		.packet = PROGRAM_SESSION,
+		.version = PROGRAM_PROTOCOL,
+		.mode = session_mode(server->options.mode),
+		.flags = server->options.roots ? PROGRAM_SESSION_ROOTS : 0,
+	};
+
+	connection->greeted = true;
+	pthread_mutex_lock(&server->lock);
+	server->nr_processes++;
+	pthread_mutex_unlock(&server->lock);
+	return send_packet(connection->fd, &session, sizeof(session), server->options.session_fd);
+}
+
+static int answer_module(struct program_server *server, struct connection *connection,
+			 const struct program_module *packet, int fd)
+{
+	struct program_answer answer = {.packet = PROGRAM_NOTHING};
+	struct err err = {0};
+	struct module *module;
+	int image = -1, r;
+	bool fresh;
+
+	pthread_mutex_lock(&server->lock);
+	r = modules_open(server->modules, fd, packet->name, &module, &err);
+	fresh = r == 1;
+	if (r >= 0 && packet->flags & PROGRAM_MODULE_IS_PROGRAM)
+		connection->program = module;
+	if (r >= 0 && connection->program && !(packet->flags & PROGRAM_MODULE_IS_KNOWN)) {
+		const struct module_place place = {packet->bias, packet->low, packet->high};
+
+		r = modules_image(server->modules, module, connection->program, &place, &image,
+				  &err);
+	}
+	pthread_mutex_unlock(&server->lock);
+	if (fresh) /* names */
+		notice(server);
+	if (r < 0 && r != -EALREADY)
+		warn(server, "%.300s is not traced: %s", packet->name, err.text);
+	if (image >= 0)
+		answer.packet = PROGRAM_IMAGE;
+	return send_packet(connection->fd, &answer, sizeof(answer), image);
+}
+
+static void hear_failure(struct program_server *server, const struct program_failed *failed)
+{
+	static const char *const texts[] = {
+		[PROGRAM_FAILURE_SHADOW] = "has no room for the return addresses: the ends of its "
+					   "functions are not seen",
+		[PROGRAM_FAILURE_ARENA] = "has no room near its code: it is not traced",
+		[PROGRAM_FAILURE_MAP] = "could not be changed: it is not traced",
+		[PROGRAM_FAILURE_CHANGED] = "has other code in memory than its file has: it is not "
+					    "traced",
+		[PROGRAM_FAILURE_RING] = "cannot map the buffers: it is not traced",
+	};
+	const char *text = failed->failure < ARRAY_SIZE(texts) ? texts[failed->failure] : NULL;
+
+	if (text)
+		warn(server, "process %d: %.300s%s%s (%s)", failed->pid, failed->name,
+		     failed->name[0] ? " " : "it ", text, strerror(-failed->error));
+}
+
+union packet {
+	uint32_t packet;
+	struct program_hello hello;
+	struct program_module module;
+	struct program_failed failed;
+};
+
+/* A negative result ends the connection. */
+static int hear(struct program_server *server, struct connection *connection)
+{
+	union packet packet;
+	_cleanup_close_ int fd = -1;
+	ssize_t n = receive_packet(connection->fd, &packet, sizeof(packet), &fd);
+
+	if (n == -EAGAIN || n == -EINTR)
+		return 0;
+	if (n < (ssize_t)sizeof(packet.packet))
+		return -EPIPE;
+	if ((size_t)n < sizeof(packet))
+		memset((uint8_t *)&packet + n, 0, sizeof(packet) - (size_t)n);
+	packet.module.name[sizeof(packet.module.name) - 1] = '\0';
+	packet.failed.name[sizeof(packet.failed.name) - 1] = '\0';
+	if (packet.packet == PROGRAM_HELLO && packet.hello.version == PROGRAM_PROTOCOL)
+		return greet(server, connection);
+	if (packet.packet == PROGRAM_MODULE && connection->greeted && fd >= 0)
+		return answer_module(server, connection, &packet.module, fd);
+	if (packet.packet == PROGRAM_FAILED && connection->greeted) {
+		hear_failure(server, &packet.failed);
+		return 0;
+	}
+	return -EPROTO;
+}
+
+/* --- connections --- */
+
+static int watch(const struct program_server *server, int fd, struct connection *connection)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
+
+	return epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static bool may_connect(const struct program_server *server, int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return false;
+	return peer.uid == server->options.uid || peer.uid == geteuid();
+}
+
+static void take_connection(struct program_server *server)
+{
+	int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	struct connection *connection = fd < 0 ? NULL : mem_zalloc(sizeof(*connection));
+
+	if (!connection || !may_connect(server, fd)) {
+		mem_free(connection);
+		io_close(fd);
+		return;
+	}
+	connection->fd = fd;
+	connection->next = server->connections;
+	server->connections = connection;
+	if (watch(server, fd, connection) < 0) {
+		server->connections = connection->next;
+		mem_free(connection);
+		io_close(fd);
+	}
+}
+
+static void end_connection(struct program_server *server, struct connection *connection)
+{
+	struct connection **link = &server->connections;
+
+	while (*link != connection)
+		link = &(*link)->next;
+	*link = connection->next;
+	io_close(connection->fd);
+	mem_free(connection);
+}
+
+/* The stop is an event without a connection, as is the listening socket: that one is tried. */
+static void *serve(void *arg)
+{
+	struct program_server *server = arg;
+	struct epoll_event events[EVENTS_PER_WAIT];
+
+	for (;;) {
+		int n = epoll_wait(server->epoll_fd, events, EVENTS_PER_WAIT, -1);
+
+		for (int i = 0; i < n; i++) {
+			if (events[i].data.ptr == &server->stop_fd)
+				return NULL;
+			if (events[i].data.ptr == &server->listen_fd)
+				take_connection(server);
+			else if (hear(server, events[i].data.ptr) < 0)
+				end_connection(server, events[i].data.ptr);
+		}
+	}
+}
+
+/* --- from outside --- */
+
+static int listen_at(struct program_server *server, struct err *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	uint64_t secret = 0;
+	int n;
+
+	if (getrandom(&secret, sizeof(secret), 0) != (ssize_t)sizeof(secret))
+		return err_sys(err, -errno, "cannot make a socket for traced programs");
+	n = snprintf(server->name, sizeof(server->name), "sonde-%d-%016llx", (int)getpid(),
+		     (unsigned long long)secret);
+	memcpy(address.sun_path + 1, server->name, (size_t)n);
+	server->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (server->listen_fd < 0 ||
+	    bind(server->listen_fd, (struct sockaddr *)&address,
+		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) < 0 ||
+	    listen(server->listen_fd, BACKLOG) < 0)
+		return err_sys(err, -errno, "cannot make a socket for traced programs");
+	return 0;
+}
+
+static int start(struct program_server *server, struct err *err)
+{
+	int r = listen_at(server, err);
+
+	if (r < 0)
+		return r;
+	server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	server->stop_fd = eventfd(0, EFD_CLOEXEC);
+	server->notice_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (server->epoll_fd < 0 || server->stop_fd < 0 || server->notice_fd < 0)
+		return err_sys(err, -errno, "cannot serve traced programs");
+	r = watch(server, server->stop_fd, (void *)&server->stop_fd);
+	if (r == 0)
+		r = watch(server, server->listen_fd, (void *)&server->listen_fd);
+	if (r == 0)
+		r = -pthread_create(&server->thread, NULL, serve, server);
+	if (r < 0)
+		return err_sys(err, r, "cannot serve traced programs");
+	server->running = true;
+	return 0;
+}
+
+int program_server_new(struct program_server **ret_server,
+		       const struct program_server_options *options, struct err *err)
+{
+	struct program_server *server = mem_zalloc(sizeof(*server));
+	int r;
+
+	if (!server)
+		return err_sys(err, -ENOMEM, "cannot serve traced programs");
+	server->options = *options;
+	server->listen_fd = server->epoll_fd = server->stop_fd = server->notice_fd = -1;
+	pthread_mutex_init(&server->lock, NULL);
+	r = modules_new(&server->modules, options->select, options->mode);
+	if (r < 0)
+		err_sys(err, r, "cannot serve traced programs");
+	else
+		r = start(server, err);
+	if (r < 0) {
+		program_server_free(server);
+		return r;
+	}
+	*ret_server = server;
+	return 0;
+}
+
+void program_server_free(struct program_server *server)
+{
+	uint64_t one = 1;
+
+	if (!server)
+		return;
+	if (server->running) {
+		(void)!write(server->stop_fd, &one, sizeof(one));
+		pthread_join(server->thread, NULL);
+	}
+	while (server->connections)
+		end_connection(server, server->connections);
+	io_close(server->listen_fd);
+	io_close(server->epoll_fd);
+	io_close(server->stop_fd);
+	io_close(server->notice_fd);
+	modules_free(server->modules);
+	pthread_mutex_destroy(&server->lock);
+	mem_free(server);
+}
+
+const char *program_server_name(const struct program_server *server)
+{
+	return server->name;
+}
+
+int program_server_fd(const struct program_server *server)
+{
+	return server->notice_fd;
+}
+
+int program_server_names(struct program_server *server, struct out *out)
+{
+	uint64_t count;
+	int r;
+
+	(void)!read(server->notice_fd, &count, sizeof(count));
+	pthread_mutex_lock(&server->lock);
+	r = modules_names(server->modules, out);
+	pthread_mutex_unlock(&server->lock);
+	return r;
+}
+
+bool program_server_warning(struct program_server *server, char *ret_text, size_t size)
+{
+	bool any;
+
+	pthread_mutex_lock(&server->lock);
+	any = server->nr_warnings;
+	if (any) {
+		snprintf(ret_text, size, "%s", server->warnings[0]);
+		server->nr_warnings--;
+		memmove(server->warnings[0], server->warnings[1],
+			server->nr_warnings * sizeof(server->warnings[0]));
+	}
+	pthread_mutex_unlock(&server->lock);
+	return any;
+}
+
+struct program_server_counts program_server_counts(struct program_server *server)
+{
+	struct program_server_counts counts;
+
+	pthread_mutex_lock(&server->lock);
+	counts = modules_counts(server->modules);
+	counts.processes = server->nr_processes;
+	pthread_mutex_unlock(&server->lock);
+	return counts;
+}
+
+void program_server_skipped(struct program_server *server, program_skipped_fn skipped, void *ctx)
+{
+	pthread_mutex_lock(&server->lock);
+	modules_skipped(server->modules, skipped, ctx);
+	pthread_mutex_unlock(&server->lock);
+}

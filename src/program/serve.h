@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The recorder's side of program/protocol.h: traced processes ask it for the memory of the session
+ * and for an image of each of their modules. It works in a thread of its own; images are made once
+ * and shared by all processes that have room for them at the same distance.
+ */
+#ifndef SONDE_PROGRAM_SERVE_H
+#define SONDE_PROGRAM_SERVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/out.h"
+#include "program/image.h"
+#include "program/select.h"
+
+struct program_server;
+
+struct program_server_options {
+	int session_fd;		       /* borrowed: the memory that processes get */
+	struct program_select *select; /* borrowed; used by the server's thread alone */
+	enum program_mode mode;
+	bool roots; /* the selection has roots */
+	uid_t uid;  /* whose processes are served, beside those of our own */
+};
+
+/* Makes the socket and starts the thread. */
+int program_server_new(struct program_server **ret_server,
+		       const struct program_server_options *options, struct err *err) _must_check_;
+/* Stops the thread. NULL is legal. */
+void program_server_free(struct program_server *server);
+
+/* What goes into the environment of the traced program; valid as long as the server. */
+const char *program_server_name(const struct program_server *server);
+
+/* Readable when names or warnings have come up. */
+int program_server_fd(const struct program_server *server);
+
+/*
+ * Append all names so far, as text of kallsyms, sorted by address within each module. Returns 1, 0
+ * when there are no new ones since the last call (nothing is appended), or -ENOMEM.
+ */
+int program_server_names(struct program_server *server, struct out *out) _must_check_;
+
+/* The next thing to be said about processes or modules that are not traced; false: none. */
+bool program_server_warning(struct program_server *server, char *ret_text, size_t size);
+
+struct program_server_counts {
+	uint64_t processes; /* that asked, one more for each dlopen of new modules */
+	uint64_t modules, images, functions;
+};
+struct program_server_counts program_server_counts(struct program_server *server);
+
+/*
+ * Call for every function that was chosen and is not patched, with the reason; and for every module
+ * that could not be (function NULL). After the processes have ended.
+ */
+typedef void (*program_skipped_fn)(void *ctx, const char *module, const char *function,
+				   const char *reason);
+void program_server_skipped(struct program_server *server, program_skipped_fn skipped, void *ctx);
+
+#endif

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nothing is copied blindly: an instruction that refers to its own place (a branch, an operand
+ * relative to %rip) is written anew for the other one. A call keeps its return address in the
+ * function, so that whoever unwinds the stack never meets the copy.
+ */
+#include "program/window.h"
+
+#include <Zydis/Zydis.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/mem.h"
+
+#define OP_JMP_NEAR 0xe9u
+
+/* Must stay where it is, for indirect branches to lead to. */
+static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
+
+enum kind {
+	KIND_PLAIN,
+	KIND_RIP,	    /* an operand relative to %rip */
+	KIND_JCC,	    /* conditional, short or near */
+	KIND_JMP,	    /* direct */
+	KIND_LOOP,	    /* loop, jrcxz */
+	KIND_CALL,	    /* direct */
+	KIND_CALL_INDIRECT, /* through a register or memory */
+	KIND_END,	    /* ret, an indirect jump, ud2: what follows is not reached */
+	KIND_UNMOVABLE,
+	KIND_UNDECODED,
+};
+
+struct insn {
+	ZydisDecodedInstruction raw;
+	const uint8_t *code;
+	uint64_t address;
+	enum kind kind;
+	uint64_t target; /* of a direct branch, or what the operand relative to %rip means */
+	size_t length;
+};
+
+bool window_supported(void)
+{
+	return true;
+}
+
+static bool is_memory(const ZydisDecodedInstruction *raw)
+{
+	return raw->attributes & ZYDIS_ATTRIB_HAS_MODRM && raw->raw.modrm.mod != 3;
+}
+
+static bool is_rip_relative(const ZydisDecodedInstruction *raw)
+{
+	return is_memory(raw) && raw->raw.modrm.mod == 0 && raw->raw.modrm.rm == 5;
+}
+
+/* The stack pointer as the base of an operand: not the same once something has been pushed. */
+static bool uses_stack_pointer(const ZydisDecodedInstruction *raw)
+{
+	return raw->attributes & ZYDIS_ATTRIB_HAS_MODRM && raw->raw.modrm.rm == 4 &&
+	       (raw->raw.modrm.mod == 3 ||
+		(raw->attributes & ZYDIS_ATTRIB_HAS_SIB && raw->raw.sib.base == 4));
+}
+
+static enum kind classify_branch(const ZydisDecodedInstruction *raw)
+{
+	bool is_far = raw->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
+	bool is_direct = raw->raw.imm[0].is_relative;
+
+	if (is_far)
+		return KIND_UNMOVABLE;
+	switch (raw->meta.category) {
+	case ZYDIS_CATEGORY_CALL:
+		if (is_direct)
+			return KIND_CALL;
+		return uses_stack_pointer(raw) ? KIND_UNMOVABLE : KIND_CALL_INDIRECT;
+	case ZYDIS_CATEGORY_RET:
+		return KIND_END;
+	case ZYDIS_CATEGORY_UNCOND_BR:
+		return is_direct ? KIND_JMP : KIND_END;
+	default:
+		if (raw->opcode >= 0xe0 && raw->opcode <= 0xe3 &&
+		    raw->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT)
+			return KIND_LOOP;
+		return (raw->opcode & 0xf0) == 0x70 || (raw->opcode & 0xf0) == 0x80
+			       ? KIND_JCC
+			       : KIND_UNMOVABLE;
+	}
+}
+
+static enum kind classify(const ZydisDecodedInstruction *raw)
+{
+	if (raw->attributes & ZYDIS_ATTRIB_IS_RELATIVE && raw->address_width != 64)
+		return KIND_UNMOVABLE;
+	switch (raw->mnemonic) {
+	case ZYDIS_MNEMONIC_UD0:
+	case ZYDIS_MNEMONIC_UD1:
+	case ZYDIS_MNEMONIC_UD2:
+		return KIND_END;
+	case ZYDIS_MNEMONIC_XBEGIN:
+	case ZYDIS_MNEMONIC_HLT:
+	case ZYDIS_MNEMONIC_IRETQ:
+	case ZYDIS_MNEMONIC_IRETD:
+		return KIND_UNMOVABLE;
+	default:
+		break;
+	}
+	switch (raw->meta.category) {
+	case ZYDIS_CATEGORY_CALL:
+	case ZYDIS_CATEGORY_RET:
+	case ZYDIS_CATEGORY_UNCOND_BR:
+	case ZYDIS_CATEGORY_COND_BR:
+		return classify_branch(raw);
+	case ZYDIS_CATEGORY_INTERRUPT:
+	case ZYDIS_CATEGORY_SYSRET:
+		return KIND_UNMOVABLE;
+	default:
+		return raw->attributes & ZYDIS_ATTRIB_IS_RELATIVE ? KIND_RIP : KIND_PLAIN;
+	}
+}
+
+static void decode(const struct window_code *code, uint64_t address, struct insn *ret_insn)
+{
+	size_t at = (size_t)(address - code->address);
+	ZydisDecoder decoder;
+	ZydisDecodedInstruction *raw = &ret_insn->raw;
+
+	ret_insn->kind = KIND_UNDECODED;
+	ret_insn->length = 0;
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	if (address < code->address || at >= code->bytes ||
+	    ZYAN_FAILED(ZydisDecoderDecodeInstruction(&decoder, NULL, code->code + at,
+						      code->bytes - at, raw)))
+		return;
+	ret_insn->code = code->code + at;
+	ret_insn->address = address;
+	ret_insn->length = raw->length;
+	ret_insn->kind = classify(raw);
+	if (raw->raw.imm[0].is_relative)
+		ret_insn->target = address + raw->length + raw->raw.imm[0].value.u;
+	else if (is_rip_relative(raw))
+		ret_insn->target = address + raw->length + (uint64_t)raw->raw.disp.value;
+}
+
+/* Bytes between functions, which nothing runs: nop and int3. */
+static bool is_padding(const struct window_code *code, uint64_t from, uint64_t to)
+{
+	while (from < to) {
+		struct insn insn;
+
+		decode(code, from, &insn);
+		if (!insn.length || (insn.raw.mnemonic != ZYDIS_MNEMONIC_NOP &&
+				     insn.raw.mnemonic != ZYDIS_MNEMONIC_INT3))
+			return false;
+		from += insn.length;
+	}
+	return true;
+}
+
+/* The window when the instructions end, at `at`, before there are enough of them. */
+static enum program_skip take_padding(const struct window_code *code, uint64_t site, uint64_t at,
+				      uint64_t end, uint64_t next)
+{
+	uint64_t needed = site + WINDOW_JUMP_BYTES;
+
+	if (needed > next || needed - code->address > code->bytes)
+		return PROGRAM_SKIP_SHORT;
+	/* In the function, what follows a ret is reached by branches, which are looked for. */
+	if (at >= needed || end >= needed)
+		return PROGRAM_SKIP_NONE;
+	return is_padding(code, MAX(at, end), needed) ? PROGRAM_SKIP_NONE : PROGRAM_SKIP_SHORT;
+}
+
+static enum program_skip find(const struct window_code *code, uint64_t site, uint64_t end,
+			      uint64_t next, uint64_t *ret_end)
+{
+	uint64_t needed = site + WINDOW_JUMP_BYTES, at = site;
+	struct insn insn;
+
+	while (at < needed) {
+		if (at >= end)
+			return PROGRAM_SKIP_SHORT;
+		decode(code, at, &insn);
+		at += insn.length;
+		*ret_end = at;
+		switch (insn.kind) {
+		case KIND_UNDECODED:
+			return PROGRAM_SKIP_UNDECODED;
+		case KIND_UNMOVABLE:
+			return PROGRAM_SKIP_UNMOVABLE;
+		case KIND_CALL:
+		case KIND_CALL_INDIRECT:
+			return at < needed ? PROGRAM_SKIP_CALL : PROGRAM_SKIP_NONE;
+		case KIND_JMP:
+		case KIND_END:
+			return take_padding(code, site, at, end, next);
+		default:
+			break;
+		}
+	}
+	return at <= next ? PROGRAM_SKIP_NONE : PROGRAM_SKIP_SHORT;
+}
+
+void window_find(struct program_function *function, const struct window_code *code, uint64_t end,
+		 uint64_t next)
+{
+	uint64_t site = function->address, window_end = site;
+	enum program_skip skip;
+
+	if (code->bytes - (site - code->address) >= sizeof(endbr64) &&
+	    !memcmp(code->code + (site - code->address), endbr64, sizeof(endbr64)))
+		site += sizeof(endbr64);
+	skip = find(code, site, end, next, &window_end);
+	function->site = (uint8_t)(site - function->address);
+	function->window = (uint8_t)(window_end - site);
+	if (function->skip == PROGRAM_SKIP_NONE)
+		function->skip = (uint8_t)skip;
+}
+
+bool window_is_branch(const struct window_code *code, uint64_t start, uint64_t at, uint64_t target)
+{
+	while (start <= at) {
+		struct insn insn;
+
+		decode(code, start, &insn);
+		if (!insn.length)
+			return true;
+		start += insn.length;
+		/* Prefixes may stand before `at`. */
+		if (start > at)
+			return insn.raw.raw.imm[0].is_relative && insn.target == target;
+	}
+	return true;
+}
+
+/* --- writing --- */
+
+struct writer {
+	uint8_t *code;
+	size_t len;
+	uint64_t place; /* of code[0] */
+	bool too_far;
+};
+
+static void put(struct writer *writer, const void *bytes, size_t len)
+{
+	memcpy(writer->code + writer->len, bytes, len);
+	writer->len += len;
+}
+
+static void put_byte(struct writer *writer, uint8_t byte)
+{
+	put(writer, &byte, 1);
+}
+
+/* 32 bits that mean `target` to an instruction which ends `behind` bytes after them. */
+static void put_distance(struct writer *writer, uint64_t target, size_t behind)
+{
+	int64_t distance = (int64_t)(target - (writer->place + writer->len + 4 + behind));
+	uint8_t bytes[4];
+
+	writer->too_far |= distance != (int32_t)distance;
+	store_u32(bytes, (uint32_t)distance, false);
+	put(writer, bytes, sizeof(bytes));
+}
+
+static void put_jump(struct writer *writer, uint64_t target)
+{
+	put_byte(writer, OP_JMP_NEAR);
+	put_distance(writer, target, 0);
+}
+
+/* The instruction with its operand relative to %rip meaning the same; `modrm` replaces its byte. */
+static void put_rip_relative(struct writer *writer, const struct insn *insn)
+{
+	size_t at = insn->raw.raw.disp.offset;
+
+	put(writer, insn->code, at);
+	put_distance(writer, insn->target, insn->length - at - 4);
+	put(writer, insn->code + at + 4, insn->length - at - 4);
+}
+
+/* Push the address behind the call, all registers and flags kept. */
+static void put_return_address(struct writer *writer, uint64_t address)
+{
+	put(writer, "\x48\x8d\x64\x24\xf8", 5); /* lea -8(%rsp),%rsp */
+	put(writer, "\x50", 1);			/* push %rax */
+	put(writer, "\x48\x8d\x05", 3);		/* lea address(%rip),%rax */
+	put_distance(writer, address, 0);
+	put(writer, "\x48\x89\x44\x24\x08", 5); /* mov %rax,8(%rsp) */
+	put(writer, "\x58", 1);			/* pop %rax */
+}
+
+static void put_call(struct writer *writer, const struct insn *insn)
+{
+	size_t modrm = insn->raw.raw.modrm.offset, from = writer->len;
+
+	put_return_address(writer, insn->address + insn->length);
+	if (insn->kind == KIND_CALL) {
+		put_jump(writer, insn->target);
+		return;
+	}
+	from = writer->len;
+	if (is_rip_relative(&insn->raw))
+		put_rip_relative(writer, insn);
+	else
+		put(writer, insn->code, insn->length);
+	/* ff /2 is call, ff /4 jmp */
+	writer->code[from + modrm] = (uint8_t)((insn->code[modrm] & ~0x38u) | 4u << 3);
+}
+
+static void put_insn(struct writer *writer, const struct insn *insn)
+{
+	switch (insn->kind) {
+	case KIND_RIP:
+		put_rip_relative(writer, insn);
+		return;
+	case KIND_JCC:
+		put_byte(writer, 0x0f);
+		put_byte(writer, 0x80u | (insn->raw.opcode & 0x0f));
+		put_distance(writer, insn->target, 0);
+		return;
+	case KIND_LOOP:
+		/* To the second jump when it is taken, over it when not. */
+		put(writer, insn->code, insn->length - 1);
+		put_byte(writer, 2);
+		put(writer, "\xeb\x05", 2);
+		put_jump(writer, insn->target);
+		return;
+	case KIND_JMP:
+		put_jump(writer, insn->target);
+		return;
+	case KIND_CALL:
+	case KIND_CALL_INDIRECT:
+		put_call(writer, insn);
+		return;
+	case KIND_END:
+		if (is_rip_relative(&insn->raw)) {
+			put_rip_relative(writer, insn);
+			return;
+		}
+		break;
+	default:
+		break;
+	}
+	put(writer, insn->code, insn->length);
+}
+
+size_t window_displace(const struct window_code *code, const struct program_function *function,
+		       uint64_t place, uint8_t ret_code[WINDOW_DISPLACED_BYTES])
+{
+	uint64_t at = function->address + function->site, end = at + function->window;
+	struct writer writer = {.code = ret_code, .place = place};
+	bool falls_through = true;
+
+	while (at < end) {
+		struct insn insn;
+
+		decode(code, at, &insn);
+		put_insn(&writer, &insn);
+		at += insn.length;
+		falls_through =
+			insn.kind <= KIND_RIP || insn.kind == KIND_JCC || insn.kind == KIND_LOOP;
+	}
+	if (falls_through)
+		put_jump(&writer, end);
+	return writer.too_far ? 0 : writer.len;
+}

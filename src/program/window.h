@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The first instructions of a function: which of them a jump displaces, and what they are at
+ * another place. x86-64.
+ */
+#ifndef SONDE_PROGRAM_WINDOW_H
+#define SONDE_PROGRAM_WINDOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "program/functions.h"
+
+#define WINDOW_JUMP_BYTES      5u
+#define WINDOW_DISPLACED_BYTES 96u /* more than any window becomes */
+
+/* Code as the file has it; `address` is that of code[0]. */
+struct window_code {
+	const uint8_t *code;
+	size_t bytes;
+	uint64_t address;
+};
+
+/* Whether this build can decode instructions at all. */
+bool window_supported(void);
+
+/*
+ * Choose the window of the function at `start`, which ends at `end`; nothing else begins before
+ * `next`. Sets site and window, and skip when there is none.
+ */
+void window_find(struct program_function *function, const struct window_code *code, uint64_t end,
+		 uint64_t next);
+
+/*
+ * Whether the branch that would stand at `at` is one: `start` begins an instruction, and decoding
+ * from there meets it. True when the code between is no code.
+ */
+bool window_is_branch(const struct window_code *code, uint64_t start, uint64_t at, uint64_t target);
+
+/*
+ * Write the window's instructions for `place`, with a jump behind them unless they never get
+ * there. Returns the bytes, or 0 when the distance is too great.
+ */
+size_t window_displace(const struct window_code *code, const struct program_function *function,
+		       uint64_t place, uint8_t ret_code[WINDOW_DISPLACED_BYTES]);
+
+#endif

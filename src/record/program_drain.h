@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* The thread that moves what traced programs write from the session's rings into OUT.partial. */
+#ifndef SONDE_RECORD_PROGRAM_DRAIN_H
+#define SONDE_RECORD_PROGRAM_DRAIN_H
+
+#include "base/err.h"
+#include "record/comms.h"
+#include "record/names.h"
+#include "ring/session.h"
+#include "tracedat/partial.h"
+
+struct program_drain;
+
+struct program_drain_options {
+	struct ring_session *session; /* these three are borrowed */
+	struct dat_partial *partial;  /* its buffer 0, a CPU for each ring */
+	const struct names *names;
+	unsigned int interval_ms; /* data waits at most so long */
+};
+
+int program_drain_new(struct program_drain **ret_drain, const struct program_drain_options *options,
+		      struct err *err) _must_check_;
+/* Readable when the thread has failed. */
+int program_drain_failed_fd(const struct program_drain *drain);
+/* Tracing is off: take the rest, end the thread. The first failure. */
+int program_drain_stop(struct program_drain *drain, struct err *err) _must_check_;
+/* After that, of one ring. */
+struct program_drained {
+	uint64_t read, lost, overrun, bytes;
+};
+struct program_drained program_drain_counts(const struct program_drain *drain, uint32_t ring);
+int program_drain_names(const struct program_drain *drain, struct comms *comms) _must_check_;
+/* Ends the thread, if it runs, without the rest. NULL is legal. */
+void program_drain_free(struct program_drain *drain);
+
+#endif

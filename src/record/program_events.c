@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/program_events.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "ring/shared.h"
+#include "runtime/events.h"
+
+#define STRING_(x) #x
+#define STRING(x)  STRING_(x)
+
+#define COMMON                                                                                     \
+	"format:\n"                                                                                \
+	"\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"                     \
+	"\tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;\n"                     \
+	"\tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;\n"             \
+	"\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n"                                 \
+	"\n"
+
+/* ip is an address of the trace address space, which kallsyms names. */
+#define CALL                                                                                       \
+	COMMON "\tfield:unsigned int ip;\toffset:8;\tsize:4;\tsigned:0;\n"                         \
+	       "\tfield:unsigned int sp;\toffset:12;\tsize:4;\tsigned:0;\n"                        \
+	       "\n"                                                                                \
+	       "print fmt: \"%ps\", (void *)(unsigned long)REC->ip\n"
+
+#define THREAD                                                                                     \
+	COMMON "\tfield:pid_t pid;\toffset:8;\tsize:4;\tsigned:1;\n"                               \
+	       "\tfield:char comm[16];\toffset:12;\tsize:16;\tsigned:0;\n"                         \
+	       "\n"                                                                                \
+	       "print fmt: \"pid=%d comm=%s\", REC->pid, REC->comm\n"
+
+#define BLOCKED                                                                                    \
+	COMMON "\tfield:u64 waited;\toffset:8;\tsize:8;\tsigned:0;\n"                              \
+	       "\n"                                                                                \
+	       "print fmt: \"waited=%llu\", REC->waited\n"
+
+#define EVENT(name, id, body) "name: " name "\nID: " STRING(id) "\n" body
+#define FORMAT(name, id, body)                                                                     \
+	{                                                                                          \
+		"sonde", EVENT(name, id, body), sizeof(EVENT(name, id, body)) - 1                  \
+	}
+
+static const struct dat_format formats[] = {
+	FORMAT("func_entry", RING_EVENT_ENTRY, CALL),	FORMAT("func_exit", RING_EVENT_EXIT, CALL),
+	FORMAT("func_tail", RING_EVENT_TAIL, CALL),	FORMAT("func_call", RT_EVENT_CALL, CALL),
+	FORMAT("blocked", RING_EVENT_BLOCKED, BLOCKED), FORMAT("thread", RT_EVENT_THREAD, THREAD),
+};
+
+size_t program_events_formats(const struct dat_format **ret_formats)
+{
+	*ret_formats = formats;
+	return ARRAY_SIZE(formats);
+}
+
+void program_events_header_page(struct out *out, uint32_t subbuf_size)
+{
+	out_printf(out,
+		   "\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n"
+		   "\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;\n"
+		   "\tfield: int overwrite;\toffset:8;\tsize:1;\tsigned:1;\n"
+		   "\tfield: char data;\toffset:16;\tsize:%u;\tsigned:1;\n",
+		   subbuf_size - RING_HEAD_BYTES);
+}
+
+const char *program_events_header_event(void)
+{
+	return "# compressed entry header\n"
+	       "\ttype_len    :    5 bits\n"
+	       "\ttime_delta  :   27 bits\n"
+	       "\tarray       :   32 bits\n"
+	       "\n"
+	       "\tpadding     : type == 29\n"
+	       "\ttime_extend : type == 30\n"
+	       "\ttime_stamp : type == 31\n"
+	       "\tdata max type_len  == 28\n";
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/program_store.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "base/bytes.h"
+#include "base/mem.h"
+#include "kernel/tsc.h"
+#include "record/program_events.h"
+
+#define CLOCK_NAME    "x86-tsc"
+#define MEASURED_NS   100000000ull /* long enough for a scale that is right to 1e-6 */
+#define MEASURED_BITS 32u
+
+static int read_uname(struct session *session)
+{
+	_cleanup_out_ struct out out = {0};
+	struct utsname name;
+
+	if (uname(&name) < 0)
+		return 0;
+	out_printf(&out, "%s %s %s %s", name.sysname, name.nodename, name.release, name.machine);
+	if (out.failed)
+		return -ENOMEM;
+	session->metadata.uname = arena_strdup(&session->metadata.arena, out_cstr(&out));
+	return session->metadata.uname ? 0 : -ENOMEM;
+}
+
+int program_store_create(struct session *session, const struct ring_session *ring, struct err *err)
+{
+	const struct record_plan *plan = session->plan;
+	struct dat_write_options options = {
+		.version = plan->version,
+		.compression = plan->compression,
+		.big_endian = HOST_BIG,
+		.long_size = 8,
+		.page_size = ring->shape.subbuf_size,
+		.nr_cpus = ring->shape.nr_rings,
+	};
+	struct dat_partial_buffer buffer = {
+		.name = "",
+		.clock = CLOCK_NAME,
+		.page_size = ring->shape.subbuf_size,
+		.nr_cpus = ring->shape.nr_rings,
+		.keep_bytes = plan->instances[0]->keep_kb * 1024,
+	};
+	struct dat_metadata *dat = &session->metadata.dat;
+	_cleanup_out_ struct out page = {0};
+	int r;
+
+	program_events_header_page(&page, ring->shape.subbuf_size);
+	if (page.failed || read_uname(session) < 0)
+		return err_sys(err, -ENOMEM, "cannot record");
+	dat->header_page = (struct dat_text){page.buf, page.len};
+	dat->header_event.data = program_events_header_event();
+	dat->header_event.len = strlen(dat->header_event.data);
+	dat->nr_formats = program_events_formats(&dat->formats);
+	dat->trace_clock = "[" CLOCK_NAME "]";
+	r = dat_partial_create(&session->partial, session->partial_path, &options, dat, &buffer, 1,
+			       err);
+	dat->header_page = (struct dat_text){0};
+	return r;
+}
+
+int program_store_names_reader(struct session *session, struct err *err)
+{
+	const struct dat_metadata *dat = &session->metadata.dat;
+	struct subbuf_layout layout = {.big_endian = HOST_BIG, .long_size = 8};
+	int r = names_new(&session->names, dat->formats, dat->nr_formats, &layout);
+
+	return r < 0 ? err_sys(err, r, "cannot prepare to read the buffers") : 0;
+}
+
+int program_store_symbols(struct session *session, struct program_server *server, struct err *err)
+{
+	_cleanup_out_ struct out names = {0};
+	int r = program_server_names(server, &names);
+
+	if (r < 0)
+		return err_sys(err, r, "cannot keep the names of functions");
+	return r ? dat_partial_kallsyms(session->partial, names.buf, names.len, err) : 0;
+}
+
+/* --- the clock --- */
+
+static void read_clocks(uint64_t *ret_tsc, uint64_t *ret_ns)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+	*ret_tsc = __builtin_ia32_rdtsc();
+	*ret_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void program_store_clock_begin(struct program_store *store)
+{
+	read_clocks(&store->begin_tsc, &store->begin_ns);
+}
+
+int program_store_clock(struct session *session, struct program_store *store, bool last,
+			struct err *err)
+{
+	struct kernel_tsc scale;
+	struct err ignored;
+	uint8_t option[16] = {0};
+	uint64_t tsc, ns;
+
+	if (store->clock_stored)
+		return 0;
+	if (kernel_tsc_scale(&scale, &ignored) < 0) {
+		read_clocks(&tsc, &ns);
+		tsc -= store->begin_tsc;
+		ns -= store->begin_ns;
+		if ((ns < MEASURED_NS && !last) || !tsc || !ns)
+			return 0;
+		scale.shift = MEASURED_BITS;
+		scale.mult = (uint32_t)MIN(((__uint128_t)ns << MEASURED_BITS) / tsc,
+					   (__uint128_t)UINT32_MAX);
+	}
+	store->clock_stored = true;
+	store_u32(option, scale.mult, HOST_BIG);
+	store_u32(option + 4, scale.shift, HOST_BIG);
+	return dat_partial_option(session->partial, DAT_OPTION_TSC2NSEC, option, sizeof(option),
+				  err);
+}
+
+/* --- statistics --- */
+
+static int put_counts(struct session *session, uint32_t ring, const struct program_drained *counts,
+		      struct err *err)
+{
+	_cleanup_out_ struct out out = {0};
+
+	out_printf(&out,
+		   "CPU: %u\nentries: 0\noverrun: %llu\ncommit overrun: 0\nbytes: 0\n"
+		   "dropped events: %llu\nread events: %llu\n",
+		   ring, (unsigned long long)counts->overrun, (unsigned long long)counts->lost,
+		   (unsigned long long)counts->read);
+	out_char(&out, '\0');
+	if (out.failed)
+		return err_sys(err, -ENOMEM, "cannot keep the statistics");
+	return dat_partial_option(session->partial, DAT_OPTION_CPUSTAT, out.buf, out.len, err);
+}
+
+int program_store_counts(struct session *session, const struct program_drain *drain,
+			 const struct ring_session *ring_session, struct record_result *result,
+			 struct err *err)
+{
+	const struct ring_shape *shape = &ring_session->shape;
+	size_t cap = 0;
+
+	for (uint32_t ring = 0; ring < shape->nr_rings; ring++) {
+		struct program_drained counts = program_drain_counts(drain, ring);
+		struct record_cpu cpu = {
+			.instance = "",
+			.cpu = ring,
+			.events = counts.read,
+			.overrun = counts.overrun,
+			.dropped = counts.lost,
+			.lost = counts.lost + counts.overrun,
+			.bytes = counts.bytes,
+			.buffer_kb = (uint64_t)shape->nr_subbufs * shape->subbuf_size >> 10,
+		};
+		int r;
+
+		/* Rings of threads without a CPU's are many, and seldom used. */
+		if (ring >= shape->nr_cpus && !cpu.events && !cpu.lost)
+			continue;
+		r = put_counts(session, ring, &counts, err);
+		if (r == 0 && array_reserve(&result->cpus, &cap, result->nr_cpus + 1, sizeof(cpu)))
+			r = err_sys(err, -ENOMEM, "cannot keep the statistics");
+		if (r < 0)
+			return r;
+		result->cpus[result->nr_cpus++] = cpu;
+		result->events += cpu.events;
+		result->lost += cpu.lost;
+	}
+	result->lost += __atomic_load_n(&ring_session->header->lost_outside, __ATOMIC_RELAXED);
+	return 0;
+}

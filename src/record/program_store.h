@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* OUT.partial of a recording made inside programs: what is in it beside the pages. */
+#ifndef SONDE_RECORD_PROGRAM_STORE_H
+#define SONDE_RECORD_PROGRAM_STORE_H
+
+#include "program/serve.h"
+#include "record/program_drain.h"
+#include "record/session.h"
+
+/* How the time stamp counter becomes ns: what the kernel says, else measured against its clock. */
+struct program_store {
+	uint64_t begin_tsc, begin_ns;
+	bool clock_stored;
+};
+
+/* For session_store_make: a CPU for each ring. */
+int program_store_create(struct session *session, const struct ring_session *ring, struct err *err)
+	_must_check_;
+int program_store_names_reader(struct session *session, struct err *err) _must_check_;
+/* The names that came up since the last call, if any. */
+int program_store_symbols(struct session *session, struct program_server *server, struct err *err)
+	_must_check_;
+void program_store_clock_begin(struct program_store *store);
+/* Stores the scale once it is known well enough; `last`: as well as it is known. */
+int program_store_clock(struct session *session, struct program_store *store, bool last,
+			struct err *err) _must_check_;
+/* Statistics of all rings that were used, into the file and the result. */
+int program_store_counts(struct session *session, const struct program_drain *drain,
+			 const struct ring_session *ring, struct record_result *result,
+			 struct err *err) _must_check_;
+
+#endif

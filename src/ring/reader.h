@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The reader of one ring: takes its pages in their order, while writers write, after they were
+ * killed, or out of the memory of a recorder that was. One reader a ring at a time, any thread;
+ * different rings can be read by different threads.
+ *
+ * entries + lost + overrun is the number of records that were written to the ring.
+ */
+#ifndef SONDE_RING_READER_H
+#define SONDE_RING_READER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "ring/session.h"
+#include "ring/subbuf.h"
+
+struct ring_reader {
+	struct ring_control *control;
+	struct ring_slot *slots;
+	uint8_t *data; /* the ring's sub-buffers */
+	uint32_t subbuf_size, nr_subbufs;
+	enum ring_mode mode;
+	bool holding;	    /* a page is taken and not given back */
+	uint32_t complete;  /* pages, when the last was taken */
+	uint64_t next;	    /* number of the page to take next */
+	uint64_t passed;    /* records in all pages before it */
+	uint64_t lost_told; /* of the ring's lost events, what pages so far said */
+	uint64_t entries;   /* records in the pages that were taken */
+	uint64_t overrun;   /* records overwritten before that, as the pages taken showed */
+	uint8_t *copy;	    /* one page: for those that cannot be lent */
+};
+
+struct ring_page {
+	const uint8_t *data; /* subbuf_size bytes: a complete sub-buffer, losses stamped */
+	uint64_t ts;	     /* of the page */
+	uint32_t length;     /* bytes of records */
+	uint32_t entries;    /* records */
+	uint64_t lost;	     /* events lost or overwritten between the page before and this one */
+};
+
+/* `session` is borrowed. Begins at the first page that no reader before has given back. */
+int ring_reader_init(struct ring_reader *reader, const struct ring_session *session, uint32_t ring)
+	_must_check_; /* 0 or -ENOMEM */
+void ring_reader_done(struct ring_reader *reader);
+
+/* The layout of the pages. */
+struct subbuf_layout ring_layout(const struct ring_session *session);
+
+/*
+ * Take the next complete page: 1 and *ret_page, or 0 when there is none. The page is lent until
+ * ring_reader_give_back, which lets writers use it again.
+ */
+int ring_reader_take(struct ring_reader *reader, struct ring_page *ret_page) _must_check_;
+void ring_reader_give_back(struct ring_reader *reader);
+
+/*
+ * The page that is being written, as a copy, valid until the next call: 1, or 0 when it holds no
+ * records. It is not taken, nor part of `entries`. For the end of a recording, after the complete
+ * pages, and for a look in between.
+ */
+int ring_reader_partial(struct ring_reader *reader, struct ring_page *ret_page) _must_check_;
+
+/*
+ * At the end, behind the last page: one without records that says what was lost after the last that
+ * was begun: 1, or 0 when nothing was. Valid until the next call.
+ */
+int ring_reader_tail(struct ring_reader *reader, struct ring_page *ret_page) _must_check_;
+
+/* Events lost in this ring so far; records that were overwritten before they were taken. */
+uint64_t ring_reader_lost(const struct ring_reader *reader);
+uint64_t ring_reader_overrun(const struct ring_reader *reader);
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the stubs lead to (program/layout.h): before a function, after it, and before one whose end
+ * is not seen. Every register is preserved, since callers may know which ones a function does not
+ * touch; flags are not, for they are dead at a call and at a return.
+ *
+ * The fast path is one test that this stack is known to be this thread's (rt_look), the slot of the
+ * return address, and the record (ring/writer_x86.h).
+ */
+#include "ring/writer_x86.h"
+#include "runtime/runtime.h"
+
+#define SAVED	48
+#define STUB	(SAVED)      /* the stub's own return address */
+#define ID	(SAVED + 8)
+#define CALLER	(SAVED + 16) /* the caller's return address: the sp of the function's records */
+#define EXIT_ID (SAVED)	     /* in place of the caller's return address */
+
+.macro SAVE
+	pushq %rax
+	pushq %rdx
+	pushq %rcx
+	pushq %rsi
+	pushq %rdi
+	pushq %r8
+.endm
+
+.macro RESTORE
+	popq %r8
+	popq %rdi
+	popq %rsi
+	popq %rcx
+	popq %rdx
+	popq %rax
+.endm
+
+/* r8: the thread, rcx: sp of the records; to `strange` unless all is known. */
+.macro KNOW at strange
+	movq rt_thread@gottpoff(%rip), %r8
+	leaq \at(%rsp), %rcx
+	movq %rcx, %rax
+	subq %fs:RT_STACK_LOW(%r8), %rax
+	cmpq %fs:RT_STACK_SIZE(%r8), %rax
+	jae \strange
+	movl %fs:RT_EPOCH(%r8), %eax
+	cmpl rt_epoch(%rip), %eax
+	jne \strange
+.endm
+
+/* function(sp, address, type), with all that C may clobber saved. */
+.macro CALL_C function at id type
+	leaq \at(%rsp), %rdi
+	movl \id(%rsp), %esi
+	movl $\type, %edx
+	pushq %r9
+	pushq %r10
+	pushq %r11
+	pushq %rbp
+	movq %rsp, %rbp
+	andq $-16, %rsp
+	call \function
+	movq %rbp, %rsp
+	popq %rbp
+	popq %r11
+	popq %r10
+	popq %r9
+.endm
+
+/* The 16 bytes of a record: common fields and type, address, stack pointer. */
+.macro PAYLOAD at id type
+	movq %fs:RING_THREAD_COMMON(%r8), %rax
+	addq $\type, %rax
+	movq %rax, 4(%rdi)
+	movl \id(%rsp), %eax
+	movl %eax, 12(%rdi)
+	leaq \at(%rsp), %rax
+	shrq $3, %rax
+	movl %eax, 16(%rdi)
+.endm
+
+.macro PAYLOAD_ENTRY
+	PAYLOAD CALLER, ID, RING_EVENT_ENTRY
+.endm
+.macro PAYLOAD_TAIL
+	PAYLOAD CALLER, ID, RING_EVENT_TAIL
+.endm
+.macro PAYLOAD_CALL
+	PAYLOAD CALLER, ID, RT_EVENT_CALL
+.endm
+.macro PAYLOAD_EXIT
+	PAYLOAD EXIT_ID, EXIT_ID, RING_EVENT_EXIT
+.endm
+
+/* A record; goes on behind it, whether by the fast path or by C. */
+.macro RECORD payload at id type
+	movq %fs:RING_THREAD_RSEQ(%r8), %rcx
+	testq %rcx, %rcx
+	jz .Lslow_\@
+	RING_WRITE_CALL rt_session(%rip), \payload, .Lslow_\@
+.Lwritten_\@:
+	.pushsection .text.rt_slow, "ax" /* not rt_cold, where some records are */
+.Lslow_\@:
+	CALL_C rt_write, \at, \id, \type
+	jmp .Lwritten_\@
+	.popsection
+.endm
+
+.macro FUNCTION name
+	.globl \name
+	.hidden \name
+	.type \name, @function
+	.p2align 5
+\name:
+.endm
+
+/*
+ * Before a function. A return address inside an arena means that another traced function has left
+ * by a tail call: its slot holds the true one, and one end will be seen for both. `begin` says
+ * whether there is a record: it may jump to its argument. rcx is the sp of the record.
+ */
+.macro ENTRY name begin
+	FUNCTION \name
+	SAVE
+.Lagain_\@:
+	KNOW CALLER, .Lstrange_\@
+	movq (%rcx), %rax
+	movq %rax, %rdx
+	subq rt_clusters(%rip), %rdx
+	cmpq rt_clusters+8(%rip), %rdx
+	jb .Ltail_\@
+	movq %rax, %rdx
+	subq rt_clusters+16(%rip), %rdx
+	cmpq rt_clusters+24(%rip), %rdx
+	jb .Ltail_\@
+	movabsq $-(1 << RT_SHADOW_SHIFT), %rdx
+	movq %rax, (%rcx,%rdx)
+	\begin .Ldone_\@
+	RECORD PAYLOAD_ENTRY, CALLER, ID, RING_EVENT_ENTRY
+.Ldone_\@:
+	RESTORE
+	ret
+	.pushsection .text.rt_cold, "ax"
+.Lstrange_\@:
+	CALL_C rt_look, CALLER, ID, RT_EVENT_CALL
+	testl %eax, %eax
+	jnz .Lagain_\@
+	jmp .Lleave_\@
+.Ltail_\@:
+	\begin .Lleave_\@
+	RECORD PAYLOAD_TAIL, CALLER, ID, RING_EVENT_TAIL
+.Lleave_\@: /* for the function's first instructions, with its caller on top of the stack */
+	movq STUB(%rsp), %rax
+	addq $RT_TO_DISPLACED, %rax
+	movq %rax, ID(%rsp)
+	RESTORE
+	leaq 8(%rsp), %rsp
+	ret
+	.popsection
+	.size \name, . - \name
+.endm
+
+/* After a function: the ID stands where its return address was. */
+.macro EXIT name begin end
+	FUNCTION \name
+	SAVE
+.Lagain_\@:
+	KNOW EXIT_ID, .Lstrange_\@
+	\begin .Ldone_\@
+	RECORD PAYLOAD_EXIT, EXIT_ID, EXIT_ID, RING_EVENT_EXIT
+	\end
+.Ldone_\@:
+	movabsq $-(1 << RT_SHADOW_SHIFT), %rdx
+	movq EXIT_ID(%rsp,%rdx), %rax
+	movq %rax, EXIT_ID(%rsp)
+	RESTORE
+	ret
+	.pushsection .text.rt_cold, "ax"
+.Lstrange_\@:
+	CALL_C rt_look, EXIT_ID, EXIT_ID, RING_EVENT_EXIT
+	testl %eax, %eax
+	jnz .Lagain_\@
+	jmp .Ldone_\@
+	.popsection
+	.size \name, . - \name
+.endm
+
+/* Before a function whose end is not seen. */
+.macro ENTRY_ONLY name begin
+	FUNCTION \name
+	SAVE
+.Lagain_\@:
+	KNOW CALLER, .Lstrange_\@
+	\begin .Ldone_\@
+	RECORD PAYLOAD_CALL, CALLER, ID, RT_EVENT_CALL
+.Ldone_\@:
+	RESTORE
+	ret
+	.pushsection .text.rt_cold, "ax"
+.Lstrange_\@:
+	CALL_C rt_look, CALLER, ID, RT_EVENT_CALL
+	testl %eax, %eax
+	jnz .Lagain_\@
+	jmp .Ldone_\@
+	.popsection
+	.size \name, . - \name
+.endm
+
+/* What `begin` and `end` are: all functions; those that a function of -g calls; one of -g. */
+.macro ALWAYS otherwise
+.endm
+.macro INSIDE otherwise
+	cmpq %fs:RT_ROOT(%r8), %rcx
+	jae \otherwise
+.endm
+.macro ROOT_BEGINS otherwise
+	cmpq %fs:RT_ROOT(%r8), %rcx
+	jb .Linner_\@
+	movq %rcx, %fs:RT_ROOT(%r8)
+.Linner_\@:
+.endm
+.macro ROOT_ENDS
+	leaq EXIT_ID(%rsp), %rcx
+	cmpq %fs:RT_ROOT(%r8), %rcx
+	jb .Linner_\@
+	movq $0, %fs:RT_ROOT(%r8)
+.Linner_\@:
+.endm
+.macro NOTHING
+.endm
+
+	.text
+	ENTRY rt_entry, ALWAYS
+	EXIT rt_exit, ALWAYS, NOTHING
+	ENTRY_ONLY rt_entry_only, ALWAYS
+	ENTRY rt_inside_entry, INSIDE
+	EXIT rt_inside_exit, INSIDE, NOTHING
+	ENTRY_ONLY rt_inside_entry_only, INSIDE
+	ENTRY rt_root_entry, ROOT_BEGINS
+	EXIT rt_root_exit, ALWAYS, ROOT_ENDS
+
+/*
+ * In place of the loader's function that debuggers stop at, which does nothing: a list of modules
+ * has changed.
+ */
+	FUNCTION rt_debug_state
+	pushq %rbp
+	movq %rsp, %rbp
+	pushq %rax
+	pushq %rdx
+	pushq %rcx
+	pushq %rsi
+	pushq %rdi
+	pushq %r8
+	pushq %r9
+	pushq %r10
+	pushq %r11
+	andq $-16, %rsp
+	call rt_modules_changed
+	leaq -72(%rbp), %rsp
+	popq %r11
+	popq %r10
+	popq %r9
+	popq %r8
+	popq %rdi
+	popq %rsi
+	popq %rcx
+	popq %rdx
+	popq %rax
+	popq %rbp
+	ret
+	.size rt_debug_state, . - rt_debug_state
+
+/*
+ * vfork: the child runs in the parent's memory, on its stack and with its thread's variables, but
+ * the kernel does not restart its sequences. So what the thread knows of its stack is forgotten
+ * meanwhile; the parent, whose registers are its own, knows it again.
+ */
+	.globl vfork
+	.type vfork, @function
+	.p2align 4
+vfork:
+	movq rt_thread@gottpoff(%rip), %r8
+	movq %fs:RT_STACK_SIZE(%r8), %r9
+	movq $0, %fs:RT_STACK_SIZE(%r8)
+	popq %rdi
+	movl $58, %eax /* SYS_vfork */
+	syscall
+	pushq %rdi
+	testl %eax, %eax
+	jz .Lchild
+	movq %r9, %fs:RT_STACK_SIZE(%r8)
+	cmpl $-4095, %eax
+	jae .Lfailed
+.Lchild:
+	ret
+.Lfailed:
+	negl %eax
+	pushq %rax
+	call *__errno_location@GOTPCREL(%rip)
+	popq %rdx
+	movl %edx, (%rax)
+	movq $-1, %rax
+	ret
+	.size vfork, . - vfork
+	.weak __errno_location
+
+	.section .note.GNU-stack, "", @progbits

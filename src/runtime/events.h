@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The records of the runtime beside those of ring/shared.h. Also for assembly. */
+#ifndef SONDE_RUNTIME_EVENTS_H
+#define SONDE_RUNTIME_EVENTS_H
+
+#define RT_EVENT_CALL	5 /* a function begins whose end will not be seen: as RING_EVENT_ENTRY */
+#define RT_EVENT_THREAD 6 /* the first record of a thread: struct rt_event_thread */
+
+#ifndef __ASSEMBLER__
+
+#include <stdint.h>
+
+struct rt_event_thread {
+	int32_t pid; /* the thread's own id */
+	char comm[16];
+};
+
+#endif
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dynamic loader: symbols of it, the function it calls when its list of modules has changed,
+ * and the one by which unwinders find frame descriptions, which knows those of the stubs here.
+ */
+#include <dlfcn.h>
+#include <link.h>
+#include <sys/mman.h>
+
+#include "runtime/runtime.h"
+#include "runtime/sys.h"
+
+extern const char *gnu_get_libc_version(void) __attribute__((weak));
+extern struct r_debug _r_debug __attribute__((weak, visibility("default")));
+
+bool rt_loader_is_glibc(void)
+{
+	return gnu_get_libc_version && &_r_debug;
+}
+
+const struct r_debug *rt_loader_state(void)
+{
+	return &_r_debug;
+}
+
+/* --- symbols --- */
+
+static uint64_t dynamic_value(const ElfW(Dyn) * dynamic, int64_t tag)
+{
+	for (; dynamic->d_tag != DT_NULL; dynamic++) {
+		if (dynamic->d_tag == tag)
+			return dynamic->d_un.d_val;
+	}
+	return 0;
+}
+
+/* As many symbols as DT_GNU_HASH knows, which are all that are exported. */
+static uint32_t count_symbols(const uint32_t *hash)
+{
+	uint32_t nr_buckets = hash[0], first = hash[1], last = 0;
+	const uint32_t *buckets = hash + 4 + (size_t)hash[2] * 2, *chain = buckets + nr_buckets;
+
+	for (uint32_t i = 0; i < nr_buckets; i++)
+		last = buckets[i] > last ? buckets[i] : last;
+	if (last < first)
+		return 0;
+	while (!(chain[last - first] & 1))
+		last++;
+	return last + 1;
+}
+
+/* Addresses in a dynamic section are relocated, or (the loader's own) as they are linked. */
+static uint64_t relocated(uint64_t address, uint64_t base)
+{
+	return address < base ? address + base : address;
+}
+
+static uint64_t symbol_of(const struct link_map *map, const char *name)
+{
+	uint64_t base = map->l_addr, hash = dynamic_value(map->l_ld, DT_GNU_HASH);
+	const ElfW(Sym) * symbols;
+	const char *names;
+	uint32_t nr;
+
+	if (!hash)
+		return 0;
+	symbols = (const void *)relocated(dynamic_value(map->l_ld, DT_SYMTAB), base);
+	names = (const void *)relocated(dynamic_value(map->l_ld, DT_STRTAB), base);
+	nr = count_symbols((const void *)relocated(hash, base));
+	for (uint32_t i = 0; i < nr; i++) {
+		if (symbols[i].st_shndx != SHN_UNDEF && !strcmp(names + symbols[i].st_name, name))
+			return base + symbols[i].st_value;
+	}
+	return 0;
+}
+
+/* In the C library or the loader itself: other modules have no business with such names. */
+static uint64_t loader_symbol(const char *name)
+{
+	for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next) {
+		const char *last = map->l_name + strlen(map->l_name);
+
+		while (last > map->l_name && last[-1] != '/')
+			last--;
+		if ((map->l_addr == _r_debug.r_ldbase || !memcmp(last, "libc.so", 7)) &&
+		    symbol_of(map, name))
+			return symbol_of(map, name);
+	}
+	return 0;
+}
+
+/* --- dlopen --- */
+
+/* A function of nothing but a return, with room behind it up to the next one. */
+static bool is_empty_function(const uint8_t *code)
+{
+	static const uint8_t landing[] = {0xf3, 0x0f, 0x1e, 0xfa};
+
+	if (!memcmp(code, landing, sizeof(landing)))
+		return code[4] == 0xc3;
+	return code[0] == 0xc3 && ((code[1] == 0x66 && code[2] == 0x66) || code[1] == 0x90 ||
+				   code[1] == 0x0f || code[1] == 0xcc);
+}
+
+/*
+ * The page of the loader's notification function gets a copy with a jump in it. No code is writable
+ * and executable at once: the copy is made beside, then moved over the page.
+ */
+static void hook_notification(void)
+{
+	uint64_t at = _r_debug.r_brk, page = at & -(uint64_t)PROGRAM_PAGE_BYTES;
+	int64_t distance = (int64_t)((uint64_t)rt_debug_state - (at + 5));
+	uint8_t *copy;
+	int32_t relative = (int32_t)distance;
+
+	if (!at || !is_empty_function((const uint8_t *)at) || distance != relative ||
+	    page + PROGRAM_PAGE_BYTES - at < 16)
+		return;
+	copy = (uint8_t *)sys_mmap(0, PROGRAM_PAGE_BYTES, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (sys_failed((long)copy))
+		return;
+	memcpy(copy, (const void *)page, PROGRAM_PAGE_BYTES);
+	copy[at - page] = 0xe9;
+	memcpy(copy + (at - page) + 1, &relative, sizeof(relative));
+	if (sys_3(SYS_mprotect, (long)copy, PROGRAM_PAGE_BYTES, PROT_READ | PROT_EXEC) == 0 &&
+	    !sys_failed(sys_6(SYS_mremap, (long)copy, PROGRAM_PAGE_BYTES, PROGRAM_PAGE_BYTES,
+			      MREMAP_MAYMOVE | MREMAP_FIXED, (long)page, 0)))
+		return;
+	sys_3(SYS_munmap, (long)copy, PROGRAM_PAGE_BYTES, 0);
+}
+
+/* --- unwinding --- */
+
+static int (*loader_find_object)(void *pc, struct dl_find_object *result);
+
+/*
+ * The loader's own, which libgcc asks for every frame, with the stubs added. Where it is missing
+ * (glibc before 2.35) libgcc does not ask.
+ */
+__attribute__((visibility("default"))) int _dl_find_object(void *pc, struct dl_find_object *result)
+{
+	const struct rt_arena *arena = rt_arena_find((uint64_t)pc);
+
+	if (!arena)
+		return loader_find_object ? loader_find_object(pc, result) : -1;
+	*result = (struct dl_find_object){
+		.dlfo_map_start = (void *)arena->low,
+		.dlfo_map_end = (void *)(arena->low + arena->size),
+		.dlfo_link_map = _r_debug.r_map,
+		.dlfo_eh_frame = (void *)arena->eh_frame_hdr,
+	};
+	return 0;
+}
+
+void rt_loader_init(void)
+{
+	uint64_t found = loader_symbol("_dl_find_object");
+
+	memcpy(&loader_find_object, &found, sizeof(found));
+	hook_notification();
+}

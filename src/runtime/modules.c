@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The modules of the process: which ones there are, and the images that the recorder makes of them,
+ * mapped. At the start, and after each dlopen, when the loader holds its lock.
+ */
+#include <fcntl.h>
+#include <link.h>
+#include <sys/mman.h>
+
+#include "runtime/runtime.h"
+#include "runtime/sys.h"
+
+#define MODULES_MAX    1024u
+#define IMAGE_RUNS_MAX 64u
+
+/* Distances within which everything of a module reaches everything of its arena: +-2 GiB. */
+#define CLUSTER_BELOW	    0x50000000ull /* from the module's data down to the cluster */
+#define CLUSTER_BYTES	    0x30000000ull
+#define CLUSTER_ABOVE	    0x50000000ull /* where there is no room below: not position-independent */
+#define CLUSTER_ABOVE_BYTES 0x20000000ull
+#define LOW_PROGRAM	    0x100000000ull
+
+struct rt_range rt_clusters[2];
+static uint64_t cluster_free[2]; /* the next arena */
+
+struct module {
+	uint64_t bias, dynamic; /* 0: free */
+	bool seen;
+	struct rt_arena arena; /* size 0: not patched */
+};
+static struct module modules[MODULES_MAX];
+static uint32_t nr_modules;
+
+const struct rt_arena *rt_arena_find(uint64_t address)
+{
+	if (address - rt_clusters[0].low >= rt_clusters[0].size &&
+	    address - rt_clusters[1].low >= rt_clusters[1].size)
+		return NULL;
+	for (uint32_t i = 0; i < nr_modules; i++) {
+		const struct rt_arena *arena = &modules[i].arena;
+
+		if (address - arena->low < arena->size)
+			return arena;
+	}
+	return NULL;
+}
+
+/* --- clusters --- */
+
+static bool reserve(struct rt_range *cluster, uint64_t low, uint64_t size)
+{
+	long at =
+		sys_mmap(low, size, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (sys_failed(at))
+		return false;
+	if ((uint64_t)at != low) {
+		sys_3(SYS_munmap, at, (long)size, 0);
+		return false;
+	}
+	sys_3(SYS_madvise, at, (long)size, MADV_DONTDUMP);
+	*cluster = (struct rt_range){low, size};
+	return true;
+}
+
+/* Near the program, and below the lowest of its libraries: at distances that are always the same,
+ * so that processes of one program can share images. */
+static void reserve_clusters(int socket)
+{
+	const struct link_map *map = rt_loader_state()->r_map;
+	uint64_t program = (uint64_t)map->l_ld & -(uint64_t)PROGRAM_PAGE_BYTES, lowest = UINT64_MAX;
+	bool low = program < LOW_PROGRAM;
+
+	while ((map = map->l_next)) {
+		if (map->l_addr && map->l_addr < lowest && map->l_name[0] == '/')
+			lowest = map->l_addr;
+	}
+	if (!reserve(&rt_clusters[0], low ? program + CLUSTER_ABOVE : program - CLUSTER_BELOW,
+		     low ? CLUSTER_ABOVE_BYTES : CLUSTER_BYTES))
+		rt_fail(socket, PROGRAM_FAILURE_ARENA, -12 /* ENOMEM */, "");
+	if (lowest != UINT64_MAX &&
+	    !reserve(&rt_clusters[1], (lowest & -(uint64_t)PROGRAM_PAGE_BYTES) - CLUSTER_BELOW,
+		     CLUSTER_BYTES))
+		rt_fail(socket, PROGRAM_FAILURE_ARENA, -12 /* ENOMEM */, "");
+	cluster_free[0] = rt_clusters[0].low;
+	cluster_free[1] = rt_clusters[1].low;
+}
+
+/* --- mapping an image --- */
+
+struct image {
+	struct program_image_header header;
+	struct program_image_run runs[IMAGE_RUNS_MAX];
+};
+
+static void fill_words(uint64_t *words)
+{
+	bool roots = rt_plan.flags & PROGRAM_SESSION_ROOTS;
+
+	words[PROGRAM_WORD_ENTRY] = (uint64_t)(roots ? rt_inside_entry : rt_entry);
+	words[PROGRAM_WORD_EXIT] = (uint64_t)(roots ? rt_inside_exit : rt_exit);
+	words[PROGRAM_WORD_ENTRY_ONLY] = (uint64_t)(roots ? rt_inside_entry_only : rt_entry_only);
+	words[PROGRAM_WORD_ROOT_ENTRY] = (uint64_t)rt_root_entry;
+	words[PROGRAM_WORD_ROOT_EXIT] = (uint64_t)rt_root_exit;
+}
+
+static int map_arena(const struct program_image_header *header, uint64_t arena, int fd)
+{
+	long at = sys_mmap(arena, PROGRAM_WORDS_BYTES, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	if (sys_failed(at))
+		return (int)at;
+	fill_words((uint64_t *)at);
+	at = sys_3(SYS_mprotect, at, PROGRAM_WORDS_BYTES, PROT_READ);
+	if (!sys_failed(at))
+		at = sys_mmap(arena + PROGRAM_WORDS_BYTES, header->stubs_bytes,
+			      PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd,
+			      header->stubs_offset);
+	return sys_failed(at) ? (int)at : 0;
+}
+
+static bool is_as_planned(const struct image *image, uint64_t bias)
+{
+	for (uint32_t i = 0; i < image->header.nr_runs; i++) {
+		const struct program_image_run *run = &image->runs[i];
+
+		if (program_checksum((const void *)(run->address + bias), run->checked) !=
+		    run->checksum)
+			return false;
+	}
+	return true;
+}
+
+/* The stubs first: the code that jumps to them comes last. */
+static int map_image(const struct image *image, struct module *module, uint64_t arena, int fd)
+{
+	const struct program_image_header *header = &image->header;
+	int r = map_arena(header, arena, fd);
+
+	for (uint32_t i = 0; i < header->nr_runs && r == 0; i++) {
+		const struct program_image_run *run = &image->runs[i];
+		long at = sys_mmap(run->address + module->bias, run->length, PROT_READ | PROT_EXEC,
+				   MAP_PRIVATE | MAP_FIXED, fd, run->offset);
+
+		r = sys_failed(at) ? (int)at : 0;
+	}
+	if (r < 0)
+		return r;
+	module->arena = (struct rt_arena){
+		.low = arena,
+		.size = PROGRAM_WORDS_BYTES + header->stubs_bytes,
+		.eh_frame_hdr = arena + PROGRAM_WORDS_BYTES + header->eh_frame_hdr,
+	};
+	return 0;
+}
+
+static void use_image(int socket, struct module *module, const char *name, uint32_t cluster, int fd)
+{
+	static struct image image;
+	const struct program_image_header *header = &image.header;
+	uint64_t arena, end;
+	int r;
+
+	if (sys_6(SYS_pread64, fd, (long)&image, sizeof(image), 0, 0, 0) <
+		    (long)sizeof(image.header) ||
+	    header->magic != PROGRAM_IMAGE_MAGIC || header->version != PROGRAM_IMAGE_VERSION ||
+	    header->nr_runs > IMAGE_RUNS_MAX) {
+		rt_fail(socket, PROGRAM_FAILURE_MAP, -71 /* EPROTO */, name);
+		return;
+	}
+	arena = header->arena + module->bias;
+	end = arena + PROGRAM_WORDS_BYTES + header->stubs_bytes;
+	if (arena < cluster_free[cluster] ||
+	    end > rt_clusters[cluster].low + rt_clusters[cluster].size || end < arena) {
+		rt_fail(socket, PROGRAM_FAILURE_ARENA, -34 /* ERANGE */, name);
+		return;
+	}
+	if (!is_as_planned(&image, module->bias)) {
+		rt_fail(socket, PROGRAM_FAILURE_CHANGED, -116 /* ESTALE */, name);
+		return;
+	}
+	cluster_free[cluster] = end;
+	r = map_image(&image, module, arena, fd);
+	if (r < 0)
+		rt_fail(socket, PROGRAM_FAILURE_MAP, r, name);
+}
+
+/* --- one module --- */
+
+static void trace_module(int socket, struct module *module, const struct link_map *map,
+			 bool is_program, bool is_known)
+{
+	static struct program_module packet;
+	struct program_answer answer;
+	const char *name = is_program ? "/proc/self/exe" : map->l_name;
+	uint32_t cluster = is_program ? 0 : 1;
+	size_t len = strlen(name);
+	int fd, image_fd;
+
+	if (name[0] != '/' || len >= sizeof(packet.name) || !rt_clusters[cluster].size)
+		return;
+	fd = (int)sys_3(SYS_open, (long)name, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	packet.packet = PROGRAM_MODULE;
+	packet.flags = (is_program ? PROGRAM_MODULE_IS_PROGRAM : 0) |
+		       (is_known ? PROGRAM_MODULE_IS_KNOWN : 0);
+	packet.bias = map->l_addr;
+	packet.low = cluster_free[cluster];
+	packet.high = rt_clusters[cluster].low + rt_clusters[cluster].size;
+	memcpy(packet.name, name, len + 1);
+	if (rt_send(socket, &packet, offsetof(struct program_module, name) + len + 1, fd) >= 0 &&
+	    rt_receive(socket, &answer, sizeof(answer), &image_fd) == (long)sizeof(answer) &&
+	    image_fd >= 0) {
+		if (answer.packet == PROGRAM_IMAGE && !is_known)
+			use_image(socket, module, name, cluster, image_fd);
+		sys_3(SYS_close, image_fd, 0, 0);
+	}
+	sys_3(SYS_close, fd, 0, 0);
+}
+
+/* --- the list --- */
+
+static struct module *find(const struct link_map *map)
+{
+	for (uint32_t i = 0; i < nr_modules; i++) {
+		if (modules[i].dynamic == (uint64_t)map->l_ld && modules[i].bias == map->l_addr)
+			return &modules[i];
+	}
+	return NULL;
+}
+
+static struct module *add(const struct link_map *map)
+{
+	uint32_t i = 0;
+
+	while (i < nr_modules && modules[i].dynamic)
+		i++;
+	if (i == MODULES_MAX)
+		return NULL;
+	modules[i] = (struct module){.bias = map->l_addr, .dynamic = (uint64_t)map->l_ld};
+	/* Whoever unwinds in another thread sees a whole entry. */
+	if (i == nr_modules)
+		__atomic_store_n(&nr_modules, i + 1, __ATOMIC_RELEASE);
+	return &modules[i];
+}
+
+/* This library's own dynamic section; by its name the compiler would find the program's. */
+static const void *own_dynamic(void)
+{
+	const void *at;
+
+	__asm__("leaq _DYNAMIC(%%rip), %0" : "=r"(at));
+	return at;
+}
+
+/* This library and the loader are never patched; nor is what has no file. */
+static bool is_never(const struct link_map *map)
+{
+	return map->l_ld == own_dynamic() || map->l_addr == rt_loader_state()->r_ldbase;
+}
+
+/* What was unloaded; another module may come to its place. */
+static bool forget_unloaded(void)
+{
+	bool any_new = false;
+
+	for (uint32_t i = 0; i < nr_modules; i++)
+		modules[i].seen = false;
+	for (const struct link_map *map = rt_loader_state()->r_map; map; map = map->l_next) {
+		struct module *module = find(map);
+
+		if (module)
+			module->seen = true;
+		else if (!is_never(map))
+			any_new = true;
+	}
+	for (uint32_t i = 0; i < nr_modules; i++) {
+		if (!modules[i].seen)
+			modules[i] = (struct module){0};
+	}
+	return any_new;
+}
+
+void rt_modules_trace(int socket, bool first)
+{
+	const struct link_map *program = rt_loader_state()->r_map;
+
+	if (first)
+		reserve_clusters(socket);
+	for (const struct link_map *map = program; map; map = map->l_next) {
+		struct module *module = find(map);
+		bool known = module;
+
+		if (is_never(map) || (known && map != program))
+			continue;
+		if (!known)
+			module = add(map);
+		if (module)
+			trace_module(socket, module, map, map == program, known);
+	}
+}
+
+void rt_modules_changed(void)
+{
+	struct program_session session;
+	int socket, fd;
+
+	if (rt_loader_state()->r_state != RT_CONSISTENT || !forget_unloaded())
+		return;
+	socket = rt_connect(&session, &fd);
+	if (socket < 0)
+		return;
+	sys_3(SYS_close, fd, 0, 0);
+	rt_modules_trace(socket, false);
+	sys_3(SYS_close, socket, 0, 0);
+}

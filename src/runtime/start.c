@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The beginning, before any other code of the program or its libraries (DF_1_INITFIRST): find the
+ * recorder, map its memory, have every module patched. A program without a recorder, or whose
+ * recorder is gone, runs as if this were not here.
+ */
+#include <elf.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "runtime/runtime.h"
+#include "runtime/sys.h"
+
+struct program_session rt_plan;
+
+/* Room for one descriptor beside a packet. */
+union control {
+	struct cmsghdr header;
+	uint8_t bytes[CMSG_SPACE(sizeof(int))];
+};
+
+/* --- packets --- */
+
+long rt_send(int socket, const void *data, size_t len, int fd)
+{
+	struct iovec part = {(void *)(uintptr_t)data, len};
+	union control control = {0};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+	if (fd >= 0) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	}
+	for (;;) {
+		long r = sys_3(SYS_sendmsg, socket, (long)&message, MSG_NOSIGNAL);
+
+		if (r != -4 /* EINTR */)
+			return r;
+	}
+}
+
+long rt_receive(int socket, void *data, size_t len, int *ret_fd)
+{
+	struct iovec part = {data, len};
+	union control control = {0};
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	long r;
+
+	do {
+		r = sys_3(SYS_recvmsg, socket, (long)&message, MSG_CMSG_CLOEXEC);
+	} while (r == -4 /* EINTR */);
+	*ret_fd = -1;
+	if (r > 0 && message.msg_controllen >= CMSG_LEN(sizeof(int)) &&
+	    control.header.cmsg_type == SCM_RIGHTS)
+		memcpy(ret_fd, CMSG_DATA(&control.header), sizeof(*ret_fd));
+	return r;
+}
+
+void rt_fail(int socket, enum program_failure failure, int error, const char *name)
+{
+	struct program_failed failed = {
+		.packet = PROGRAM_FAILED,
+		.failure = failure,
+		.error = error,
+		.pid = (int32_t)sys_0(SYS_getpid),
+	};
+	size_t len = strlen(name);
+
+	if (len >= sizeof(failed.name))
+		len = sizeof(failed.name) - 1;
+	memcpy(failed.name, name, len);
+	rt_send(socket, &failed, offsetof(struct program_failed, name) + len + 1, -1);
+}
+
+/* --- the recorder --- */
+
+/* Kept for what is loaded later: the environment may be gone by then. */
+static struct sockaddr_un address;
+static uint32_t address_len;
+
+static bool find_recorder(char **environment)
+{
+	static const char name[] = PROGRAM_ENVIRONMENT "=";
+	size_t len;
+
+	for (; *environment; environment++) {
+		if (memcmp(*environment, name, sizeof(name) - 1) == 0)
+			break;
+	}
+	if (!*environment)
+		return false;
+	len = strlen(*environment + sizeof(name) - 1);
+	if (!len || len > PROGRAM_SOCKET_NAME_MAX)
+		return false;
+	address.sun_family = AF_UNIX;
+	memcpy(address.sun_path + 1, *environment + sizeof(name) - 1, len);
+	address_len = (uint32_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len);
+	return true;
+}
+
+int rt_connect(struct program_session *ret_session, int *ret_fd)
+{
+	struct program_hello hello = {
+		.packet = PROGRAM_HELLO,
+		.version = PROGRAM_PROTOCOL,
+		.pid = (int32_t)sys_0(SYS_getpid),
+	};
+	int socket = (int)sys_3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	long r;
+
+	if (socket < 0)
+		return socket;
+	r = sys_3(SYS_connect, socket, (long)&address, (long)address_len);
+	if (r == 0)
+		r = rt_send(socket, &hello, sizeof(hello), -1);
+	if (r >= 0)
+		r = rt_receive(socket, ret_session, sizeof(*ret_session), ret_fd);
+	if (r >= 0 &&
+	    (r != (long)sizeof(*ret_session) || *ret_fd < 0 ||
+	     ret_session->packet != PROGRAM_SESSION || ret_session->version != PROGRAM_PROTOCOL)) {
+		if (*ret_fd >= 0)
+			sys_3(SYS_close, *ret_fd, 0, 0);
+		r = -71; /* EPROTO */
+	}
+	if (r < 0) {
+		sys_3(SYS_close, socket, 0, 0);
+		return (int)r;
+	}
+	return socket;
+}
+
+/* Slots for return addresses; memory comes with the stacks that are used (thread.c). */
+static int reserve_shadow(void)
+{
+	const uint64_t low = 7ull << 44, size = (1ull << 44) - PROGRAM_PAGE_BYTES;
+	long at =
+		sys_mmap(low - PROGRAM_SHADOW, size, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (sys_failed(at))
+		return (int)at;
+	if ((uint64_t)at != low - PROGRAM_SHADOW) {
+		sys_3(SYS_munmap, at, (long)size, 0);
+		return -17; /* EEXIST: a kernel that does not know the flag */
+	}
+	sys_3(SYS_madvise, at, (long)size, MADV_DONTDUMP);
+	sys_3(SYS_madvise, at, (long)size, MADV_NOHUGEPAGE);
+	rt_shadowed = (struct rt_range){low, size};
+	return 0;
+}
+
+static void begin(int socket, int session_fd)
+{
+	int error = 0;
+
+	rt_session = ring_attach(session_fd, &error);
+	if (!rt_session) {
+		rt_fail(socket, PROGRAM_FAILURE_RING, error, "");
+		return;
+	}
+	if (!rt_threads_init()) {
+		rt_fail(socket, PROGRAM_FAILURE_RING, -22 /* EINVAL */, "");
+		return;
+	}
+	if (rt_plan.mode == PROGRAM_SESSION_GRAPH)
+		error = reserve_shadow();
+	else /* no slots are needed: every stack will do */
+		rt_shadowed = (struct rt_range){0, UINT64_MAX};
+	if (error < 0)
+		rt_fail(socket, PROGRAM_FAILURE_SHADOW, error, "");
+	rt_loader_init();
+	rt_modules_trace(socket, true);
+}
+
+/* The arguments are what glibc gives to constructors; other C libraries do not. */
+__attribute__((constructor, used)) static void start(int argc, char **argv, char **environment)
+{
+	int socket, session_fd;
+
+	(void)argc;
+	(void)argv;
+	if (!rt_loader_is_glibc() || !find_recorder(environment))
+		return;
+	socket = rt_connect(&rt_plan, &session_fd);
+	if (socket < 0)
+		return;
+	begin(socket, session_fd);
+	sys_3(SYS_close, session_fd, 0, 0);
+	sys_3(SYS_close, socket, 0, 0);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the assembly does not know by itself: a thread's first record, a stack it has not been seen
+ * on, a child. All of it may run in a signal handler, and between any two instructions of one.
+ */
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include "runtime/runtime.h"
+#include "runtime/sys.h"
+
+/* Stacks become known in pieces of this size: small enough not to reach into somebody else's. */
+#define STACK_PIECE (64ull << 10)
+
+__thread struct rt_thread rt_thread __attribute__((tls_model("initial-exec")));
+
+/* In a page of its own, which fork wipes: the pid of the process, or 0. */
+union rt_epoch_page {
+	uint32_t epoch;
+	uint8_t page[4096];
+};
+__attribute__((aligned(4096))) union rt_epoch_page rt_epoch;
+
+struct rt_range rt_shadowed;
+struct ring_header *rt_session;
+
+bool rt_threads_init(void)
+{
+	rt_epoch.epoch = (uint32_t)sys_0(SYS_getpid);
+	return !sys_failed(sys_3(SYS_madvise, (long)&rt_epoch, sizeof(rt_epoch), MADV_WIPEONFORK));
+}
+
+static void write_call(struct ring_thread *thread, uint64_t sp, uint32_t address, uint32_t type)
+{
+	uint32_t payload[2] = {address, (uint32_t)(sp >> 3)};
+
+	ring_write(rt_session, thread, (uint16_t)type, payload, sizeof(payload));
+}
+
+/* So that whoever reads knows the thread's name. */
+static void introduce(struct rt_thread *thread, int32_t tid)
+{
+	struct rt_event_thread event = {.pid = tid};
+
+	sys_3(SYS_prctl, PR_GET_NAME, (long)event.comm, 0);
+	ring_write(rt_session, &thread->ring, RT_EVENT_THREAD, &event, sizeof(event));
+}
+
+/* This thread's stack at `sp` is its own; false when addresses there have no shadow slot. */
+static bool know_stack(struct rt_thread *thread, uint64_t sp)
+{
+	uint64_t low = sp & -STACK_PIECE, high = low + STACK_PIECE;
+
+	if (low - rt_shadowed.low >= rt_shadowed.size || high - rt_shadowed.low > rt_shadowed.size)
+		return false;
+	/* Memory for the slots only where there are stacks: the rest can be neither used nor
+	 * locked. */
+	if (rt_plan.mode == PROGRAM_SESSION_GRAPH &&
+	    sys_3(SYS_mprotect, (long)(low - PROGRAM_SHADOW), (long)(high - low),
+		  PROT_READ | PROT_WRITE) < 0)
+		return false;
+	if (thread->stack_size && high == thread->stack_low)
+		high += thread->stack_size;
+	else if (thread->stack_size && low == thread->stack_low + thread->stack_size)
+		low = thread->stack_low;
+	/* A handler that comes in between finds no stack known. */
+	thread->stack_size = 0;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	thread->stack_low = low;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	thread->stack_size = high - low;
+	return true;
+}
+
+/*
+ * The child's ring is free again after each record: it does not live long, and nobody would see it
+ * end. Compared, since a handler may have come in between and done the same.
+ */
+static void give_back(struct ring_thread *thread, uint32_t tid)
+{
+	uint64_t mine = (uint64_t)ring_process_key() << 32 | tid;
+	uint32_t own = thread->own;
+
+	thread->own = 0;
+	thread->own_tid = 0;
+	if (own)
+		__atomic_compare_exchange_n(&ring_control(rt_session, own - 1)->owner, &mine, 0,
+					    false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
+/* A child that runs in its parent's memory: vfork, posix_spawn. */
+static void write_alone(struct rt_thread *thread, uint32_t tid, uint64_t sp, uint32_t address,
+			uint32_t type)
+{
+	if (thread->alone_tid != tid) {
+		__builtin_memset(&thread->alone, 0, sizeof(thread->alone));
+		ring_thread_init_alone(&thread->alone);
+		thread->alone_tid = tid;
+	}
+	write_call(&thread->alone, sp, address, type);
+	give_back(&thread->alone, tid);
+}
+
+/*
+ * The assembly met a thread, a process or a stack that is not known. 1: now it is; 0: it cannot be,
+ * and the record has been written.
+ */
+int rt_look(uint64_t sp, uint32_t address, uint32_t type)
+{
+	struct rt_thread *thread = &rt_thread;
+	uint32_t pid = (uint32_t)sys_0(SYS_getpid), tid = (uint32_t)sys_0(SYS_gettid);
+
+	if (!rt_epoch.epoch) /* forked */
+		rt_epoch.epoch = pid;
+	if (rt_epoch.epoch != pid) {
+		write_alone(thread, tid, sp, address, type);
+		return 0;
+	}
+	if (thread->epoch != pid) {
+		thread->root = 0;
+		ring_thread_init(&thread->ring);
+		thread->epoch = pid;
+		introduce(thread, (int32_t)tid);
+	}
+	if (know_stack(thread, sp))
+		return 1;
+	write_call(&thread->ring, sp, address, type);
+	return 0;
+}
+
+/* What the fast path has left to us. */
+void rt_write(uint64_t sp, uint32_t address, uint32_t type)
+{
+	write_call(&rt_thread.ring, sp, address, type);
+}
