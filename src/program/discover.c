@@ -18,6 +18,7 @@
 #include "program/internal.h"
 
 #define STT_IFUNC	     10 /* STT_GNU_IFUNC */
+#define FRAME_USUAL_BYTES    32u
 #define EH_FRAME_HDR_POINTER 4u /* where the pointer to .eh_frame stands */
 
 /* --- symbols --- */
@@ -107,9 +108,15 @@ int plan_find_symbols(struct plan *plan)
 
 /* --- frame descriptions --- */
 
+/* Where a description is, and of what. */
+struct frame_place {
+	uint64_t start, bytes;
+	size_t at;
+};
+
 static int compare_frames(const void *a, const void *b)
 {
-	const struct frame *x = a, *y = b;
+	const struct frame_place *x = a, *y = b;
 
 	return x->start < y->start ? -1 : x->start > y->start;
 }
@@ -160,7 +167,7 @@ static bool locate_frames(const struct plan *plan, uint64_t *ret_address, uint64
 }
 
 /* Symbols in the middle of a description: entered as functions are, or not. */
-static void judge_inner_starts(struct plan *plan, const struct frames *frames, struct frame *list,
+static void judge_inner_starts(struct plan *plan, struct frames *frames, struct frame_place *list,
 			       size_t nr, size_t nr_symbols)
 {
 	uint64_t low = plan->elf->text_low;
@@ -176,6 +183,7 @@ static void judge_inner_starts(struct plan *plan, const struct frames *frames, s
 		struct start *start = &plan->starts[i];
 		uint64_t address = low + start->at;
 		size_t from = 0, to = nr;
+		struct frame frame;
 
 		while (from < to) {
 			size_t middle = from + (to - from) / 2;
@@ -188,8 +196,8 @@ static void judge_inner_starts(struct plan *plan, const struct frames *frames, s
 		if (!from || address == list[from - 1].start ||
 		    address - list[from - 1].start >= list[from - 1].bytes)
 			continue;
-		if (frames_state(frames, &list[from - 1], address - list[from - 1].start) !=
-		    FRAME_ENTERED)
+		if (!frames_read(frames, list[from - 1].at, &frame) ||
+		    frames_state(frames, &frame, address - frame.start) != FRAME_ENTERED)
 			start->flags |= START_INSIDE;
 	}
 }
@@ -216,7 +224,7 @@ static int add_frame(struct plan *plan, const struct frames *frames, const struc
 int plan_find_frames(struct plan *plan)
 {
 	size_t nr_symbols = plan->nr_starts, nr = 0, cap = 0;
-	_cleanup_free_ struct frame *list = NULL;
+	_cleanup_free_ struct frame_place *list = NULL;
 	_cleanup_free_ uint8_t *data = NULL;
 	uint64_t address, offset, bytes;
 	struct frames frames;
@@ -229,6 +237,15 @@ int plan_find_frames(struct plan *plan)
 	r = plan_read(plan, offset, bytes, &data);
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
+	/* There may be as many as fit, and usually are; starts have a place each. */
+	nr = MIN((size_t)bytes / FRAME_USUAL_BYTES, (size_t)LIMIT_SYMBOLS);
+	r = array_reserve(&list, &cap, nr, sizeof(*list));
+	if (r == 0)
+		r = array_reserve(&plan->starts, &plan->cap_starts, plan->nr_starts + nr,
+				  sizeof(*plan->starts));
+	if (r < 0)
+		return r;
+	nr = 0;
 	frames_init(&frames, data, (size_t)bytes, address, exact);
 	while (frames_next(&frames, &frame) && nr < LIMIT_SYMBOLS) {
 		r = add_frame(plan, &frames, &frame);
@@ -236,7 +253,7 @@ int plan_find_frames(struct plan *plan)
 			r = array_reserve(&list, &cap, nr + 1, sizeof(*list));
 		if (r < 0)
 			return r;
-		list[nr++] = frame;
+		list[nr++] = (struct frame_place){frame.start, frame.bytes, frame.at};
 	}
 	judge_inner_starts(plan, &frames, list, nr, nr_symbols);
 	return 0;

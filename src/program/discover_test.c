@@ -9,6 +9,7 @@
 #include "base/fault.h"
 #include "base/test.h"
 #include "program/functions.h"
+#include "program/image.h"
 
 #define FUNCTION(name) "\n.type " name ",@function\n" name ":\n.cfi_startproc\n"
 #define END(name)      "\n.cfi_endproc\n.size " name ",.-" name "\n"
@@ -152,15 +153,16 @@ TEST(what_is_known_of_them)
 TEST(exported_functions_of_libc)
 {
 	static const char *const names[] = {"malloc", "printf", "qsort", "open", "dlopen", "fork"};
+	void *libc = dlopen("libc.so.6", RTLD_NOW);
 	struct program_elf *elf;
 	struct err err;
 	Dl_info info;
 
-	CHECK(dladdr((void *)(uintptr_t)dlsym(RTLD_DEFAULT, "malloc"), &info));
+	CHECK(libc && dladdr(dlsym(libc, "malloc"), &info));
 	CHECK_EQ(program_elf_open(&elf, info.dli_fname, &err), 0);
 	CHECK(elf->is_library);
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		uint64_t address = (uint64_t)(uintptr_t)dlsym(RTLD_DEFAULT, names[i]) -
+		uint64_t address = (uint64_t)(uintptr_t)dlsym(libc, names[i]) -
 				   (uint64_t)(uintptr_t)info.dli_fbase;
 		const struct program_function *function = program_elf_find(elf, address);
 
@@ -170,6 +172,7 @@ TEST(exported_functions_of_libc)
 		CHECK_EQ(function->entry_only, !strcmp(names[i], "dlopen"));
 	}
 	program_elf_free(elf);
+	dlclose(libc);
 }
 
 static void expect_refused(const char *data, size_t len, int code, const char *text)
@@ -227,6 +230,41 @@ TEST(failures_while_opening)
 			program_elf_free(elf);
 		}
 	}
+}
+
+TEST(failures_while_building)
+{
+	const enum fault_what whats[] = {FAULT_MEM, FAULT_IO, FAULT_SHORT};
+	struct program_image_options options = {.arena = self()->high + (1u << 20)};
+
+	for (size_t i = 0; i < sizeof(whats) / sizeof(*whats); i++) {
+		_cleanup_(fault_done) struct fault_sweep sweep = {.what = whats[i],
+								  .code = -ENOSPC};
+
+		while (fault_next(&sweep)) {
+			struct program_image image = PROGRAM_IMAGE_INIT;
+			struct err err = {0};
+			int r = program_image_build(&image, self(), &options, &err);
+
+			CHECK(r == 0 || (err.text[0] && image.fd < 0));
+			CHECK(r < 0 || image.nr_patched + image.nr_skipped == self()->nr_functions);
+			program_image_done(&image);
+		}
+	}
+}
+
+TEST(an_arena_out_of_reach)
+{
+	struct program_image_options options = {.arena = self()->high + (3ull << 30)};
+	struct program_image image;
+	struct err err;
+
+	CHECK_EQ(program_image_build(&image, self(), &options, &err), -ERANGE);
+	options.arena = self()->low - (3ull << 30);
+	CHECK_EQ(program_image_build(&image, self(), &options, &err), -ERANGE);
+	options.arena = self()->low - (1ull << 30);
+	CHECK_EQ(program_image_build(&image, self(), &options, &err), 0);
+	program_image_done(&image);
 }
 
 TEST_MAIN()

@@ -214,7 +214,7 @@ void frames_init(struct frames *frames, const uint8_t *data, size_t len, uint64_
 static bool read_frame(struct frames *frames, struct reader reader, uint64_t id, size_t id_at,
 		       struct frame *ret_frame)
 {
-	struct frame frame;
+	struct frame frame = {.at = ret_frame->at};
 	uint8_t encoding;
 
 	if (id > id_at)
@@ -235,6 +235,17 @@ static bool read_frame(struct frames *frames, struct reader reader, uint64_t id,
 	return !reader.bad && frame.bytes && frame.start <= UINT64_MAX - frame.bytes;
 }
 
+bool frames_read(struct frames *frames, size_t at, struct frame *ret_frame)
+{
+	struct reader content;
+	size_t id_at;
+	uint64_t id;
+
+	ret_frame->at = at;
+	return read_entry(frames, at, &content, &id, &id_at) && id != 0 &&
+	       read_frame(frames, content, id, id_at, ret_frame);
+}
+
 bool frames_next(struct frames *frames, struct frame *ret_frame)
 {
 	while (frames->len - frames->at >= 4) {
@@ -248,6 +259,7 @@ bool frames_next(struct frames *frames, struct frame *ret_frame)
 			frames->at += 4;
 			continue;
 		}
+		ret_frame->at = frames->at;
 		frames->at = content.end;
 		if (id != 0 && read_frame(frames, content, id, id_at, ret_frame))
 			return true;

@@ -22,6 +22,7 @@ struct frame_cie {
 struct frame {
 	uint64_t start, bytes;
 	struct frame_cie cie;
+	size_t at; /* where it stands in the data */
 	size_t insns, insns_end;
 };
 
@@ -48,6 +49,9 @@ void frames_init(struct frames *frames, const uint8_t *data, size_t len, uint64_
 
 /* False at the end, or where the data makes no sense. Descriptions of nothing are passed over. */
 bool frames_next(struct frames *frames, struct frame *ret_frame);
+
+/* The description at `at`, which frames_next has found there. False when it cannot be read. */
+bool frames_read(struct frames *frames, size_t at, struct frame *ret_frame);
 
 /* At `offset` bytes from the frame's start. */
 enum frame_state frames_state(const struct frames *frames, const struct frame *frame,

@@ -66,7 +66,9 @@ static int by_value(const void *a, const void *b)
 
 static uint64_t work_math(uint64_t sum)
 {
-	for (double x = 0.001; x < 800; x = x * 1.01 + 0.01) {
+	double x = 0.001;
+
+	for (int i = 0; i < 700; i++) {
 		double values[] = {sin(x),	 cos(x),
 				   tan(x),	 exp(x / 3),
 				   log(x),	 pow(x, 1.7),
@@ -77,6 +79,7 @@ static uint64_t work_math(uint64_t sum)
 				   j0(x)};
 
 		sum = mix(sum, values, sizeof(values));
+		x = x * 1.01 + 0.01;
 	}
 	return sum;
 }

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "kernel/tsc.h"
 #include "record/program_events.h"
+#include "ring/raw.h"
 
 #define CLOCK_NAME    "x86-tsc"
 #define MEASURED_NS   100000000ull /* long enough for a scale that is right to 1e-6 */
@@ -91,7 +92,7 @@ static void read_clocks(uint64_t *ret_tsc, uint64_t *ret_ns)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC_RAW, &now);
-	*ret_tsc = __builtin_ia32_rdtsc();
+	*ret_tsc = raw_counter();
 	*ret_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 

@@ -319,10 +319,13 @@ TEST(recorder_killed)
 		CHECK(!ring_session_alive(&session));
 		salvage(&session);
 		CHECK(!rig.wrong);
-		/* The last of each was not stored, and is counted. */
+		/*
+		 * The last of each was not stored. Who waited has counted it; who did not, because
+		 * the other was seen to wait on two CPUs, found tracing off.
+		 */
 		CHECK_EQ(rig.seen[0] + 1, shared->written[0]);
 		CHECK_EQ(rig.seen[1] + 1, shared->written[1]);
-		CHECK_EQ(rig.lost, 2);
+		CHECK(rig.lost == 1 || rig.lost == 2);
 		ring_session_close(&session);
 	}
 	/* On a machine that has too much to do even an exit can take longer. */

@@ -4,16 +4,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Called as it is written, whatever a compiler knows of it. */
+#ifdef __clang__
+#define APART __attribute__((noinline, optnone))
+#else
+#define APART __attribute__((noinline, noipa))
+#endif
+
 #define THREADS_MAX 1000
 
 static long rounds;
 
-__attribute__((noinline, noipa)) static long inner(long value)
+APART static long inner(long value)
 {
 	return value * 3 + (value >> 2);
 }
 
-__attribute__((noinline, noipa)) static long outer(long value)
+APART static long outer(long value)
 {
 	long sum = 0;
 
@@ -22,7 +29,7 @@ __attribute__((noinline, noipa)) static long outer(long value)
 	return sum;
 }
 
-__attribute__((noinline, noipa)) static long deep(long depth)
+APART static long deep(long depth)
 {
 	long below = depth ? deep(depth - 1) : 0;
 

@@ -10,6 +10,13 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+/* Called as it is written, whatever a compiler knows of it. */
+#ifdef __clang__
+#define APART __attribute__((noinline, optnone))
+#else
+#define APART __attribute__((noinline, noipa))
+#endif
+
 static jmp_buf here;
 static sigjmp_buf there;
 static ucontext_t main_context, contexts[2];
@@ -18,7 +25,7 @@ static void (*volatile leave)(jmp_buf, int) = longjmp;
 static volatile int handled, cleaned;
 static volatile int *volatile nowhere = (volatile int *)8;
 
-__attribute__((noinline, noipa)) static int down(int depth, int value)
+APART static int down(int depth, int value)
 {
 	char room[64];
 
@@ -29,25 +36,25 @@ __attribute__((noinline, noipa)) static int down(int depth, int value)
 	return 0;
 }
 
-__attribute__((noinline, noipa)) static int jump(int value)
+APART static int jump(int value)
 {
 	int r = setjmp(here);
 
 	return r ? r : down(value % 17, value);
 }
 
-__attribute__((noinline, noipa)) static void on_signal(int number)
+APART static void on_signal(int number)
 {
 	handled += number;
 }
 
-__attribute__((noinline, noipa)) static void on_fault(int number)
+APART static void on_fault(int number)
 {
 	handled += number;
 	siglongjmp(there, 1);
 }
 
-__attribute__((noinline, noipa)) static int step(int value)
+APART static int step(int value)
 {
 	return value + 1;
 }
@@ -75,7 +82,7 @@ static void run_coroutines(void)
 	swapcontext(&main_context, &contexts[0]);
 }
 
-__attribute__((noinline, noipa)) static int trace_back(int depth)
+APART static int trace_back(int depth)
 {
 	void *frames[64];
 	int r;
@@ -93,7 +100,7 @@ static void clean(void *arg)
 	cleaned++;
 }
 
-__attribute__((noinline, noipa)) static int sleep_long(int seconds)
+APART static int sleep_long(int seconds)
 {
 	return (int)sleep((unsigned int)seconds) + 1;
 }

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MIT */
+/* Called as it is written, whatever a compiler knows of it. */
+#ifdef __clang__
+#define APART __attribute__((noinline, optnone))
+#else
+#define APART __attribute__((noinline, noipa))
+#endif
+
 __attribute__((visibility("default"))) int plugin_value(int value);
 
-__attribute__((noinline, noipa)) static int plugin_inner(int value)
+APART static int plugin_inner(int value)
 {
 	return value * 2 + 1;
 }
