@@ -27,11 +27,12 @@ static void free_table(void *arg)
 	mem_free(table);
 }
 
-/* A file with function formats only has nothing about tasks. */
+/* A file with formats of functions only, the kernel's or a program's, has nothing about tasks. */
 static bool has_task_events(const struct event_db *db)
 {
 	for (size_t i = 0; i < event_db_count(db); i++)
-		if (strcmp(event_db_at(db, i)->system, "ftrace") != 0)
+		if (strcmp(event_db_at(db, i)->system, "ftrace") != 0 &&
+		    strcmp(event_db_at(db, i)->system, "sonde") != 0)
 			return true;
 	return false;
 }
