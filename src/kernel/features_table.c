@@ -11,9 +11,11 @@
 #include "kernel/features.h"
 #include "kernel/kconfig.h"
 
-#define EVENTS_INSTEAD "events with stacks: sonde record -e sched -e syscalls -T"
+#define PROGRAM_INSTEAD "the functions of a program itself: sonde live COMMAND"
+#define EVENTS_INSTEAD	"events with stacks: sonde record -e sched -e syscalls -T; " PROGRAM_INSTEAD
 #define CALLS_INSTEAD                                                                              \
-	"times of system calls: sonde record -e raw_syscalls, sonde profile --only tasks"
+	"times of system calls: sonde record -e raw_syscalls, sonde profile --only "               \
+	"tasks; " PROGRAM_INSTEAD
 #define KRET_INSTEAD	 "a kprobe and a kretprobe: sonde record -e 'p FUNCTION' -e 'r FUNCTION'"
 #define MEASURED_INSTEAD "sonde record -p measures it in user space"
 #define IRQ_INSTEAD	 "time in interrupts: sonde record -e irq -e sched, sonde profile --only tasks"
@@ -109,7 +111,8 @@ static const struct feature_info table[FEATURE_NR] = {
 			      "2.6.27",
 			      "set_ftrace_pid",
 			      "function",
-			      .instead = {{FEATURE_EVENTS, EVENTS_INSTEAD}}},
+			      .instead = {{FEATURE_EVENTS, EVENTS_INSTEAD},
+					  {FEATURE_NONE, PROGRAM_INSTEAD}}},
 
 	[FEATURE_FUNCTION_FILTER] = {"function-filter",
 				     "function filters",
@@ -141,7 +144,8 @@ static const struct feature_info table[FEATURE_NR] = {
 			   "set_graph_function",
 			   "function_graph",
 			   .instead = {{FEATURE_KRETPROBE, KRET_INSTEAD},
-				       {FEATURE_EVENTS, CALLS_INSTEAD}}},
+				       {FEATURE_EVENTS, CALLS_INSTEAD},
+				       {FEATURE_NONE, PROGRAM_INSTEAD}}},
 
 	[FEATURE_GRAPH_INSTANCES] = {"graph-instances",
 				     "graph in instances",
