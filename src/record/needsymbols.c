@@ -3,9 +3,9 @@
  * Whether a recording needs the kernel's symbols. Reading /proc/kallsyms and compressing it is most
  * of the work of a short recording, and of one of system calls or of the scheduler nobody ever
  * sees a symbol. So they are read at the beginning where they are expected: tracers of functions,
- * stacks, probes, events whose text shows an address as a symbol. For events of systems that are
- * known not to, they are left out, and read at the end if a record came after all that is shown
- * with one (a line of trace_printk or of trace_marker begins with the address of its caller).
+ * stacks, probes, events of most systems. For those of systems that hardly ever show one they are
+ * left out, and read at the end if a record came that is shown with one: an event whose format says
+ * so, or a line of trace_printk or of trace_marker, which begins with the address of its caller.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #include "record/names.h"
 #include "record/session.h"
 
-/* No field of theirs is a code address, but where the format says so with %ps. */
+/* No field of theirs is a code address but where the format says so with %ps, which is rare. */
 static bool known_without(const char *system)
 {
 	static const char *const systems[] = {"irq",	"irq_vectors", "raw_syscalls", "sched",
@@ -64,23 +64,31 @@ bool session_expects_symbols(const struct session *session)
 			return true;
 	}
 	for (size_t i = 0; i < dat->nr_formats; i++) {
-		const struct dat_format *format = &dat->formats[i];
-
-		if (!known_without(format->system) || shows_symbol(format->text))
+		if (!known_without(dat->formats[i].system))
 			return true;
 	}
 	return false;
+}
+
+static void watch(struct session *session, const struct dat_format *format)
+{
+	const char *id = strstr(format->text, "\nID: ");
+
+	if (id)
+		names_watch(session->names, (uint16_t)strtoul(id + 5, NULL, 10));
 }
 
 void session_watch_symbols(struct session *session)
 {
 	const struct dat_metadata *dat = &session->metadata.dat;
 
-	for (size_t i = 0; session->symbols_later && i < dat->nr_ftrace_formats; i++) {
-		const char *id = strstr(dat->ftrace_formats[i].text, "\nID: ");
-
-		if (id)
-			names_watch(session->names, (uint16_t)strtoul(id + 5, NULL, 10));
+	if (!session->symbols_later)
+		return;
+	for (size_t i = 0; i < dat->nr_ftrace_formats; i++)
+		watch(session, &dat->ftrace_formats[i]);
+	for (size_t i = 0; i < dat->nr_formats; i++) {
+		if (shows_symbol(dat->formats[i].text))
+			watch(session, &dat->formats[i]);
 	}
 }
 
