@@ -44,7 +44,8 @@ static bool set_cpumask(struct record_args *args, const char *mask)
 		return true;
 	}
 	if (!*mask || mask[strspn(mask, "0123456789abcdefABCDEF,")]) {
-		cmd_usage(args->command, "-M: '%.80s' is no hexadecimal mask of CPUs", mask);
+		cmd_usage(args->command,
+			  "-M: '%.80s' is no hexadecimal mask of CPUs, or -1 for all", mask);
 		return false;
 	}
 	if (!mask[strspn(mask, "0,")]) {
