@@ -111,20 +111,21 @@ void record_print_losses(const struct record_args *args, const struct record_res
 /* Of a recording that has failed: what the file should have and has not. */
 static void print_unsaved(const struct record_args *args, const struct record_result *result)
 {
-	unsigned long long written = 0;
+	unsigned long long all = 0;
 
 	for (size_t i = 0; i < result->nr_cpus; i++) {
 		const struct record_cpu *cpu = &result->cpus[i];
+		unsigned long long written = cpu->events, unsaved = cpu->unsaved;
 
-		written += cpu->events + cpu->left;
-		if (cpu->unsaved)
+		written += cpu->left;
+		all += written;
+		if (unsaved)
 			fprintf(stderr, "CPU %u: %llu of %llu events could not be stored%s%s\n",
-				cpu->cpu, (unsigned long long)cpu->unsaved,
-				(unsigned long long)(cpu->events + cpu->left),
-				cpu->instance[0] ? "  " : "", cpu->instance);
+				cpu->cpu, unsaved, written, cpu->instance[0] ? "  " : "",
+				cpu->instance);
 	}
 	cmd_warn(args->command, "%llu of %llu events are not in what was recorded",
-		 (unsigned long long)result->unsaved, written);
+		 (unsigned long long)result->unsaved, all);
 }
 
 static int finish(const struct record_args *args, const struct record_result *result,
