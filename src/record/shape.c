@@ -51,15 +51,17 @@ static bool memory_allows(const struct session *session)
 static int check_size(const struct session *session, uint64_t kb, struct err *err)
 {
 	uint64_t have = memory_kb(), cpus = session->fs->cpus;
+	unsigned long long wanted_mib = kb / 1024;
 
 	if (!have || kb <= have / cpus)
 		return 0;
+	wanted_mib *= cpus;
 	return err_set(
 		err, -ENOMEM,
 		"-b %llu: the buffers of %llu CPUs would take %llu MiB, and this machine has "
 		"%llu MiB (sonde doctor names a size that half of what is free would hold)",
-		(unsigned long long)kb, (unsigned long long)cpus,
-		(unsigned long long)(kb / 1024 * cpus), (unsigned long long)(have / 1024));
+		(unsigned long long)kb, (unsigned long long)cpus, wanted_mib,
+		(unsigned long long)(have / 1024));
 }
 
 /* A number out of one of the instance's files; `missing` when there is none. */
