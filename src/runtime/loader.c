@@ -124,8 +124,8 @@ static void hook_notification(void)
 	copy[at - page] = 0xe9;
 	memcpy(copy + (at - page) + 1, &relative, sizeof(relative));
 	if (sys_3(SYS_mprotect, (long)copy, PROGRAM_PAGE_BYTES, PROT_READ | PROT_EXEC) == 0 &&
-	    !sys_failed(sys_6(SYS_mremap, (long)copy, PROGRAM_PAGE_BYTES, PROGRAM_PAGE_BYTES,
-			      MREMAP_MAYMOVE | MREMAP_FIXED, (long)page, 0)))
+	    !sys_failed(raw_syscall(SYS_mremap, (long)copy, PROGRAM_PAGE_BYTES, PROGRAM_PAGE_BYTES,
+				    MREMAP_MAYMOVE | MREMAP_FIXED, (long)page, 0)))
 		return;
 	sys_3(SYS_munmap, (long)copy, PROGRAM_PAGE_BYTES, 0);
 }

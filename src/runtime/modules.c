@@ -163,7 +163,7 @@ static void use_image(int socket, struct module *module, const char *name, uint3
 	uint64_t arena, end;
 	int r;
 
-	if (sys_6(SYS_pread64, fd, (long)&image, sizeof(image), 0, 0, 0) <
+	if (raw_syscall(SYS_pread64, fd, (long)&image, sizeof(image), 0, 0, 0) <
 		    (long)sizeof(image.header) ||
 	    header->magic != PROGRAM_IMAGE_MAGIC || header->version != PROGRAM_IMAGE_VERSION ||
 	    header->nr_runs > IMAGE_RUNS_MAX) {
