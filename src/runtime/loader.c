@@ -58,14 +58,13 @@ static uint64_t relocated(uint64_t address, uint64_t base)
 static uint64_t symbol_of(const struct link_map *map, const char *name)
 {
 	uint64_t base = map->l_addr, hash = dynamic_value(map->l_ld, DT_GNU_HASH);
-	const ElfW(Sym) * symbols;
-	const char *names;
+	const ElfW(Sym) *symbols =
+		(const void *)relocated(dynamic_value(map->l_ld, DT_SYMTAB), base);
+	const char *names = (const void *)relocated(dynamic_value(map->l_ld, DT_STRTAB), base);
 	uint32_t nr;
 
-	if (!hash)
+	if (!hash || !symbols || !names)
 		return 0;
-	symbols = (const void *)relocated(dynamic_value(map->l_ld, DT_SYMTAB), base);
-	names = (const void *)relocated(dynamic_value(map->l_ld, DT_STRTAB), base);
 	nr = count_symbols((const void *)relocated(hash, base));
 	for (uint32_t i = 0; i < nr; i++) {
 		if (symbols[i].st_shndx != SHN_UNDEF && !strcmp(names + symbols[i].st_name, name))

@@ -48,7 +48,7 @@ _Static_assert(offsetof(struct rt_thread, stack_low) == RT_STACK_LOW, "stack_low
 _Static_assert(offsetof(struct rt_thread, stack_size) == RT_STACK_SIZE, "stack_size");
 _Static_assert(offsetof(struct rt_thread, epoch) == RT_EPOCH, "epoch");
 _Static_assert(offsetof(struct rt_thread, root) == RT_ROOT, "root");
-_Static_assert(PROGRAM_SHADOW == 1ull << RT_SHADOW_SHIFT, "shadow");
+_Static_assert(PROGRAM_SHADOW >> RT_SHADOW_SHIFT == 1, "shadow");
 _Static_assert(PROGRAM_ENTRY_TO_DISPLACED == RT_TO_DISPLACED, "displaced");
 
 extern __thread struct rt_thread rt_thread __attribute__((tls_model("initial-exec")));
