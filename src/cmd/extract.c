@@ -164,6 +164,7 @@ static int carry_out(struct extract_args *args)
 			(unsigned long long)result.lost);
 	if (r == 0 && !args->record.plan.snapshot && !args->tracer && !result.events)
 		note_nothing(args);
+	record_print_unsaved(command, &result);
 	record_result_done(&result);
 	return r < 0 ? CMD_FAILED : CMD_OK;
 }

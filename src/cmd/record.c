@@ -109,9 +109,12 @@ void record_print_losses(const struct record_args *args, const struct record_res
 }
 
 /* Of a recording that has failed: what the file should have and has not. */
-static void print_unsaved(const struct record_args *args, const struct record_result *result)
+void record_print_unsaved(const struct command *command, const struct record_result *result)
 {
 	unsigned long long all = 0;
+
+	if (!result->unsaved)
+		return;
 
 	for (size_t i = 0; i < result->nr_cpus; i++) {
 		const struct record_cpu *cpu = &result->cpus[i];
@@ -124,7 +127,7 @@ static void print_unsaved(const struct record_args *args, const struct record_re
 				cpu->cpu, unsaved, written, cpu->instance[0] ? "  " : "",
 				cpu->instance);
 	}
-	cmd_warn(args->command, "%llu of %llu events are not in what was recorded",
+	cmd_warn(command, "%llu of %llu events are not in what was recorded",
 		 (unsigned long long)result->unsaved, all);
 }
 
@@ -139,8 +142,7 @@ static int finish(const struct record_args *args, const struct record_result *re
 		record_args_suggest_event(args, result->unknown_events);
 	if (result->sealed && !args->quiet)
 		record_print_places(args->command, args->plan.output, result);
-	if (result->unsaved)
-		print_unsaved(args, result);
+	record_print_unsaved(args->command, result);
 	if (result->lost) {
 		record_print_losses(args, result);
 		status = CMD_LOSSES;

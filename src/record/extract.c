@@ -13,6 +13,23 @@
 
 #define BATCH_BYTES (128u << 10)
 
+/* What others have read is no event of the file's. */
+static int note_reads(struct session *session, struct session_instance *inst, struct err *err)
+{
+	inst->read_before = mem_calloc(session->fs->cpus, sizeof(*inst->read_before));
+	if (!inst->read_before)
+		return err_sys(err, -ENOMEM, "cannot read the buffers");
+	for (uint32_t cpu = 0; cpu < session->fs->cpus; cpu++) {
+		struct kernel_cpu_stats stats;
+		int r = kernel_instance_stats(&inst->kernel, cpu, &stats, NULL, err);
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+		inst->read_before[cpu] = r == 0 ? stats.read : 0;
+	}
+	return 0;
+}
+
 static int open_instance(struct session *session, struct session_instance *inst, struct err *err)
 {
 	int r = kernel_instance_look(&inst->kernel, session->fs, inst->plan->source,
@@ -26,7 +43,7 @@ static int open_instance(struct session *session, struct session_instance *inst,
 		r = inst->clock ? 0 : err_sys(err, -ENOMEM, "cannot read the trace clock");
 	}
 	inst->kernel.snapshot = session->plan->snapshot;
-	return r;
+	return r == 0 ? note_reads(session, inst, err) : r;
 }
 
 static int open_instances(struct session *session, struct err *err)
@@ -170,6 +187,8 @@ int record_extract(const struct record_plan *plan, record_say_fn say, void *ctx,
 	*ret_result = (struct record_result){.command_status = -1};
 	session_hold_signals(&session);
 	r = extract(&session, ret_result, err);
+	if (r < 0 && session.keep_partial)
+		session_store_failed(&session, ret_result);
 	closed = session_close_instances(&session, r < 0, r < 0 ? &other : err);
 	if (r == 0)
 		r = closed;
@@ -177,6 +196,8 @@ int record_extract(const struct record_plan *plan, record_say_fn say, void *ctx,
 		r = session_seal(&session, err);
 	ret_result->sealed = r == 0;
 	session_store_close(&session);
+	if (r < 0 && session.keep_partial && ret_result->nr_cpus)
+		session_count_unsaved(session.partial_path, ret_result);
 	if (r < 0 && session.keep_partial)
 		err_wrap(err, r,
 			 "not all could be moved (what there is can be read: sonde report %s)",

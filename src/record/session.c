@@ -155,6 +155,7 @@ void session_free(struct session *session)
 		mem_free(session->instances[i].clocks);
 		mem_free(session->instances[i].clock);
 		mem_free(session->instances[i].loss);
+		mem_free(session->instances[i].read_before);
 	}
 	mem_free(session->instances);
 	mem_free(session->stored);

@@ -21,6 +21,7 @@ struct session_instance {
 	uint64_t buffer_kb;    /* of each CPU */
 	struct loss_cpu *loss; /* of each CPU, owned; NULL where nothing is drained */
 	uint32_t wake_pages;   /* sub-buffers that are certainly full when a reader is woken */
+	uint64_t *read_before; /* of each CPU, owned: events read before; NULL: none */
 	bool open;
 	bool sampled; /* its buffer holds what is measured in user space, not the kernel's pages */
 };

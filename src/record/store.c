@@ -293,6 +293,8 @@ static int add_stats(struct session *session, const struct session_instance *ins
 
 	if (r < 0)
 		return r;
+	if (inst->read_before)
+		stats.read -= MIN(inst->read_before[cpu], stats.read);
 	*ret_cpu = (struct record_cpu){
 		.instance = name ? name : "",
 		.cpu = cpu,
