@@ -57,7 +57,8 @@ int record_args_in_program(struct record_args *args, int id, const char *arg)
 
 static bool is_for_programs(const char *tracer)
 {
-	return tracer && (!strcmp(tracer, "function") || !strcmp(tracer, "function_graph"));
+	return tracer && (!strcmp(tracer, "function") || !strcmp(tracer, "function_graph") ||
+			  !strcmp(tracer, "count"));
 }
 
 /* What is the kernel's alone, and was asked for. */
@@ -104,7 +105,12 @@ static bool check(const struct record_args *args)
 	if (kernels_own(plan))
 		cmd_usage(args->command, "--in program does not go with %s", kernels_own(plan));
 	else if (!is_for_programs(tracer))
-		cmd_usage(args->command, "--in program needs -p function or -p function_graph");
+		cmd_usage(args->command,
+			  "--in program needs -p function_graph, -p function or -p count");
+	else if (plan->instances[0]->graph_functions.nr && strcmp(tracer, "function_graph") != 0)
+		cmd_usage(args->command,
+			  "-g needs to see the ends of calls: -p function_graph, not -p %s",
+			  tracer);
 	else if (!plan->command)
 		cmd_usage(args->command, "--in program needs a command to trace");
 	else
@@ -121,6 +127,8 @@ static bool falls_back(const struct record_args *args)
 
 	if (!plan->command || !is_for_programs(plan->instances[0]->tracer) || kernels_own(plan))
 		return false;
+	if (!strcmp(plan->instances[0]->tracer, "count")) /* the kernel has none of that name */
+		return true;
 	if (tracefs_open(&fs, plan->tracefs, &err) == 0) {
 		tracefs_close(fs);
 		return false;

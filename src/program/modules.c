@@ -29,8 +29,9 @@ struct module {
 	char *name;		 /* where elf is NULL: as the process calls it */
 	struct program_elf *elf; /* NULL: cannot be traced */
 	char *reason;		 /* why */
-	uint32_t base;
-	bool failed; /* its image could not be made */
+	uint32_t base;		 /* in the trace address space */
+	uint32_t counters;	 /* the first of its functions' counters; PROGRAM_COUNT */
+	bool failed;		 /* its image could not be made */
 	struct kept_image images[IMAGES_MAX];
 	size_t nr_images;
 	struct module *next;
@@ -139,13 +140,12 @@ static int open_elf(struct modules *modules, struct module *module, int fd, cons
 		r = err_sys(err, -ENOMEM, "its name");
 	if (r < 0)
 		return r;
-	r = modules->mode == PROGRAM_COUNT
-		    ? program_space_add_counters(modules->space, module->elf, &module->base)
-		    : program_space_add(modules->space, module->elf, &module->base);
+	r = program_space_add(modules->space, module->elf, &module->base);
+	if (r == 0 && modules->mode == PROGRAM_COUNT)
+		r = program_space_add_counters(modules->space, module->elf, &module->counters);
 	if (r < 0)
 		return err_sys(err, r, "there is no room for its addresses");
-	if (modules->mode != PROGRAM_COUNT)
-		program_names_write(&modules->names, module->elf, module->base);
+	program_names_write(&modules->names, module->elf, module->base);
 	modules->new_names = true;
 	modules->counts.modules++;
 	return modules->names.failed ? err_sys(err, -ENOMEM, "its names") : 0;
@@ -227,7 +227,7 @@ static int make_image(struct modules *modules, struct module *module, const stru
 	struct program_image_options options = {
 		.mode = modules->mode,
 		.arena = place->low - place->bias,
-		.base = module->base,
+		.base = modules->mode == PROGRAM_COUNT ? module->counters : module->base,
 	};
 	_cleanup_free_ uint8_t *choices = NULL;
 	struct kept_image *kept = make_room(module);
@@ -284,6 +284,21 @@ int modules_names(struct modules *modules, struct out *out)
 	modules->new_names = false;
 	out_mem(out, modules->names.buf, modules->names.len);
 	return out->failed ? -ENOMEM : 1;
+}
+
+bool modules_counter(const struct modules *modules, uint32_t counter, uint32_t *ret_address)
+{
+	for (const struct module *module = modules->first; module; module = module->next) {
+		const struct program_elf *elf = module->elf;
+		uint32_t index = counter - module->counters;
+
+		if (!elf || index >= elf->nr_functions)
+			continue;
+		*ret_address =
+			module->base + (uint32_t)(elf->functions[index].address - elf->text_low);
+		return true;
+	}
+	return false;
 }
 
 struct program_server_counts modules_counts(const struct modules *modules)

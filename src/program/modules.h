@@ -33,6 +33,8 @@ struct module_place {
 int modules_image(struct modules *modules, struct module *module, const struct module *program,
 		  const struct module_place *place, int *ret_image, struct err *err) _must_check_;
 
+/* The trace address of the function that a counter counts; false: of none. */
+bool modules_counter(const struct modules *modules, uint32_t counter, uint32_t *ret_address);
 int modules_names(struct modules *modules, struct out *out) _must_check_;
 struct program_server_counts modules_counts(const struct modules *modules);
 void modules_skipped(const struct modules *modules, program_skipped_fn skipped, void *ctx);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "ring/shared.h"
 
 #define SPACE_FIRST 0x10000u /* small numbers are no addresses */
 #define SPACE_ALIGN 0x1000u
@@ -88,10 +89,10 @@ static int find_module(struct program_space *space, const struct program_elf *el
 	return 0;
 }
 
-/* `bytes` from *next on, which stays below 4 GiB. */
-static int take(uint64_t *next, uint64_t bytes, uint32_t *ret_base)
+/* `bytes` from *next on, which stays below the limit. */
+static int take(uint64_t *next, uint64_t bytes, uint64_t limit, uint32_t *ret_base)
 {
-	if (bytes > UINT32_MAX - *next)
+	if (bytes > limit - *next)
 		return -ENOSPC;
 	*ret_base = (uint32_t)*next;
 	*next += bytes;
@@ -109,7 +110,7 @@ int program_space_add(struct program_space *space, const struct program_elf *elf
 		uint64_t bytes = module->text_bytes + SPACE_ALIGN;
 
 		bytes -= bytes % SPACE_ALIGN;
-		r = take(&space->next, bytes, &module->base);
+		r = take(&space->next, bytes, UINT32_MAX, &module->base);
 		module->has_base = r == 0;
 	}
 	if (r == 0)
@@ -124,7 +125,8 @@ int program_space_add_counters(struct program_space *space, const struct program
 	int r = find_module(space, elf, &module);
 
 	if (r == 0 && !module->has_counters) {
-		r = take(&space->next_counter, module->nr_functions, &module->counters);
+		r = take(&space->next_counter, module->nr_functions, RING_COUNTERS_MAX,
+			 &module->counters);
 		module->has_counters = r == 0;
 	}
 	if (r == 0)

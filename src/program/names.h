@@ -25,7 +25,7 @@ void program_space_free(struct program_space *space);
 int program_space_add(struct program_space *space, const struct program_elf *elf,
 		      uint32_t *ret_base) _must_check_;
 
-/* The same for counters: `elf` takes elf->nr_functions numbers. */
+/* The same for counters: `elf` takes elf->nr_functions numbers, of RING_COUNTERS_MAX. */
 int program_space_add_counters(struct program_space *space, const struct program_elf *elf,
 			       uint32_t *ret_base) _must_check_;
 

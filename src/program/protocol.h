@@ -54,8 +54,6 @@ struct program_session {
 	uint32_t packet, version;
 	uint32_t mode; /* enum program_session_mode */
 	uint32_t flags;
-	uint32_t nr_counters; /* count mode: of each CPU */
-	uint32_t pad;
 };
 
 #define PROGRAM_MODULE_IS_PROGRAM 1u /* the executable */

@@ -401,6 +401,16 @@ int program_server_names(struct program_server *server, struct out *out)
 	return r;
 }
 
+bool program_server_counter(struct program_server *server, uint32_t counter, uint32_t *ret_address)
+{
+	bool found;
+
+	pthread_mutex_lock(&server->lock);
+	found = modules_counter(server->modules, counter, ret_address);
+	pthread_mutex_unlock(&server->lock);
+	return found;
+}
+
 bool program_server_warning(struct program_server *server, char *ret_text, size_t size)
 {
 	bool any;

@@ -45,6 +45,9 @@ int program_server_fd(const struct program_server *server);
  */
 int program_server_names(struct program_server *server, struct out *out) _must_check_;
 
+/* PROGRAM_COUNT: the trace address of the function that a counter counts; false: of none. */
+bool program_server_counter(struct program_server *server, uint32_t counter, uint32_t *ret_address);
+
 /* The next thing to be said about processes or modules that are not traced; false: none. */
 bool program_server_warning(struct program_server *server, char *ret_text, size_t size);
 

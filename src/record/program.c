@@ -16,7 +16,9 @@
 #include "base/mem.h"
 #include "program/launch.h"
 #include "program/serve.h"
+#include "record/program_count.h"
 #include "record/program_drain.h"
+#include "record/program_events.h"
 #include "record/program_store.h"
 #include "record/session.h"
 #include "ring/session.h"
@@ -32,12 +34,22 @@ struct inside {
 	struct program_select *select;
 	struct program_server *server;
 	struct program_drain *drain;
+	struct program_count *count; /* NULL: not -p count */
 	struct program_store store;
 };
 
 static const struct record_instance *what(const struct inside *inside)
 {
 	return inside->session.plan->instances[0];
+}
+
+static enum program_mode mode_of(const struct inside *inside)
+{
+	const char *tracer = what(inside)->tracer;
+
+	if (!strcmp(tracer, "count"))
+		return PROGRAM_COUNT;
+	return !strcmp(tracer, "function") ? PROGRAM_FUNCTION : PROGRAM_GRAPH;
 }
 
 /* --- setting up --- */
@@ -59,6 +71,8 @@ static int make_ring(struct inside *inside, struct err *err)
 		.subbuf_size = RING_SUBBUF_MIN,
 		.nr_subbufs = RING_NR_SUBBUFS_MIN,
 		.nr_fallback = NR_FALLBACK,
+		.event_base = PROGRAM_EVENTS_BASE,
+		.counters = mode_of(inside) == PROGRAM_COUNT,
 	};
 
 	while (options.subbuf_size < subbuf && options.subbuf_size < RING_SUBBUF_MAX)
@@ -103,8 +117,7 @@ static int start_server(struct inside *inside, struct err *err)
 	struct program_server_options options = {
 		.session_fd = inside->ring.fd,
 		.select = inside->select,
-		.mode = !strcmp(what(inside)->tracer, "function_graph") ? PROGRAM_GRAPH
-									: PROGRAM_FUNCTION,
+		.mode = mode_of(inside),
 		.roots = what(inside)->graph_functions.nr != 0,
 	};
 	int r = find_user(plan->user, &options.uid, err);
@@ -124,13 +137,47 @@ static int create(struct session *session, struct err *err)
 	return program_store_create(session, &inside->ring, err);
 }
 
+/* -p count: pages of counts go where the program's own would. */
+static int store_counts(void *ctx, uint32_t cpu, const void *page, uint32_t nr)
+{
+	return program_drain_store(ctx, cpu, page, nr);
+}
+
+static int take_counts(void *ctx, struct program_drain *drain)
+{
+	const struct inside *inside = ctx;
+
+	return program_count_take(inside->count, drain);
+}
+
+static int start_drain(struct inside *inside, struct err *err)
+{
+	const struct session *session = &inside->session;
+	struct program_drain_options options = {
+		.session = &inside->ring,
+		.partial = session->partial,
+		.names = session->names,
+		.interval_ms = MAX(session->plan->interval_ms, 1u),
+		.ctx = inside,
+	};
+	const struct program_count_options counting = {
+		.session = &inside->ring,
+		.server = inside->server,
+		.pid = session->command.started_pid,
+		.store = store_counts,
+	};
+
+	if (mode_of(inside) == PROGRAM_COUNT) {
+		if (program_count_new(&inside->count, &counting) < 0)
+			return err_sys(err, -ENOMEM, "cannot prepare to read the counters");
+		options.due = take_counts;
+	}
+	return program_drain_new(&inside->drain, &options, err);
+}
+
 static int set_up(struct inside *inside, struct err *err)
 {
 	struct session *session = &inside->session;
-	struct program_drain_options options = {
-		.session = &inside->ring,
-		.interval_ms = MAX(session->plan->interval_ms, 1u),
-	};
 	int r = program_launch_check(session->plan->command[0], err);
 
 	if (r == 0)
@@ -149,11 +196,7 @@ static int set_up(struct inside *inside, struct err *err)
 		r = session_store_make(session, create, err);
 	if (r == 0)
 		r = program_store_names_reader(session, err);
-	if (r < 0)
-		return r;
-	options.partial = session->partial;
-	options.names = session->names;
-	return program_drain_new(&inside->drain, &options, err);
+	return r < 0 ? r : start_drain(inside, err);
 }
 
 /* --- while it runs --- */
@@ -252,6 +295,15 @@ static void say_what_was_not_traced(struct inside *inside)
 		program_server_skipped(inside->server, say_skipped, session);
 }
 
+/* Whose counts they are said to be, though its children's are among them. */
+static int name_command(struct session *session)
+{
+	const char *path = session->plan->command[0], *slash = strrchr(path, '/');
+
+	return comms_set(&session->comms, session->command.started_pid, slash ? slash + 1 : path,
+			 false);
+}
+
 static int finish(struct inside *inside, struct record_result *result, struct err *err)
 {
 	struct session *session = &inside->session;
@@ -261,7 +313,8 @@ static int finish(struct inside *inside, struct record_result *result, struct er
 		r = program_store_clock(session, &inside->store, true, err);
 	if (r == 0)
 		r = program_store_counts(session, inside->drain, &inside->ring, result, err);
-	if (r == 0 && program_drain_names(inside->drain, &session->comms) < 0)
+	if (r == 0 && (program_drain_names(inside->drain, &session->comms) < 0 ||
+		       (inside->count && name_command(session) < 0)))
 		r = err_sys(err, -ENOMEM, "cannot keep the names of tasks");
 	if (r == 0)
 		r = session_store_comms(session, err);
@@ -285,6 +338,7 @@ static void wait_for_command(struct session *session)
 static void free_all(struct inside *inside)
 {
 	program_drain_free(inside->drain);
+	program_count_free(inside->count);
 	program_server_free(inside->server);
 	program_select_free(inside->select);
 	if (inside->ring.header)

@@ -43,20 +43,25 @@ struct program_drain {
 
 /* --- in the thread --- */
 
-static int store(struct program_drain *drain, uint32_t ring, const struct ring_page *page)
+int program_drain_store(struct program_drain *drain, uint32_t ring, const void *page, uint32_t nr)
 {
 	struct source *source = &drain->sources[ring];
 	uint32_t size = drain->options.session->shape.subbuf_size;
 	int r;
 
-	names_scan(drain->names, page->data, size);
-	r = dat_partial_append(drain->options.partial, 0, ring, page->data, size, &drain->err);
+	names_scan(drain->names, page, size);
+	r = dat_partial_append(drain->options.partial, 0, ring, page, size, &drain->err);
 	if (r == 0) {
-		source->counts.read += page->entries;
+		source->counts.read += nr;
 		source->counts.bytes += size;
 		source->unflushed = true;
 	}
 	return r;
+}
+
+static int store(struct program_drain *drain, uint32_t ring, const struct ring_page *page)
+{
+	return program_drain_store(drain, ring, page->data, page->entries);
 }
 
 static int take(struct program_drain *drain, uint32_t ring)
@@ -88,9 +93,14 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+static int make_due(struct program_drain *drain)
+{
+	return drain->options.due ? drain->options.due(drain->options.ctx, drain) : 0;
+}
+
 static int take_all(struct program_drain *drain, bool to_file)
 {
-	int r = 0;
+	int r = to_file ? make_due(drain) : 0;
 
 	for (uint32_t ring = 0; ring < drain->nr_sources && r == 0; ring++) {
 		r = take(drain, ring);
@@ -105,6 +115,8 @@ static int take_rest(struct program_drain *drain)
 {
 	int r = take_all(drain, false);
 
+	if (r == 0)
+		r = make_due(drain);
 	for (uint32_t ring = 0; ring < drain->nr_sources && r == 0; ring++) {
 		struct ring_page page;
 

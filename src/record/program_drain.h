@@ -16,10 +16,19 @@ struct program_drain_options {
 	struct dat_partial *partial;  /* its buffer 0, a CPU for each ring */
 	const struct names *names;
 	unsigned int interval_ms; /* data waits at most so long */
+	/*
+	 * Called in the thread when the interval is over and at the end, for records that the
+	 * recorder makes (program_drain_store); or NULL.
+	 */
+	int (*due)(void *ctx, struct program_drain *drain);
+	void *ctx;
 };
 
 int program_drain_new(struct program_drain **ret_drain, const struct program_drain_options *options,
 		      struct err *err) _must_check_;
+/* Within options->due: a page of this ring's CPU, with so many records. */
+int program_drain_store(struct program_drain *drain, uint32_t ring, const void *page, uint32_t nr)
+	_must_check_;
 /* Readable when the thread has failed. */
 int program_drain_failed_fd(const struct program_drain *drain);
 /* Tracing is off: take the rest, end the thread. The first failure. */

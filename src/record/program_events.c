@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "record/program_events.h"
 
-#include <string.h>
+#include <errno.h>
 
 #include "base/mem.h"
 #include "ring/shared.h"
 #include "runtime/events.h"
-
-#define STRING_(x) #x
-#define STRING(x)  STRING_(x)
 
 #define COMMON                                                                                     \
 	"format:\n"                                                                                \
@@ -36,22 +33,42 @@
 	       "\n"                                                                                \
 	       "print fmt: \"waited=%llu\", REC->waited\n"
 
-#define EVENT(name, id, body) "name: " name "\nID: " STRING(id) "\n" body
-#define FORMAT(name, id, body)                                                                     \
-	{                                                                                          \
-		"sonde", EVENT(name, id, body), sizeof(EVENT(name, id, body)) - 1                  \
-	}
+#define COUNT                                                                                      \
+	COMMON "\tfield:unsigned int ip;\toffset:8;\tsize:4;\tsigned:0;\n"                         \
+	       "\tfield:u64 count;\toffset:16;\tsize:8;\tsigned:0;\n"                              \
+	       "\n"                                                                                \
+	       "print fmt: \"%ps count=%llu\", (void *)(unsigned long)REC->ip, REC->count\n"
 
-static const struct dat_format formats[] = {
-	FORMAT("func_entry", RING_EVENT_ENTRY, CALL),	FORMAT("func_exit", RING_EVENT_EXIT, CALL),
-	FORMAT("func_tail", RING_EVENT_TAIL, CALL),	FORMAT("func_call", RT_EVENT_CALL, CALL),
-	FORMAT("blocked", RING_EVENT_BLOCKED, BLOCKED), FORMAT("thread", RT_EVENT_THREAD, THREAD),
+static const struct {
+	const char *name;
+	uint16_t number;
+	const char *body;
+} events[] = {
+	{"func_entry", RING_EVENT_ENTRY, CALL},	  {"func_exit", RING_EVENT_EXIT, CALL},
+	{"func_tail", RING_EVENT_TAIL, CALL},	  {"func_call", RT_EVENT_CALL, CALL},
+	{"blocked", RING_EVENT_BLOCKED, BLOCKED}, {"thread", RT_EVENT_THREAD, THREAD},
+	{"func_count", RT_EVENT_COUNT, COUNT},
 };
 
-size_t program_events_formats(const struct dat_format **ret_formats)
+int program_events_formats(struct arena *arena, uint16_t base,
+			   const struct dat_format **ret_formats, size_t *ret_nr)
 {
+	struct dat_format *formats = arena_alloc(arena, sizeof(*formats) * ARRAY_SIZE(events));
+
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
+		_cleanup_out_ struct out text = {0};
+		const char *kept;
+
+		out_printf(&text, "name: %s\nID: %u\n%s", events[i].name, base + events[i].number,
+			   events[i].body);
+		kept = text.failed ? NULL : arena_strdup(arena, out_cstr(&text));
+		if (!formats || !kept)
+			return -ENOMEM;
+		formats[i] = (struct dat_format){"sonde", kept, text.len};
+	}
 	*ret_formats = formats;
-	return ARRAY_SIZE(formats);
+	*ret_nr = ARRAY_SIZE(events);
+	return 0;
 }
 
 void program_events_header_page(struct out *out, uint32_t subbuf_size)

@@ -9,11 +9,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/out.h"
 #include "tracedat/dat.h"
 
-/* *ret_formats are static. */
-size_t program_events_formats(const struct dat_format **ret_formats);
+/*
+ * What is added to the events' numbers to make their ids. The kernel gives ids from below, the
+ * lowest that is free, so that it would have to know 65,000 events to come here.
+ */
+#define PROGRAM_EVENTS_BASE 0xff00u
+
+/* In the arena. -ENOMEM. */
+int program_events_formats(struct arena *arena, uint16_t base,
+			   const struct dat_format **ret_formats, size_t *ret_nr) _must_check_;
 /* The text of header_page for sub-buffers of this size. */
 void program_events_header_page(struct out *out, uint32_t subbuf_size);
 const char *program_events_header_event(void);

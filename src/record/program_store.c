@@ -53,12 +53,13 @@ int program_store_create(struct session *session, const struct ring_session *rin
 	int r;
 
 	program_events_header_page(&page, ring->shape.subbuf_size);
-	if (page.failed || read_uname(session) < 0)
+	if (page.failed || read_uname(session) < 0 ||
+	    program_events_formats(&session->metadata.arena, PROGRAM_EVENTS_BASE, &dat->formats,
+				   &dat->nr_formats) < 0)
 		return err_sys(err, -ENOMEM, "cannot record");
 	dat->header_page = (struct dat_text){page.buf, page.len};
 	dat->header_event.data = program_events_header_event();
 	dat->header_event.len = strlen(dat->header_event.data);
-	dat->nr_formats = program_events_formats(&dat->formats);
 	dat->trace_clock = "[" CLOCK_NAME "]";
 	r = dat_partial_create(&session->partial, session->partial_path, &options, dat, &buffer, 1,
 			       err);

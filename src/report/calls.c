@@ -21,7 +21,7 @@ enum {
 	STACK_SPAN = 1 << 17,
 	/* Calls on other stacks that are looked through for one on this stack. */
 	MAX_FOREIGN = 256,
-	NR_KINDS = 9
+	NR_KINDS = 10
 };
 
 struct call_cpu {
@@ -69,6 +69,7 @@ static const struct {
 	{"sonde", "func_tail", CALL_BEGIN, "ip", .sp = "sp", .continues = true},
 	{"sonde", "func_exit", CALL_END, "ip", .sp = "sp"},
 	{"sonde", "func_call", CALL_POINT, "ip"},
+	{"sonde", "func_count", CALL_POINT, "ip", .count = "count"},
 };
 
 static const struct event_field *field(const struct event *event, const char *name)

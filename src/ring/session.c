@@ -61,6 +61,9 @@ static bool shape_places(struct ring_shape *shape)
 							 sizeof(struct ring_slot));
 	shape->bytes =
 		shape->data_at + (uint64_t)shape->nr_rings * shape->nr_subbufs * shape->subbuf_size;
+	shape->counters_at = shape->counters ? shape->bytes : 0;
+	if (shape->counters)
+		shape->bytes += (shape->nr_cpus + 1ull) << RING_COUNTERS_SHIFT;
 	return true;
 }
 
@@ -78,6 +81,7 @@ static void fill(struct ring_header *header, const struct ring_shape *shape)
 	header->wake_pages = MAX(shape->nr_subbufs / 4, 1);
 	header->slots_at = shape->slots_at;
 	header->data_at = shape->data_at;
+	header->counters_at = shape->counters_at;
 	header->bytes = shape->bytes;
 	for (uint32_t ring = 0; ring < shape->nr_rings; ring++) {
 		struct ring_control *control = ring_control(header, ring);
@@ -166,6 +170,7 @@ int ring_session_create(struct ring_session *ret_session, const struct ring_opti
 	session.shape.clock = options->clock;
 	session.shape.subbuf_size = options->subbuf_size;
 	session.shape.nr_subbufs = options->nr_subbufs;
+	session.shape.counters = options->counters;
 	session.shape.nr_cpus = options->nr_cpus ? options->nr_cpus : possible_cpus();
 	session.shape.nr_rings = session.shape.nr_cpus + MIN(options->nr_fallback, LIMIT_CPUS);
 	if (!shape_places(&session.shape))
@@ -176,6 +181,7 @@ int ring_session_create(struct ring_session *ret_session, const struct ring_opti
 		ring_session_close(&session);
 		return err_sys(err, error, "the session's memory cannot be created");
 	}
+	session.header->event_base = options->event_base;
 	*ret_session = session;
 	return 0;
 }
@@ -194,6 +200,7 @@ static int check_header(struct ring_session *session, uint64_t bytes)
 	shape->nr_subbufs = header->nr_subbufs;
 	shape->nr_cpus = header->nr_cpus;
 	shape->nr_rings = header->nr_rings;
+	shape->counters = header->counters_at;
 	return shape_places(shape) && shape->bytes <= bytes ? 0 : -EBADMSG;
 }
 

@@ -19,6 +19,8 @@ struct ring_options {
 	uint32_t nr_subbufs;  /* of each ring; a power of two, RING_NR_SUBBUFS_MIN to _MAX */
 	uint32_t nr_cpus;     /* 0: all possible */
 	uint32_t nr_fallback; /* rings of threads without restartable sequences */
+	uint16_t event_base;  /* what is added to the events' numbers */
+	bool counters;
 };
 
 /* The geometry, checked: a program that writes wildly must not lead a reader out of the mapping. */
@@ -26,7 +28,8 @@ struct ring_shape {
 	enum ring_mode mode;
 	enum ring_clock clock;
 	uint32_t nr_cpus, nr_rings, subbuf_size, nr_subbufs;
-	uint64_t slots_at, data_at, bytes;
+	bool counters;
+	uint64_t slots_at, data_at, counters_at, bytes;
 };
 
 struct ring_session {

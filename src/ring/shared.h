@@ -3,6 +3,7 @@
  * Session memory: one memfd of the recorder, mapped by every traced process of a session.
  *
  *   header page | control of ring 0..R-1 | slots of ring 0..R-1 | sub-buffers of ring 0..R-1
+ *     | counters of CPU 0..C-1 and one more set, where they are asked for
  *
  * Ring 0..nr_cpus-1 belong to CPUs and are written in restartable sequences; the rest are given to
  * threads that cannot have such. A ring is nr_subbufs sub-buffers of subbuf_size bytes, used in
@@ -15,6 +16,10 @@
  * so that one store of 8 bytes moves the ring from one valid state to the next. Whatever else a
  * writer stores before that store lies beyond the position, or in the slot of a page that is not
  * begun yet, and means nothing until then. docs/design/ring.md says why.
+ *
+ * Counters (-p count) are words of 8 bytes, RING_COUNTERS_MAX in a set, of which only the pages
+ * that were counted in take memory. A CPU's set is written on that CPU only, in restartable
+ * sequences that end in the addition; the last set is for all who have none, by atomic additions.
  *
  * Constants are also used by assembly: what is not for it stands under #ifndef __ASSEMBLER__.
  */
@@ -35,6 +40,10 @@
 #define RING_OFFSET_MASK     20
 #define RING_CALL_OFFSET_MAX 24
 
+/* A set of counters. */
+#define RING_COUNTERS_SHIFT 25
+#define RING_COUNTERS_MAX   (1 << (RING_COUNTERS_SHIFT - 3))
+
 /* The record of a call: header 4, common fields 8, address 4, stack pointer 4. */
 #define RING_CALL_BYTES 20
 #define RING_CALL_WORDS 4
@@ -48,7 +57,10 @@
 #define RING_RSEQ_CS	 8
 #define RING_RSEQ_SIG	 0x53053053
 
-/* Event ids of what is written in programs: the u16 at the beginning of a record. */
+/*
+ * Events that are written in programs. The u16 at the beginning of a record, the event's id in the
+ * file, is the session's event_base + this: the recorder chooses where no other event has its id.
+ */
 #define RING_EVENT_ENTRY   1 /* a function begins: u32 address, u32 stack pointer >> 3 */
 #define RING_EVENT_EXIT	   2 /* it returned: the same */
 #define RING_EVENT_TAIL	   3 /* it took the place of one that jumped to it: the same */
@@ -93,9 +105,10 @@ struct ring_header {
 	uint32_t mode, clock;
 	uint32_t wake_pages;   /* complete pages of a ring that are worth waking the recorder for */
 	uint32_t alive_offset; /* of the futex word in `alive` */
-	uint32_t pad;
+	uint32_t event_base;   /* of the events' ids; 16 of them are the session's */
 	uint64_t slots_at, data_at; /* of ring 0, bytes from the beginning of the session */
 	uint64_t bytes;		    /* of the session */
+	uint64_t counters_at;	    /* of CPU 0; 0: there are none */
 
 	/* Written by all, seldom. */
 	uint64_t lost_outside
@@ -155,6 +168,13 @@ static inline struct ring_slot *ring_slots(const struct ring_header *session, ui
 {
 	return (struct ring_slot *)((uintptr_t)session + session->slots_at) +
 	       (size_t)ring * session->nr_subbufs;
+}
+
+/* The counters of a CPU, or (nr_cpus) of those who have none. */
+static inline uint64_t *ring_counters(const struct ring_header *session, uint32_t cpu)
+{
+	return (uint64_t *)((uintptr_t)session + session->counters_at +
+			    ((uint64_t)cpu << RING_COUNTERS_SHIFT));
 }
 
 /* The sub-buffers of a ring. */

@@ -273,7 +273,7 @@ static void record_init(struct record *record, const struct ring_thread *thread,
 	record->payload = payload;
 	record->payload_bytes = len;
 	record->bytes = HEAD_BYTES + (padded > SUBBUF_DATA_MAX * 4 ? 4 : 0) + padded;
-	record->common = thread->common | type;
+	record->common = thread->common + type;
 }
 
 /*

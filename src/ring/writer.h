@@ -23,7 +23,7 @@
  */
 struct ring_thread {
 	void *rseq;	  /* the registered struct rseq; NULL: take the slow path */
-	uint64_t common;  /* the common fields of its records, type 0: tid << 32 */
+	uint64_t common;  /* the common fields of its records: tid << 32, and event 0's id */
 	uint32_t own;	  /* its fallback ring + 1, or 0 */
 	uint32_t own_tid; /* whose that is */
 	bool alone;	  /* no restartable sequences: always its own ring */

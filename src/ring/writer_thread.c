@@ -35,6 +35,7 @@ extern const unsigned int __rseq_size __attribute__((weak));
 static struct area *areas; /* NULL: the C library's are used, or none */
 static uint32_t nr_areas;
 static uint32_t key_base;
+static uint32_t event_base;
 
 static bool rseq_of_library(void)
 {
@@ -69,6 +70,7 @@ struct ring_header *ring_attach(int fd, int *ret_error)
 		return NULL;
 	}
 	key_base = (uint32_t)(raw_counter() ^ (uintptr_t)session >> 12);
+	event_base = session->event_base;
 	/* A core file of the program does not need the trace. */
 	raw_syscall3(SYS_madvise, session, bytes, MADV_DONTDUMP);
 #ifdef __x86_64__
@@ -143,9 +145,9 @@ static void init(struct ring_thread *thread, bool alone)
 	uint64_t signals;
 
 	raw_signals_block(&signals);
-	if (!thread->known || thread->common != (uint64_t)(uint32_t)tid << 32) {
+	if (!thread->known || thread->common >> 32 != (uint32_t)tid) {
 		thread->alone = alone;
-		thread->common = (uint64_t)(uint32_t)tid << 32;
+		thread->common = (uint64_t)(uint32_t)tid << 32 | event_base;
 		thread->rseq = alone ? NULL : find_rseq(thread, tid);
 		thread->known = true;
 	}

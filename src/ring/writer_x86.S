@@ -91,7 +91,7 @@ ring_write_call:
 	movq %rdi, (%rsp)
 	movzwl %dx, %edx
 	movq RING_THREAD_COMMON(%rsi), %r9
-	orq %rdx, %r9
+	addq %rdx, %r9
 	movl %ecx, %ecx
 	shrq $3, %r8
 	shlq $32, %r8

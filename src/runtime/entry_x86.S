@@ -239,6 +239,54 @@
 	EXIT rt_root_exit, ALWAYS, ROOT_ENDS
 
 /*
+ * -p count: one more call of this function on this CPU. The sequence ends in the addition, which is
+ * made by nobody else to this CPU's counters, and by one instruction: so a handler that comes before
+ * it has not changed what it adds to, and one that comes after it finds it done. An interrupted one
+ * is counted elsewhere.
+ */
+#define COUNT_ID     32 /* above what is saved and the stub's return address */
+#define COUNT_CALLER 40
+
+	FUNCTION rt_count
+	pushq %rax
+	pushq %rcx
+	pushq %r8
+	KNOW COUNT_CALLER, .Lcount_outside
+	movq %fs:RING_THREAD_RSEQ(%r8), %rcx
+	testq %rcx, %rcx
+	jz .Lcount_outside
+	RING_SEQUENCE count_begin, count_end, count_abort, .Lcount_outside
+	leaq .Lring_cs_count_begin(%rip), %rax
+	movq %rax, RING_RSEQ_CS(%rcx)
+.Lring_count_begin:
+	movl RING_RSEQ_CPU_ID(%rcx), %eax
+	movq rt_session(%rip), %rcx
+	cmpl RING_CPUS_ON(%rcx), %eax
+	jae .Lcount_outside
+	shlq $RING_COUNTERS_SHIFT, %rax
+	addq rt_counters(%rip), %rax
+	movl COUNT_ID(%rsp), %ecx
+	incq (%rax,%rcx,8)
+.Lring_count_end:
+.Lcounted:
+	popq %r8
+	popq %rcx
+	popq %rax
+	ret
+	.pushsection .text.rt_cold, "ax"
+.Lcount_outside:
+	pushq %rdx
+	pushq %rsi
+	pushq %rdi
+	CALL_C rt_count_outside, 24 + COUNT_CALLER, 24 + COUNT_ID, 0
+	popq %rdi
+	popq %rsi
+	popq %rdx
+	jmp .Lcounted
+	.popsection
+	.size rt_count, . - rt_count
+
+/*
  * In place of the loader's function that debuggers stop at, which does nothing: a list of modules
  * has changed.
  */

@@ -5,6 +5,7 @@
 
 #define RT_EVENT_CALL	5 /* a function begins whose end will not be seen: as RING_EVENT_ENTRY */
 #define RT_EVENT_THREAD 6 /* the first record of a thread: struct rt_event_thread */
+#define RT_EVENT_COUNT	7 /* the recorder's: calls of a function that were only counted */
 
 #ifndef __ASSEMBLER__
 

@@ -103,6 +103,8 @@ static void fill_words(uint64_t *words)
 	words[PROGRAM_WORD_ENTRY_ONLY] = (uint64_t)(roots ? rt_inside_entry_only : rt_entry_only);
 	words[PROGRAM_WORD_ROOT_ENTRY] = (uint64_t)rt_root_entry;
 	words[PROGRAM_WORD_ROOT_EXIT] = (uint64_t)rt_root_exit;
+	if (rt_plan.mode == PROGRAM_SESSION_COUNT)
+		words[PROGRAM_WORD_ENTRY_ONLY] = (uint64_t)rt_count;
 }
 
 static int map_arena(const struct program_image_header *header, uint64_t arena, int fd)

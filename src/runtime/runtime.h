@@ -62,6 +62,7 @@ struct rt_range {
 extern struct rt_range rt_clusters[2];
 extern struct ring_header *rt_session;
 extern struct rt_range rt_shadowed; /* stack pointers that have a shadow slot */
+extern uint64_t *rt_counters;	    /* of CPU 0; -p count */
 
 /* entry_x86.S: what the words of an arena point to, and what the loader calls. */
 void rt_entry(void);
@@ -72,11 +73,13 @@ void rt_inside_exit(void);
 void rt_inside_entry_only(void);
 void rt_root_entry(void);
 void rt_root_exit(void);
+void rt_count(void);
 void rt_debug_state(void);
 
 /* thread.c; called from assembly. */
 int rt_look(uint64_t sp, uint32_t address, uint32_t type);
 void rt_write(uint64_t sp, uint32_t address, uint32_t type);
+void rt_count_outside(uint64_t sp, uint32_t counter);
 bool rt_threads_init(void);
 
 /* modules.c */

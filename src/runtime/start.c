@@ -169,10 +169,12 @@ static void begin(int socket, int session_fd)
 		rt_fail(socket, PROGRAM_FAILURE_RING, error, "");
 		return;
 	}
+	rt_counters = ring_counters(rt_session, 0);
 	if (!rt_threads_init()) {
 		rt_fail(socket, PROGRAM_FAILURE_RING, -22 /* EINVAL */, "");
 		return;
 	}
+	error = 0;
 	if (rt_plan.mode == PROGRAM_SESSION_GRAPH)
 		error = reserve_shadow();
 	else /* no slots are needed: every stack will do */

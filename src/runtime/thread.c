@@ -23,6 +23,7 @@ __attribute__((aligned(4096))) union rt_epoch_page rt_epoch;
 
 struct rt_range rt_shadowed;
 struct ring_header *rt_session;
+uint64_t *rt_counters;
 
 bool rt_threads_init(void)
 {
@@ -101,6 +102,31 @@ static void write_alone(struct rt_thread *thread, uint32_t tid, uint64_t sp, uin
 	give_back(&thread->alone, tid);
 }
 
+enum whose {
+	OURS, /* this thread's, and now it is known */
+	OURS_UNKNOWN,
+	CHILDS
+};
+
+/* Whose stack `sp` is on. */
+static enum whose look(struct rt_thread *thread, uint32_t tid, uint64_t sp)
+{
+	uint32_t pid = (uint32_t)sys_0(SYS_getpid);
+
+	if (!rt_epoch.epoch) /* forked */
+		rt_epoch.epoch = pid;
+	if (rt_epoch.epoch != pid)
+		return CHILDS;
+	if (thread->epoch != pid) {
+		thread->root = 0;
+		ring_thread_init(&thread->ring);
+		thread->epoch = pid;
+		if (rt_plan.mode != PROGRAM_SESSION_COUNT)
+			introduce(thread, (int32_t)tid);
+	}
+	return know_stack(thread, sp) ? OURS : OURS_UNKNOWN;
+}
+
 /*
  * The assembly met a thread, a process or a stack that is not known. 1: now it is; 0: it cannot be,
  * and the record has been written.
@@ -108,24 +134,31 @@ static void write_alone(struct rt_thread *thread, uint32_t tid, uint64_t sp, uin
 int rt_look(uint64_t sp, uint32_t address, uint32_t type)
 {
 	struct rt_thread *thread = &rt_thread;
-	uint32_t pid = (uint32_t)sys_0(SYS_getpid), tid = (uint32_t)sys_0(SYS_gettid);
+	uint32_t tid = (uint32_t)sys_0(SYS_gettid);
+	enum whose whose = look(thread, tid, sp);
 
-	if (!rt_epoch.epoch) /* forked */
-		rt_epoch.epoch = pid;
-	if (rt_epoch.epoch != pid) {
-		write_alone(thread, tid, sp, address, type);
-		return 0;
-	}
-	if (thread->epoch != pid) {
-		thread->root = 0;
-		ring_thread_init(&thread->ring);
-		thread->epoch = pid;
-		introduce(thread, (int32_t)tid);
-	}
-	if (know_stack(thread, sp))
+	if (whose == OURS)
 		return 1;
-	write_call(&thread->ring, sp, address, type);
+	if (whose == CHILDS)
+		write_alone(thread, tid, sp, address, type);
+	else
+		write_call(&thread->ring, sp, address, type);
 	return 0;
+}
+
+/*
+ * A call that could not be counted for this CPU: the thread or the stack was not known (the next
+ * one will be), is a child's, or the sequence was interrupted.
+ */
+void rt_count_outside(uint64_t sp, uint32_t counter)
+{
+	struct rt_thread *thread = &rt_thread;
+
+	if (thread->epoch != rt_epoch.epoch || sp - thread->stack_low >= thread->stack_size)
+		(void)look(thread, (uint32_t)sys_0(SYS_gettid), sp);
+	if (__atomic_load_n(&rt_session->tracing_on, __ATOMIC_RELAXED))
+		__atomic_fetch_add(ring_counters(rt_session, rt_session->nr_cpus) + counter, 1,
+				   __ATOMIC_RELAXED);
 }
 
 /* What the fast path has left to us. */
