@@ -16,18 +16,25 @@ static uint32_t count(const struct node *node)
 	return count(node->right) + (node->left ? count(node->left) : 0);
 }
 
+struct operand field_operand(const struct event_field *field)
+{
+	return (struct operand){
+		.kind = OPERAND_FIELD,
+		.offset = field->offset,
+		.size = field->size <= 8 ? (uint8_t)field->size : 0,
+		.is_signed = field->flags & EVENT_FIELD_SIGNED,
+	};
+}
+
 static struct operand operand(const struct node *node)
 {
 	struct operand operand = {.kind = OPERAND_NUMBER, .number = node->number};
 
 	if (node->kind == NODE_NUMBER)
 		return operand;
-	if (node->field) {
-		operand.kind = OPERAND_FIELD;
-		operand.offset = node->field->offset;
-		operand.size = node->field->size <= 8 ? (uint8_t)node->field->size : 0;
-		operand.is_signed = node->field->flags & EVENT_FIELD_SIGNED;
-	} else if (node->special == SPECIAL_CPU) {
+	if (node->field)
+		return field_operand(node->field);
+	if (node->special == SPECIAL_CPU) {
 		operand.kind = OPERAND_CPU;
 	} else {
 		operand.number =
@@ -44,8 +51,47 @@ static enum instruction_code string_code(const struct node *field)
 									  : CODE_STRING_VALUE;
 }
 
+/*
+ * `left OP number` as a range that left lies in, if it is one: true. All numbers are unsigned here.
+ * A range that is empty or everything is left to CODE_COMPARE.
+ */
+static bool set_range(struct instruction *in, uint64_t number)
+{
+	uint64_t low = 0, high = UINT64_MAX;
+
+	switch (in->op) {
+	case OP_EQ:
+		low = high = number;
+		break;
+	case OP_LE:
+		high = number;
+		break;
+	case OP_GE:
+		low = number;
+		break;
+	case OP_LT:
+		high = number - 1;
+		break;
+	case OP_GT:
+		low = number + 1;
+		break;
+	default:
+		return false;
+	}
+	if ((in->op == OP_LT && !number) || (in->op == OP_GT && number == UINT64_MAX))
+		return false;
+	in->code = CODE_RANGE;
+	in->right.number = low;
+	in->span = high - low;
+	return true;
+}
+
 static void fill(struct instruction *instruction, const struct node *node)
 {
+	if (node->kind == NODE_TEST) {
+		*instruction = *node->test;
+		return;
+	}
 	instruction->op = node->op;
 	if (node->kind == NODE_STRING) {
 		instruction->code = string_code(node->left);
@@ -63,10 +109,8 @@ static void fill(struct instruction *instruction, const struct node *node)
 	instruction->right = operand(node->right);
 	if (node->kind == NODE_ARITH)
 		instruction->code = CODE_ARITH;
-	else if (instruction->left.kind == OPERAND_FIELD &&
-		 instruction->right.kind == OPERAND_NUMBER)
-		instruction->code = CODE_FIELD_NUMBER;
-	else
+	else if (instruction->right.kind != OPERAND_NUMBER ||
+		 !set_range(instruction, instruction->right.number))
 		instruction->code = CODE_COMPARE;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/mem.h"
 #include "expr/filter_program.h"
 
 /* A field that does not lie within the record, or has a size that is no number's, reads as 0. */
@@ -107,8 +108,7 @@ static bool test_value(const struct instruction *in, const struct event_db *db,
 	return test_string(in, hex, strlen(hex));
 }
 
-static bool test_comm(const struct instruction *in, const struct event_db *db,
-		      const struct filter_record *record)
+static const char *record_comm(const struct event_db *db, const struct filter_record *record)
 {
 	const struct event_common *common = event_db_common(db);
 	const char *comm = record->comm;
@@ -121,9 +121,95 @@ static bool test_comm(const struct instruction *in, const struct event_db *db,
 
 	if (!comm)
 		comm = event_db_comm(db, (int32_t)load(&pid, record, event_db_big_endian(db)));
-	if (!comm)
-		comm = "<...>";
+	return comm ? comm : "<...>";
+}
+
+static bool test_comm(const struct instruction *in, const struct event_db *db,
+		      const struct filter_record *record)
+{
+	const char *comm = record_comm(db, record);
+
 	return test_string(in, comm, strlen(comm));
+}
+
+static bool glob_field(const struct instruction *in, const struct event *event,
+		       const struct filter_record *record)
+{
+	uint32_t len = 0;
+	const char *text = event_field_bytes(event, in->field, record->data, record->len, &len);
+
+	return glob_test(&in->glob, text ? text : "", text ? len : 0, in->strict);
+}
+
+/* The kernel has the task's name in an array of 16 bytes, the rest of which is 0. */
+#define COMM_BYTES 16
+
+static bool glob_comm(const struct instruction *in, const struct event_db *db,
+		      const struct filter_record *record)
+{
+	const char *comm = record_comm(db, record);
+	char array[COMM_BYTES] = "";
+
+	if (!in->strict)
+		return glob_test(&in->glob, comm, strlen(comm), false);
+	memcpy(array, comm, strnlen(comm, sizeof(array) - 1));
+	return glob_test(&in->glob, array, sizeof(array), true);
+}
+
+/* As in the kernel, an address that cannot be read matches nothing, not even `!=`. */
+static bool glob_pointer(const struct instruction *in, const struct event_db *db,
+			 const struct filter_record *record, bool big_endian)
+{
+	const char *text = event_db_printk(db, load(&in->left, record, big_endian));
+
+	return text && glob_test(&in->glob, text, strlen(text) + 1, in->strict);
+}
+
+static bool glob_symbol(const struct instruction *in, const struct event_db *db,
+			const struct filter_record *record, bool big_endian)
+{
+	uint64_t addr = load(&in->left, record, big_endian);
+	const struct symbol *symbol = symbols_find(event_db_symbols(db), addr);
+
+	return symbol && glob_test(&in->glob, symbol->name, symbol->name_len, false);
+}
+
+static bool in_list(const struct cpu_list *list, uint64_t cpu)
+{
+	return cpu / 64 < list->nr_words && (list->bits[cpu / 64] >> (cpu % 64) & 1);
+}
+
+/* The i-th 64 CPUs of a mask that a record holds: longs of the traced machine, 4 or 8 bytes. */
+static uint64_t mask_word(const uint8_t *mask, uint32_t len, uint32_t i, uint8_t long_size,
+			  bool big_endian)
+{
+	uint64_t word = 0;
+
+	for (uint32_t at = i * 8, shift = 0; shift < 64; at += long_size, shift += 8 * long_size)
+		if (at + long_size <= len)
+			word |= load_uint(mask + at, long_size, big_endian) << shift;
+	return word;
+}
+
+static bool test_cpus(const struct filter_program *program, const struct instruction *in,
+		      const struct event_db *db, const struct filter_record *record)
+{
+	uint8_t long_size = event_db_long_size(db);
+	uint32_t len = 0, nr;
+	const uint8_t *mask =
+		event_field_bytes(program->event, in->field, record->data, record->len, &len);
+
+	nr = MAX(in->cpus.nr_words, (len + 7) / 8);
+	for (uint32_t i = 0; i < nr; i++) {
+		uint64_t have = mask_word(mask, len, i, long_size, program->big_endian);
+		uint64_t want = i < in->cpus.nr_words ? in->cpus.bits[i] : 0;
+
+		if (in->code == CODE_CPUS_COMMON && (have & want))
+			return true;
+		if (in->code == CODE_CPUS_SAME && have != want)
+			return false;
+	}
+	return in->code == CODE_CPUS_SAME;
 }
 
 static bool test(const struct filter_program *program, const struct instruction *in,
@@ -132,8 +218,10 @@ static bool test(const struct filter_program *program, const struct instruction 
 	bool big = program->big_endian;
 
 	switch (in->code) {
-	case CODE_FIELD_NUMBER:
-		return compare(in->op, load(&in->left, record, big), in->right.number);
+	case CODE_RANGE:
+		return load(&in->left, record, big) - in->right.number <= in->span;
+	case CODE_BITS:
+		return load(&in->left, record, big) & in->right.number;
 	case CODE_COMPARE:
 		return compare(in->op, load(&in->left, record, big), load(&in->right, record, big));
 	case CODE_ARITH:
@@ -145,6 +233,19 @@ static bool test(const struct filter_program *program, const struct instruction 
 		return test_value(in, db, record, big);
 	case CODE_STRING_COMM:
 		return test_comm(in, db, record);
+	case CODE_GLOB_FIELD:
+		return glob_field(in, program->event, record);
+	case CODE_GLOB_COMM:
+		return glob_comm(in, db, record);
+	case CODE_GLOB_POINTER:
+		return glob_pointer(in, db, record, big);
+	case CODE_GLOB_SYMBOL:
+		return glob_symbol(in, db, record, big);
+	case CODE_CPU_IN:
+		return in_list(&in->cpus, load(&in->left, record, big));
+	case CODE_CPUS_SAME:
+	case CODE_CPUS_COMMON:
+		return test_cpus(program, in, db, record);
 	case CODE_FAIL:
 		break;
 	}

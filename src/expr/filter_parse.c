@@ -432,7 +432,7 @@ static struct node *set_bool(struct node *node, bool value)
 
 /* Take out what is known already: fields that the event does not have make their condition false.
  */
-static struct node *fold(struct node *node)
+struct node *node_fold(struct node *node)
 {
 	if (node->kind == NODE_COMPARE || node->kind == NODE_ARITH) {
 		if (node->left->kind == NODE_BOOL || node->right->kind == NODE_BOOL)
@@ -442,10 +442,10 @@ static struct node *fold(struct node *node)
 	if (node->kind != NODE_LOGIC)
 		return node;
 
-	node->right = fold(node->right);
+	node->right = node_fold(node->right);
 	if (node->op == OP_NOT)
 		return node->right->kind == NODE_BOOL ? set_bool(node, !node->right->value) : node;
-	node->left = fold(node->left);
+	node->left = node_fold(node->left);
 	if (node->left->kind == NODE_BOOL)
 		return node->left->value == (node->op == OP_OR) ? node->left : node->right;
 	if (node->right->kind == NODE_BOOL)
@@ -473,7 +473,7 @@ int filter_parse(const struct filter_source *source, const struct event *event, 
 	r = parse_level(&parser, &level, &node);
 	if (r < 0)
 		return r;
-	*ret_node = fold(node);
+	*ret_node = node_fold(node);
 	return 0;
 }
 

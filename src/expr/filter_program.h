@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside of the filter engine: text -> tree (filter_parse.c) -> program (filter_compile.c) ->
- * answer (filter_eval.c). Trees and programs live in the arena of the filter text they come from.
+ * Inside of the filter engine: text -> tree (filter_parse.c, kfilter_parse.c) -> program
+ * (filter_compile.c) -> answer (filter_eval.c). Trees and programs live in the arena of the filter
+ * text they come from.
  */
 #ifndef SONDE_EXPR_FILTER_PROGRAM_H
 #define SONDE_EXPR_FILTER_PROGRAM_H
@@ -10,6 +11,7 @@
 
 #include "base/arena.h"
 #include "expr/filter.h"
+#include "expr/glob.h"
 #include "expr/token.h"
 
 /* What a string is compared with: compiled once a text, shared by all its events. */
@@ -45,7 +47,10 @@ enum node_kind {
 	NODE_NUMBER,  /* number */
 	NODE_TEXT,    /* text */
 	NODE_FIELD,   /* field, or special */
+	NODE_TEST,    /* an instruction that is ready: what the kernel's filters are made of */
 };
+
+struct instruction;
 
 enum node_special {
 	SPECIAL_NONE,
@@ -65,6 +70,7 @@ struct node {
 	size_t text_len;
 	const struct event_field *field;
 	const struct matcher *matcher;
+	const struct instruction *test;
 	struct node *left, *right;
 };
 
@@ -95,12 +101,20 @@ struct operand {
 };
 
 enum instruction_code {
-	CODE_FIELD_NUMBER, /* left, a field, is compared with right.number */
+	CODE_RANGE, /* left - right.number, without sign, is at most `span` */
+	CODE_BITS,  /* left has one of the bits of right.number */
 	CODE_COMPARE,
 	CODE_ARITH,
 	CODE_STRING_FIELD, /* a char array */
 	CODE_STRING_VALUE, /* a number, as its symbol or in hex */
 	CODE_STRING_COMM,
+	CODE_GLOB_FIELD, /* a char array, of whatever kind */
+	CODE_GLOB_COMM,
+	CODE_GLOB_POINTER, /* the text at an address that was recorded with the trace */
+	CODE_GLOB_SYMBOL,  /* the name of a function */
+	CODE_CPU_IN,	   /* left, a number, is in cpus */
+	CODE_CPUS_SAME,	   /* the mask that a field holds is cpus */
+	CODE_CPUS_COMMON,  /* ... has one of cpus */
 	CODE_FAIL, /* a value that has no number: the record does not match, whatever else holds */
 };
 
@@ -108,12 +122,21 @@ enum instruction_code {
 #define PROGRAM_TRUE  UINT32_MAX
 #define PROGRAM_FALSE (UINT32_MAX - 1)
 
+struct cpu_list {
+	const uint64_t *bits;
+	uint32_t nr_words;
+};
+
 struct instruction {
 	enum instruction_code code;
 	enum token_op op;
 	struct operand left, right;
+	uint64_t span;
 	const struct event_field *field;
 	const struct matcher *matcher;
+	struct glob glob;
+	struct cpu_list cpus;
+	bool strict; /* globs look where the kernel does */
 	uint32_t on_true, on_false;
 };
 
@@ -124,6 +147,11 @@ struct filter_program {
 	uint32_t nr, entry; /* entry may be a PROGRAM_ constant */
 	bool big_endian;
 };
+
+/* `field` as an operand. */
+struct operand field_operand(const struct event_field *field);
+/* As filter_parse.c's fold: constants are taken out of && and ||. */
+struct node *node_fold(struct node *node);
 
 int filter_program_compile(struct filter_program *program, struct arena *arena,
 			   const struct event *event, const struct node *root) _must_check_;

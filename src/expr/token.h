@@ -11,6 +11,11 @@
 
 enum token_dialect {
 	TOKEN_REPORT, /* libtraceevent's filters */
+	/*
+	 * The kernel's filters: letters and white space are those of Latin-1, a quoted text ends at
+	 * the next quote of its kind, and both kinds are TOKEN_STRING.
+	 */
+	TOKEN_KERNEL,
 };
 
 enum token_kind {
@@ -50,6 +55,7 @@ enum token_op {
 	OP_GE,
 	OP_REGEX,
 	OP_NOT_REGEX, /* the last of them */
+	OP_GLOB,      /* the kernel's ~ */
 };
 
 struct token {
@@ -67,10 +73,15 @@ struct tokenizer {
 void tokenizer_init(struct tokenizer *tokenizer, const char *text, size_t len,
 		    enum token_dialect dialect);
 void token_next(struct tokenizer *tokenizer, struct token *ret_token);
+/* For what is no token: to the next byte that is no white space. */
+void token_skip_space(struct tokenizer *tokenizer);
+/* A letter or a digit, as the dialect sees it; '_' is none. */
+bool token_is_alnum(enum token_dialect dialect, char c);
+bool token_is_space(enum token_dialect dialect, char c);
 
 /*
- * The contents of a TOKEN_STRING or TOKEN_CHAR: quotes dropped, adjacent strings joined,
- * backslashes kept. `buf` has room for token->len bytes; returns the length, adds a NUL.
+ * The contents of a TOKEN_STRING or TOKEN_CHAR of TOKEN_REPORT: quotes dropped, adjacent strings
+ * joined, backslashes kept. `buf` has room for token->len bytes; returns the length, adds a NUL.
  */
 size_t token_string(const struct token *token, char *buf);
 
