@@ -39,7 +39,7 @@ int program_store_create(struct session *session, const struct ring_session *rin
 		.big_endian = HOST_BIG,
 		.long_size = 8,
 		.page_size = ring->shape.subbuf_size,
-		.nr_cpus = ring->shape.nr_rings,
+		.nr_cpus = ring->shape.nr_cpus,
 	};
 	struct dat_partial_buffer buffer = {
 		.name = "",

@@ -163,7 +163,6 @@ static int add_buffer(struct dat_state *st, const char *name, const char *clock,
 		buffer->cpus[cpu].cpu = cpu;
 	}
 	buffer->nr_cpus = nr_cpus;
-	st->dat.nr_cpus = MAX(st->dat.nr_cpus, nr_cpus);
 	if (!*name)
 		st->dat.clock = clock;
 	return 0;
@@ -218,6 +217,9 @@ static int refresh_cpus(struct dat_state *st)
 					    &dat->buffers[i].cpus[cpu]);
 			if (r < 0)
 				return r;
+			/* A program's threads may have had buffers above the machine's CPUs. */
+			if (dat->buffers[i].cpus[cpu].size && dat->nr_cpus <= cpu)
+				dat->nr_cpus = cpu + 1;
 		}
 	return 0;
 }
