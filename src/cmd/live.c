@@ -317,6 +317,8 @@ const struct command cmd_live = {
 		"  sonde live -t 1ms git status               calls of at least 1 ms\n"
 		"  sonde live --report -D 2 sort file\n"
 		"  sonde live -l 'SSL_*@libssl' -f time,tid,duration curl ...\n"
+		"  sonde live --thresh 1ms git status         the same, but short ones cost no "
+		"room\n"
 		"  sonde live -p count --libs python3 -c pass\n"
 		"  sonde live -o git.dat git log; sonde graph git.dat\n"
 		"  sonde live --in kernel --max-graph-depth 3 cat /etc/passwd",

@@ -22,6 +22,7 @@ enum {
 	OPT_STDERR,
 	OPT_MODULE,
 	OPT_MAX_GRAPH_DEPTH,
+	OPT_THRESH,
 	OPT_FUNC_STACK,
 	OPT_CMDLINES_SIZE,
 	OPT_FORK,
@@ -100,7 +101,9 @@ enum record_mode {
 
 #define RECORD_OPTIONS_DEPTH \
 	{OPT_MAX_GRAPH_DEPTH, 0, "max-graph-depth", CMD_ARG_REQUIRED, "N", \
-	 "with function_graph: how deep calls are followed, 1: only what -g names", NULL},
+	 "with function_graph: how deep calls are followed, 1: only what -g names", NULL}, \
+	{OPT_THRESH, 0, "thresh", CMD_ARG_REQUIRED, "TIME", \
+	 "with function_graph: only calls that take longer: 20us, 1ms; us without a unit", NULL},
 
 #define RECORD_OPTIONS_WHOM \
 	{'F', 'F', NULL, CMD_ARG_NONE, NULL, "only the command's own process", "Whom"}, \

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "kernel/tracefs.h"
+#include "program/protocol.h"
 
 static bool set_place(struct record_args *args, const char *place)
 {
@@ -78,7 +79,6 @@ static const char *kernels_own(const struct record_plan *plan)
 		{inst->module, "--module (write -l NAME@LIBRARY)"},
 		{inst->func_stack, "--func-stack"},
 		{inst->no_function_trace, "-d, -D"},
-		{plan->has_max_graph_depth, "--max-graph-depth"},
 		{plan->nr_pids, "-P"},
 		{plan->command_only || plan->with_children, "-F, -c"},
 		{plan->keep_after, "-k, -K"},
@@ -111,6 +111,9 @@ static bool check(const struct record_args *args)
 		cmd_usage(args->command,
 			  "-g needs to see the ends of calls: -p function_graph, not -p %s",
 			  tracer);
+	else if (plan->max_graph_depth > PROGRAM_DEPTH_MAX)
+		cmd_usage(args->command, "--max-graph-depth: with --in program at most %u",
+			  PROGRAM_DEPTH_MAX);
 	else if (!plan->command)
 		cmd_usage(args->command, "--in program needs a command to trace");
 	else

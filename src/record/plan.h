@@ -77,6 +77,7 @@ struct record_plan {
 	bool all_formats, ignore_unknown, own_too, date;
 	bool has_max_graph_depth;
 	uint64_t max_graph_depth; /* 0: no limit */
+	uint64_t thresh_ns;	  /* --thresh: of function_graph only longer calls; 0: all */
 	uint64_t cmdlines_size;	  /* names of tasks that the kernel keeps, 0: as it does */
 	bool ftrace_off;	  /* -D: function tracing off for the whole machine */
 	bool keep_before;	  /* -K: what is set in a named instance stays as it is */

@@ -119,6 +119,8 @@ static int start_server(struct inside *inside, struct err *err)
 		.select = inside->select,
 		.mode = mode_of(inside),
 		.roots = what(inside)->graph_functions.nr != 0,
+		.max_depth = (uint32_t)plan->max_graph_depth,
+		.threshold = plan->thresh_ns ? program_store_ticks(plan->thresh_ns) : 0,
 	};
 	int r = find_user(plan->user, &options.uid, err);
 

@@ -14,6 +14,7 @@
 
 #define CLOCK_NAME    "x86-tsc"
 #define MEASURED_NS   100000000ull /* long enough for a scale that is right to 1e-6 */
+#define THRESHOLD_NS  20000000l	   /* for one that is right to 1e-4 */
 #define MEASURED_BITS 32u
 
 static int read_uname(struct session *session)
@@ -102,6 +103,40 @@ void program_store_clock_begin(struct program_store *store)
 	read_clocks(&store->begin_tsc, &store->begin_ns);
 }
 
+/* ns = ticks * mult >> shift; from what has passed since the begin, which takes a moment. */
+static struct kernel_tsc measured_scale(const struct program_store *store)
+{
+	struct kernel_tsc scale = {.mult = 1, .shift = 0};
+	uint64_t tsc, ns;
+
+	read_clocks(&tsc, &ns);
+	tsc -= store->begin_tsc;
+	ns -= store->begin_ns;
+	if (tsc && ns) {
+		scale.shift = MEASURED_BITS;
+		scale.mult = (uint32_t)MIN(((__uint128_t)ns << MEASURED_BITS) / tsc,
+					   (__uint128_t)UINT32_MAX);
+	}
+	return scale;
+}
+
+uint64_t program_store_ticks(uint64_t ns)
+{
+	const struct timespec moment = {.tv_nsec = THRESHOLD_NS};
+	struct program_store store;
+	struct kernel_tsc scale;
+	struct err ignored;
+	__uint128_t ticks;
+
+	if (kernel_tsc_scale(&scale, &ignored) < 0) {
+		program_store_clock_begin(&store);
+		nanosleep(&moment, NULL);
+		scale = measured_scale(&store);
+	}
+	ticks = ((__uint128_t)ns << scale.shift) / MAX(scale.mult, 1u);
+	return (uint64_t)MIN(MAX(ticks, (__uint128_t)1), (__uint128_t)UINT64_MAX);
+}
+
 int program_store_clock(struct session *session, struct program_store *store, bool last,
 			struct err *err)
 {
@@ -114,13 +149,9 @@ int program_store_clock(struct session *session, struct program_store *store, bo
 		return 0;
 	if (kernel_tsc_scale(&scale, &ignored) < 0) {
 		read_clocks(&tsc, &ns);
-		tsc -= store->begin_tsc;
-		ns -= store->begin_ns;
-		if ((ns < MEASURED_NS && !last) || !tsc || !ns)
+		if (ns - store->begin_ns < MEASURED_NS && !last)
 			return 0;
-		scale.shift = MEASURED_BITS;
-		scale.mult = (uint32_t)MIN(((__uint128_t)ns << MEASURED_BITS) / tsc,
-					   (__uint128_t)UINT32_MAX);
+		scale = measured_scale(store);
 	}
 	store->clock_stored = true;
 	store_u32(option, scale.mult, HOST_BIG);

@@ -20,6 +20,8 @@ int program_store_names_reader(struct session *session, struct err *err) _must_c
 /* The names that came up since the last call, if any. */
 int program_store_symbols(struct session *session, struct program_server *server, struct err *err)
 	_must_check_;
+/* A span of time in units of the rings' clock, at least 1. Measures it where nobody tells. */
+uint64_t program_store_ticks(uint64_t ns);
 void program_store_clock_begin(struct program_store *store);
 /* Stores the scale once it is known well enough; `last`: as well as it is known. */
 int program_store_clock(struct session *session, struct program_store *store, bool last,

@@ -121,8 +121,8 @@ int calls_record(struct calls *calls, const struct report_item *item, struct cal
  * Whether a record is the return of function `func`, and (then, when it stores both times)
  * *ret_ns how long the call took; else *ret_ns is untouched. For a look ahead: changes nothing.
  */
-bool calls_is_return(const struct calls *calls, const struct event *event, const void *data,
-		     uint32_t len, uint64_t func, uint64_t *ret_ns);
+bool calls_is_return(const struct calls *calls, const struct report_item *next, uint64_t func,
+		     uint64_t *ret_ns);
 
 /* The end of all records: what is still open is unfinished. */
 void calls_end(struct calls *calls);

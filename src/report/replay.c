@@ -296,8 +296,7 @@ static void settle_pending(struct replay *replay)
 				       &next) &&
 	    next.pid == line->pid && !next.lost) {
 		line->ns = next.rec->ts - line->ts;
-		if (calls_is_return(source->calls, next.event, next.rec->data, next.rec->len,
-				    line->func->addr, &line->ns)) {
+		if (calls_is_return(source->calls, &next, line->func->addr, &line->ns)) {
 			line->kind = LINE_LEAF;
 			line->timed = true;
 			pending->task->calls[pending->task->nr - 1].flags |= CALL_SHORT;
