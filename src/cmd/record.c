@@ -301,6 +301,16 @@ const struct command cmd_record = {
 		"  sonde record -p count --libs make; sonde profile -i trace.dat\n"
 		"  sonde record --in program -p function -l 'SSL_*@libssl' curl ...\n"
 		"\n"
+		"With --in both (and root) the kernel's events beside them are in the same file, "
+		"on one "
+		"timeline: -p and what chooses functions are the programs', -e and all else the "
+		"kernel's; -B NAME and what follows it an instance of the kernel with a tracer of "
+		"its "
+		"own.\n"
+		"\n"
+		"  sonde record --in both -p function_graph -e sched -e syscalls -F -c ls; sonde "
+		"replay\n"
+		"\n"
 		"While it records, OUTPUT.partial/ is readable by `sonde report`, also after the "
 		"recorder was killed.",
 	.options = record_options,

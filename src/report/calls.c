@@ -538,6 +538,13 @@ void calls_end(struct calls *calls)
 		drop_calls(calls, calls->tasks[i], 0);
 }
 
+struct call_task *calls_task_of(const struct calls *calls, int32_t pid)
+{
+	const uint64_t *found = pid ? map_find(&calls->by_key, (uint32_t)pid) : NULL;
+
+	return found ? (struct call_task *)(uintptr_t)*found : NULL;
+}
+
 size_t calls_nr_tasks(const struct calls *calls)
 {
 	return calls->nr_tasks;

@@ -127,6 +127,8 @@ bool calls_is_return(const struct calls *calls, const struct report_item *next, 
 /* The end of all records: what is still open is unfinished. */
 void calls_end(struct calls *calls);
 
+/* The task of this pid (not 0); NULL when it has no calls. */
+struct call_task *calls_task_of(const struct calls *calls, int32_t pid);
 size_t calls_nr_tasks(const struct calls *calls);
 struct call_task *calls_task(const struct calls *calls, size_t index); /* in order of appearance */
 
