@@ -42,20 +42,23 @@ static int set_match(struct call_args *args, const char *text)
 		       : cmd_usage(args->command, "--match: '%s' is neither glob nor regex", text);
 }
 
-/* A time without a unit is in microseconds, as function_graph's and tracing_thresh are. */
-static int set_min(struct call_args *args, const char *text)
+bool call_args_time(const char *text, uint64_t *ret_ns)
 {
 	char with_unit[64];
 	size_t len = strlen(text), digits = strspn(text, "0123456789.");
 
-	if (len < sizeof(with_unit) - 2) {
-		memcpy(with_unit, text, len);
-		memcpy(with_unit + len, "us", 3);
-		if (text[0] != '+' &&
-		    report_parse_time(digits == len ? with_unit : text, true, 0, &args->min_ns))
-			return 0;
-	}
-	return cmd_usage(args->command, "-t: '%s' is not a time", text);
+	if (len >= sizeof(with_unit) - 2 || text[0] == '+')
+		return false;
+	memcpy(with_unit, text, len);
+	memcpy(with_unit + len, "us", 3);
+	return report_parse_time(digits == len ? with_unit : text, true, 0, ret_ns);
+}
+
+static int set_min(struct call_args *args, const char *text)
+{
+	return call_args_time(text, &args->min_ns)
+		       ? 0
+		       : cmd_usage(args->command, "-t: '%s' is not a time", text);
 }
 
 static int set_depth(struct call_args *args, const char *text)

@@ -73,6 +73,12 @@ struct call_args {
 			NULL                                                                       \
 	}
 
+/*
+ * A time; without a unit it is in microseconds, as function_graph's and tracing_thresh are. False:
+ * it is none.
+ */
+bool call_args_time(const char *text, uint64_t *ret_ns);
+
 /* One option: 0, -ENOMEM, an exit status after a message, or REPORT_NOT_OWN. */
 int call_args_take(struct call_args *args, int id, const char *text) _must_check_;
 void call_args_done(struct call_args *args);

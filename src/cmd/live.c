@@ -24,7 +24,7 @@ struct live {
 	struct unkept unkept;
 	const char *path; /* of the recording */
 	const char *keep; /* --record, or NULL */
-	bool report, in_kernel, json;
+	bool report, in_kernel, in_both, json;
 	bool count;	  /* -p count: there are no calls to be shown, only how many */
 	const char *view; /* an option that is about calls, or NULL */
 	char **run;
@@ -70,8 +70,10 @@ static int take_option(struct live *live, int id, const char *arg)
 	if (!option)
 		return -ENOMEM;
 	live->json |= id == REPORT_OPT_JSON;
-	if (id == OPT_IN)
+	if (id == OPT_IN) {
 		live->in_kernel = !strcmp(arg, "kernel");
+		live->in_both = !strcmp(arg, "both");
+	}
 	if (id == 'p')
 		live->count = !strcmp(arg, "count");
 	if (is_view(id) && !is_selection(id))
@@ -126,6 +128,10 @@ static int parse(struct live *live, int argc, char **argv)
 	if (r == 0 && parser.first == argc)
 		return cmd_usage(live->command, "a command to trace is missing");
 	live->run = argv + parser.first;
+	if (r == 0 && live->in_both)
+		return cmd_usage(live->command,
+				 "--in: program or kernel; both are recorded by sonde record --in "
+				 "both and shown by sonde replay");
 	if (r == 0 && live->count && live->view)
 		return cmd_usage(live->command, "%s is about calls, and -p count only counts them",
 				 live->view);
@@ -317,6 +323,8 @@ const struct command cmd_live = {
 		"  sonde live -t 1ms git status               calls of at least 1 ms\n"
 		"  sonde live --report -D 2 sort file\n"
 		"  sonde live -l 'SSL_*@libssl' -f time,tid,duration curl ...\n"
+		"  sonde live --thresh 1ms git status         the same, but short ones cost no "
+		"room\n"
 		"  sonde live -p count --libs python3 -c pass\n"
 		"  sonde live -o git.dat git log; sonde graph git.dat\n"
 		"  sonde live --in kernel --max-graph-depth 3 cat /etc/passwd",

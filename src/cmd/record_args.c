@@ -533,4 +533,5 @@ void record_args_done(struct record_args *args)
 		mem_free(inst);
 	}
 	mem_free(plan->instances);
+	mem_free(plan->program.beside);
 }

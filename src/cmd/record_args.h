@@ -22,6 +22,7 @@ enum {
 	OPT_STDERR,
 	OPT_MODULE,
 	OPT_MAX_GRAPH_DEPTH,
+	OPT_THRESH,
 	OPT_FUNC_STACK,
 	OPT_CMDLINES_SIZE,
 	OPT_FORK,
@@ -100,7 +101,9 @@ enum record_mode {
 
 #define RECORD_OPTIONS_DEPTH \
 	{OPT_MAX_GRAPH_DEPTH, 0, "max-graph-depth", CMD_ARG_REQUIRED, "N", \
-	 "with function_graph: how deep calls are followed, 1: only what -g names", NULL},
+	 "with function_graph: how deep calls are followed, 1: only what -g names", NULL}, \
+	{OPT_THRESH, 0, "thresh", CMD_ARG_REQUIRED, "TIME", \
+	 "with function_graph: only calls that take longer: 20us, 1ms; us without a unit", NULL},
 
 #define RECORD_OPTIONS_WHOM \
 	{'F', 'F', NULL, CMD_ARG_NONE, NULL, "only the command's own process", "Whom"}, \
@@ -239,9 +242,9 @@ struct record_args {
 	bool profile, only_given; /* --profile, -S */
 	bool expanded;		  /* the command line has what --profile and -H stand for */
 	struct cmd_daemon daemon;
-	struct record_list removed;   /* set -v -B: instances to remove */
-	bool place_given, in_program; /* --in; where it is left out: what can be done */
-	const char *program_option;   /* one that is only for programs, if any was given */
+	struct record_list removed;	       /* set -v -B: instances to remove */
+	bool place_given, in_program, in_both; /* --in; left out: what can be done */
+	const char *program_option;	       /* one that is only for programs, if any was given */
 };
 
 void record_args_init(struct record_args *args, const struct command *command);
@@ -275,7 +278,8 @@ bool record_args_refused(const struct record_args *args, int id) _must_check_;
 /* trace-cmd's lines about where each CPU's data lies in the file. */
 void record_print_places(const struct command *command, const char *output,
 			 const struct record_result *result);
-/* On stderr, after a failure: how much of what was written is not in the file, if any is missing. */
+/* On stderr, after a failure: how much of what was written is not in the file, if any is missing.
+ */
 void record_print_unsaved(const struct command *command, const struct record_result *result);
 void record_print_losses(const struct record_args *args, const struct record_result *result);
 /* A record_say_fn whose ctx is the args. */

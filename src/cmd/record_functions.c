@@ -2,6 +2,7 @@
 /* The options that choose functions, and the settings that are one for the machine. */
 #include <string.h>
 
+#include "cmd/call_args.h"
 #include "cmd/record_args.h"
 
 #define GRAPH_DEPTH_MAX	  1000
@@ -45,6 +46,14 @@ static bool set_depth(struct record_args *args, const char *text)
 			     &args->plan.max_graph_depth);
 }
 
+static bool set_threshold(struct record_args *args, const char *text)
+{
+	if (call_args_time(text, &args->plan.thresh_ns) && args->plan.thresh_ns)
+		return true;
+	cmd_usage(args->command, "--thresh: '%s' is not a time above 0", text);
+	return false;
+}
+
 int record_args_functions(struct record_args *args, int id, const char *arg)
 {
 	struct record_instance *inst = record_args_instance(args);
@@ -69,6 +78,8 @@ int record_args_functions(struct record_args *args, int id, const char *arg)
 		return 1;
 	case OPT_MAX_GRAPH_DEPTH:
 		return set_depth(args, arg) ? 1 : -1;
+	case OPT_THRESH:
+		return set_threshold(args, arg) ? 1 : -1;
 	case OPT_CMDLINES_SIZE:
 		return cmd_parse_u64(args->command, "--cmdlines-size", arg, 1, CMDLINES_SIZE_MAX,
 				     &args->plan.cmdlines_size)
@@ -110,7 +121,10 @@ static const char *chooses(const struct record_instance *inst)
 bool record_args_check_functions(const struct record_args *args)
 {
 	const struct record_plan *plan = &args->plan;
-	const char *graph = plan->has_max_graph_depth ? "--max-graph-depth" : NULL;
+	const char *graph = plan->has_max_graph_depth ? "--max-graph-depth"
+			    : plan->thresh_ns	      ? "--thresh"
+						      : NULL;
+
 	for (size_t i = 0; i < plan->nr_instances; i++) {
 		const struct record_instance *inst = plan->instances[i];
 

@@ -5,14 +5,16 @@
 
 #include "base/mem.h"
 #include "kernel/tracefs.h"
+#include "program/protocol.h"
 
 static bool set_place(struct record_args *args, const char *place)
 {
 	args->place_given = true;
 	args->in_program = !strcmp(place, "program");
-	if (args->in_program || !strcmp(place, "kernel"))
+	args->in_both = !strcmp(place, "both");
+	if (args->in_program || args->in_both || !strcmp(place, "kernel"))
 		return true;
-	cmd_usage(args->command, "--in: '%.40s' is neither kernel nor program", place);
+	cmd_usage(args->command, "--in: '%.40s' is none of kernel, program, both", place);
 	return false;
 }
 
@@ -78,7 +80,6 @@ static const char *kernels_own(const struct record_plan *plan)
 		{inst->module, "--module (write -l NAME@LIBRARY)"},
 		{inst->func_stack, "--func-stack"},
 		{inst->no_function_trace, "-d, -D"},
-		{plan->has_max_graph_depth, "--max-graph-depth"},
 		{plan->nr_pids, "-P"},
 		{plan->command_only || plan->with_children, "-F, -c"},
 		{plan->keep_after, "-k, -K"},
@@ -97,25 +98,102 @@ static const char *kernels_own(const struct record_plan *plan)
 	return NULL;
 }
 
-static bool check(const struct record_args *args)
+/* What is said of the programs' side. */
+static bool check_tracer(const struct record_args *args, const char *place)
 {
 	const struct record_plan *plan = &args->plan;
 	const char *tracer = plan->instances[0]->tracer;
 
-	if (kernels_own(plan))
-		cmd_usage(args->command, "--in program does not go with %s", kernels_own(plan));
-	else if (!is_for_programs(tracer))
-		cmd_usage(args->command,
-			  "--in program needs -p function_graph, -p function or -p count");
+	if (!is_for_programs(tracer))
+		cmd_usage(args->command, "--in %s needs -p function_graph, -p function or -p count",
+			  place);
 	else if (plan->instances[0]->graph_functions.nr && strcmp(tracer, "function_graph") != 0)
 		cmd_usage(args->command,
 			  "-g needs to see the ends of calls: -p function_graph, not -p %s",
 			  tracer);
+	else if (plan->max_graph_depth > PROGRAM_DEPTH_MAX)
+		cmd_usage(args->command, "--max-graph-depth: with --in %s at most %u", place,
+			  PROGRAM_DEPTH_MAX);
 	else if (!plan->command)
-		cmd_usage(args->command, "--in program needs a command to trace");
+		cmd_usage(args->command, "--in %s needs a command to trace", place);
 	else
 		return true;
 	return false;
+}
+
+static void take_limits(struct record_plan *plan)
+{
+	plan->program.max_depth = (uint32_t)plan->max_graph_depth;
+	plan->program.thresh_ns = plan->thresh_ns;
+}
+
+static bool use_program(struct record_args *args)
+{
+	if (kernels_own(&args->plan)) {
+		cmd_usage(args->command, "--in program does not go with %s",
+			  kernels_own(&args->plan));
+		return false;
+	}
+	take_limits(&args->plan);
+	return check_tracer(args, "program");
+}
+
+/* The kernel's own instances, on the clock of the programs. */
+static bool set_clocks(const struct record_args *args)
+{
+	const struct record_plan *plan = &args->plan;
+	bool any = plan->instances[0]->nr_rules || plan->nr_instances > 1;
+
+	for (size_t i = 0; i < plan->nr_instances; i++) {
+		if (plan->instances[i]->clock || plan->tsc2nsec) {
+			cmd_usage(args->command, "-C: with --in both the clock is x86-tsc");
+			return false;
+		}
+		if (plan->instances[i]->name && !strcmp(plan->instances[i]->name, "program")) {
+			cmd_usage(args->command, "-B program: with --in both this is the name of "
+						 "what programs have recorded");
+			return false;
+		}
+		plan->instances[i]->clock = "x86-tsc";
+	}
+	if (!any)
+		cmd_usage(
+			args->command,
+			"--in both needs something of the kernel's: -e EVENT, or -B NAME and what "
+			"follows it");
+	return any;
+}
+
+/*
+ * -p and what chooses its functions are the programs'; the kernel's instances have all else, and
+ * behind -B a tracer of their own.
+ */
+static bool use_both(struct record_args *args)
+{
+	struct record_plan *plan = &args->plan;
+	struct record_instance *top = plan->instances[0], *beside;
+
+	if (!check_tracer(args, "both") || !set_clocks(args))
+		return false;
+	beside = mem_zalloc(sizeof(*beside));
+	if (!beside) {
+		cmd_error(args->command, "out of memory");
+		return false;
+	}
+	plan->program.beside = beside;
+	beside->tracer = top->tracer;
+	beside->functions = top->functions;
+	beside->no_functions = top->no_functions;
+	beside->graph_functions = top->graph_functions;
+	beside->keep_kb = top->keep_kb;
+	beside->buffer_kb = top->buffer_kb;
+	beside->subbuf_kb = top->subbuf_kb;
+	take_limits(plan);
+	top->tracer = NULL;
+	top->functions.nr = top->no_functions.nr = top->graph_functions.nr = 0;
+	plan->has_max_graph_depth = false;
+	plan->thresh_ns = 0;
+	return true;
 }
 
 /* Where the kernel cannot be traced, and all that was asked for can be had in the program. */
@@ -146,7 +224,9 @@ bool record_args_choose_place(struct record_args *args)
 	if (!args->place_given)
 		args->in_program = falls_back(args);
 	if (args->in_program)
-		return check(args);
+		return use_program(args);
+	if (args->in_both)
+		return use_both(args);
 	if (!args->program_option)
 		return true;
 	cmd_usage(args->command, "%s belongs to --in program", args->program_option);

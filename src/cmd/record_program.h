@@ -7,9 +7,10 @@
 
 /* clang-format off */
 #define RECORD_OPTIONS_PROGRAM \
-	{OPT_IN, 0, "in", CMD_ARG_REQUIRED, "kernel|program", \
+	{OPT_IN, 0, "in", CMD_ARG_REQUIRED, "kernel|program|both", \
 	 "whose functions -p traces: the kernel's (default where tracefs can be used) or those of " \
-	 "COMMAND and what it starts, which takes no root", "In programs"}, \
+	 "COMMAND and what it starts, which takes no root; both: those, and the kernel's events " \
+	 "(-e) beside them", "In programs"}, \
 	RECORD_OPTIONS_IN_PROGRAM
 
 #define RECORD_OPTIONS_IN_PROGRAM \

@@ -172,6 +172,7 @@ static int show(struct replay_args *args, struct report_session *s)
 
 	if (status != CMD_OK)
 		return status;
+	s->calls = true;
 	r = report_session_start(s, args->err);
 	if (r >= 0)
 		r = report_session_report(s, args->err);

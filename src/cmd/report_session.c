@@ -259,8 +259,11 @@ int report_session_start(struct report_session *s, struct err *err)
 
 	for (size_t i = 0; i < s->nr_sources; i++) {
 		const bool *cpus = args->report.compat == COMPAT_31 ? NULL : args->cpus;
-		int r = source_start(&s->sources[i], cpus, (uint32_t)args->nr_cpus,
-				     args->report.has_from ? args->report.from : 0, err);
+		int r = s->calls ? source_find_begins(&s->sources[i], err) : 0;
+
+		if (r == 0)
+			r = source_start(&s->sources[i], cpus, (uint32_t)args->nr_cpus,
+					 args->report.has_from ? args->report.from : 0, err);
 
 		if (r < 0)
 			return r;

@@ -21,6 +21,7 @@ struct report_session {
 	struct wakeup *wakeup;
 	struct profile **profiles; /* by input */
 	struct report *report;
+	bool calls; /* whoever looks at them wants the begins of those that have one record */
 };
 
 /* Open the files of session->args, make filters and sources. report_session_done in any case. */

@@ -193,6 +193,7 @@ static int read_and_print(struct summary *summary)
 
 	if (status != CMD_OK)
 		return status;
+	s->calls = true;
 	r = make_tables(summary, &err);
 	if (r >= 0)
 		r = report_session_start(s, &err);

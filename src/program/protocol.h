@@ -24,6 +24,7 @@
 #define PROGRAM_PRELOAD		"LD_PRELOAD"
 #define PROGRAM_SOCKET_NAME_MAX 96u
 #define PROGRAM_MODULE_NAME_MAX 1024u
+#define PROGRAM_DEPTH_MAX	128u
 
 enum program_packet {
 	PROGRAM_HELLO = 1,
@@ -54,6 +55,9 @@ struct program_session {
 	uint32_t packet, version;
 	uint32_t mode; /* enum program_session_mode */
 	uint32_t flags;
+	uint32_t max_depth; /* of calls that are followed; 0: no limit */
+	uint32_t pad;
+	uint64_t threshold; /* what calls are longer than, in units of the clock; 0: record all */
 };
 
 #define PROGRAM_MODULE_IS_PROGRAM 1u /* the executable */

@@ -130,6 +130,8 @@ static int greet(struct program_server *server, struct connection *connection)
 		.version = PROGRAM_PROTOCOL,
 		.mode = session_mode(server->options.mode),
 		.flags = server->options.roots ? PROGRAM_SESSION_ROOTS : 0,
+		.max_depth = server->options.max_depth,
+		.threshold = server->options.threshold,
 	};
 
 	connection->greeted = true;

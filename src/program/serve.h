@@ -23,8 +23,10 @@ struct program_server_options {
 	int session_fd;		       /* borrowed: the memory that processes get */
 	struct program_select *select; /* borrowed; used by the server's thread alone */
 	enum program_mode mode;
-	bool roots; /* the selection has roots */
-	uid_t uid;  /* whose processes are served, beside those of our own */
+	bool roots;	    /* the selection has roots */
+	uint32_t max_depth; /* PROGRAM_GRAPH: of calls that are followed; 0: no limit */
+	uint64_t threshold; /* the same: what calls are longer than, in units of the clock */
+	uid_t uid;	    /* whose processes are served, beside those of our own */
 };
 
 /* Makes the socket and starts the thread. */

@@ -59,6 +59,8 @@ bool session_expects_symbols(const struct session *session)
 {
 	const struct dat_metadata *dat = &session->metadata.dat;
 
+	if (session->side) /* whose own come up while it is recorded */
+		return true;
 	for (size_t i = 0; i < session->nr_instances; i++) {
 		if (instance_expects(&session->instances[i]))
 			return true;

@@ -58,6 +58,13 @@ struct record_in_program {
 	bool libs;	   /* --libs: all functions of all libraries */
 	bool list_skipped; /* say which functions were chosen and are not traced */
 	enum record_on_full on_full;
+	/*
+	 * Beside the kernel (record_run): the tracer in the programs and its functions; owned.
+	 * NULL: programs are not traced, or (record_program) what instances[0] says.
+	 */
+	struct record_instance *beside;
+	uint32_t max_depth;  /* of calls that are followed; 0: no limit */
+	uint64_t thresh_ns;  /* only longer calls; 0: all */
 	const char *runtime; /* NULL: where it was installed */
 };
 
@@ -77,6 +84,7 @@ struct record_plan {
 	bool all_formats, ignore_unknown, own_too, date;
 	bool has_max_graph_depth;
 	uint64_t max_graph_depth; /* 0: no limit */
+	uint64_t thresh_ns;	  /* --thresh: of function_graph only longer calls; 0: all */
 	uint64_t cmdlines_size;	  /* names of tasks that the kernel keeps, 0: as it does */
 	bool ftrace_off;	  /* -D: function tracing off for the whole machine */
 	bool keep_before;	  /* -K: what is set in a named instance stays as it is */

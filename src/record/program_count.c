@@ -11,7 +11,6 @@
 
 #include "base/bytes.h"
 #include "base/mem.h"
-#include "record/program_events.h"
 #include "ring/page_writer.h"
 #include "ring/raw.h"
 #include "ring/reader.h"
@@ -84,7 +83,7 @@ static int end_page(struct program_count *count, uint32_t cpu)
 static int put_record(struct program_count *count, uint32_t cpu, uint32_t counter, uint64_t calls)
 {
 	struct count_record record = {
-		.type = PROGRAM_EVENTS_BASE + RT_EVENT_COUNT,
+		.type = (uint16_t)(count->options.event_base + RT_EVENT_COUNT),
 		.pid = count->options.pid,
 		.count = calls,
 	};

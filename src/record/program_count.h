@@ -18,6 +18,7 @@ struct program_count_options {
 	const struct ring_session *session; /* with counters; borrowed */
 	struct program_server *server;	    /* borrowed */
 	int32_t pid;			    /* whose the records are said to be */
+	uint16_t event_base;		    /* of the session's events' ids */
 	/* Takes a page of a CPU (or nr_cpus: of none) with so many records. */
 	int (*store)(void *ctx, uint32_t cpu, const void *page, uint32_t nr);
 };

@@ -50,7 +50,8 @@ int program_drain_store(struct program_drain *drain, uint32_t ring, const void *
 	int r;
 
 	names_scan(drain->names, page, size);
-	r = dat_partial_append(drain->options.partial, 0, ring, page, size, &drain->err);
+	r = dat_partial_append(drain->options.partial, drain->options.buffer, ring, page, size,
+			       &drain->err);
 	if (r == 0) {
 		source->counts.read += nr;
 		source->counts.bytes += size;
@@ -82,7 +83,7 @@ static int flush(struct program_drain *drain, uint32_t ring)
 	if (!drain->sources[ring].unflushed)
 		return 0;
 	drain->sources[ring].unflushed = false;
-	return dat_partial_flush(drain->options.partial, 0, ring, &drain->err);
+	return dat_partial_flush(drain->options.partial, drain->options.buffer, ring, &drain->err);
 }
 
 static uint64_t now_ms(void)

@@ -13,7 +13,8 @@ struct program_drain;
 
 struct program_drain_options {
 	struct ring_session *session; /* these three are borrowed */
-	struct dat_partial *partial;  /* its buffer 0, a CPU for each ring */
+	struct dat_partial *partial;
+	size_t buffer; /* of the partial, with a CPU for each ring */
 	const struct names *names;
 	unsigned int interval_ms; /* data waits at most so long */
 	/*

@@ -39,6 +39,15 @@
 	       "\n"                                                                                \
 	       "print fmt: \"%ps count=%llu\", (void *)(unsigned long)REC->ip, REC->count\n"
 
+#define LONG                                                                                       \
+	COMMON "\tfield:unsigned int ip;\toffset:8;\tsize:4;\tsigned:0;\n"                         \
+	       "\tfield:unsigned int sp;\toffset:12;\tsize:4;\tsigned:0;\n"                        \
+	       "\tfield:u64 calltime;\toffset:16;\tsize:8;\tsigned:0;\n"                           \
+	       "\tfield:u64 rettime;\toffset:24;\tsize:8;\tsigned:0;\n"                            \
+	       "\n"                                                                                \
+	       "print fmt: \"%ps took=%llu\", (void *)(unsigned long)REC->ip, "                    \
+	       "REC->rettime - REC->calltime\n"
+
 static const struct {
 	const char *name;
 	uint16_t number;
@@ -47,7 +56,7 @@ static const struct {
 	{"func_entry", RING_EVENT_ENTRY, CALL},	  {"func_exit", RING_EVENT_EXIT, CALL},
 	{"func_tail", RING_EVENT_TAIL, CALL},	  {"func_call", RT_EVENT_CALL, CALL},
 	{"blocked", RING_EVENT_BLOCKED, BLOCKED}, {"thread", RT_EVENT_THREAD, THREAD},
-	{"func_count", RT_EVENT_COUNT, COUNT},
+	{"func_count", RT_EVENT_COUNT, COUNT},	  {"func_long", RT_EVENT_LONG, LONG},
 };
 
 int program_events_formats(struct arena *arena, uint16_t base,

@@ -18,6 +18,7 @@
  * lowest that is free, so that it would have to know 65,000 events to come here.
  */
 #define PROGRAM_EVENTS_BASE 0xff00u
+#define PROGRAM_EVENTS_IDS  16u
 
 /* In the arena. -ENOMEM. */
 int program_events_formats(struct arena *arena, uint16_t base,

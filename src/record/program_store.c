@@ -2,6 +2,7 @@
 #include "record/program_store.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -10,10 +11,12 @@
 #include "base/mem.h"
 #include "kernel/tsc.h"
 #include "record/program_events.h"
+#include "record/program_side.h"
 #include "ring/raw.h"
 
 #define CLOCK_NAME    "x86-tsc"
 #define MEASURED_NS   100000000ull /* long enough for a scale that is right to 1e-6 */
+#define THRESHOLD_NS  20000000l	   /* for one that is right to 1e-4 */
 #define MEASURED_BITS 32u
 
 static int read_uname(struct session *session)
@@ -67,6 +70,55 @@ int program_store_create(struct session *session, const struct ring_session *rin
 	return r;
 }
 
+static bool is_free(const struct dat_format *formats, size_t nr, uint16_t base)
+{
+	for (size_t i = 0; i < nr; i++) {
+		const char *id = strstr(formats[i].text, "\nID: ");
+
+		if (id && strtoul(id + 5, NULL, 10) - base < PROGRAM_EVENTS_IDS)
+			return false;
+	}
+	return true;
+}
+
+int program_store_beside(struct program_side *side, struct dat_partial_buffer *ret_buffer,
+			 struct err *err)
+{
+	struct session *session = side->session;
+	struct dat_metadata *dat = &session->metadata.dat;
+	const struct ring_shape *shape = &side->ring.shape;
+	uint16_t base = PROGRAM_EVENTS_BASE;
+	const struct dat_format *own;
+	struct dat_format *all;
+	size_t nr;
+
+	while (base && !(is_free(dat->formats, dat->nr_formats, base) &&
+			 is_free(dat->ftrace_formats, dat->nr_ftrace_formats, base)))
+		base = (uint16_t)(base - PROGRAM_EVENTS_IDS);
+	if (!base)
+		return err_set(err, -ENOSPC, "the kernel's events have taken all ids");
+	all = program_events_formats(&session->metadata.arena, base, &own, &nr) < 0
+		      ? NULL
+		      : arena_alloc(&session->metadata.arena,
+				    sizeof(*all) * (dat->nr_formats + nr));
+	if (!all)
+		return err_sys(err, -ENOMEM, "cannot record");
+	if (dat->nr_formats)
+		memcpy(all, dat->formats, dat->nr_formats * sizeof(*all));
+	memcpy(all + dat->nr_formats, own, nr * sizeof(*all));
+	dat->formats = all;
+	dat->nr_formats += nr;
+	program_side_set_events(side, base);
+	*ret_buffer = (struct dat_partial_buffer){
+		.name = side->name,
+		.clock = CLOCK_NAME,
+		.page_size = shape->subbuf_size,
+		.nr_cpus = shape->nr_rings,
+		.keep_bytes = side->what->keep_kb * 1024,
+	};
+	return 0;
+}
+
 int program_store_names_reader(struct session *session, struct err *err)
 {
 	const struct dat_metadata *dat = &session->metadata.dat;
@@ -83,7 +135,13 @@ int program_store_symbols(struct session *session, struct program_server *server
 
 	if (r < 0)
 		return err_sys(err, r, "cannot keep the names of functions");
-	return r ? dat_partial_kallsyms(session->partial, names.buf, names.len, err) : 0;
+	if (!r)
+		return 0;
+	/* The kernel's, where it is traced as well: at other addresses. */
+	out_mem(&names, session->metadata.dat.kallsyms.data, session->metadata.dat.kallsyms.len);
+	if (names.failed)
+		return err_sys(err, -ENOMEM, "cannot keep the names of functions");
+	return dat_partial_kallsyms(session->partial, names.buf, names.len, err);
 }
 
 /* --- the clock --- */
@@ -102,6 +160,40 @@ void program_store_clock_begin(struct program_store *store)
 	read_clocks(&store->begin_tsc, &store->begin_ns);
 }
 
+/* ns = ticks * mult >> shift; from what has passed since the begin, which takes a moment. */
+static struct kernel_tsc measured_scale(const struct program_store *store)
+{
+	struct kernel_tsc scale = {.mult = 1, .shift = 0};
+	uint64_t tsc, ns;
+
+	read_clocks(&tsc, &ns);
+	tsc -= store->begin_tsc;
+	ns -= store->begin_ns;
+	if (tsc && ns) {
+		scale.shift = MEASURED_BITS;
+		scale.mult = (uint32_t)MIN(((__uint128_t)ns << MEASURED_BITS) / tsc,
+					   (__uint128_t)UINT32_MAX);
+	}
+	return scale;
+}
+
+uint64_t program_store_ticks(uint64_t ns)
+{
+	const struct timespec moment = {.tv_nsec = THRESHOLD_NS};
+	struct program_store store;
+	struct kernel_tsc scale;
+	struct err ignored;
+	__uint128_t ticks;
+
+	if (kernel_tsc_scale(&scale, &ignored) < 0) {
+		program_store_clock_begin(&store);
+		nanosleep(&moment, NULL);
+		scale = measured_scale(&store);
+	}
+	ticks = ((__uint128_t)ns << scale.shift) / MAX(scale.mult, 1u);
+	return (uint64_t)MIN(MAX(ticks, (__uint128_t)1), (__uint128_t)UINT64_MAX);
+}
+
 int program_store_clock(struct session *session, struct program_store *store, bool last,
 			struct err *err)
 {
@@ -114,13 +206,9 @@ int program_store_clock(struct session *session, struct program_store *store, bo
 		return 0;
 	if (kernel_tsc_scale(&scale, &ignored) < 0) {
 		read_clocks(&tsc, &ns);
-		tsc -= store->begin_tsc;
-		ns -= store->begin_ns;
-		if ((ns < MEASURED_NS && !last) || !tsc || !ns)
+		if (ns - store->begin_ns < MEASURED_NS && !last)
 			return 0;
-		scale.shift = MEASURED_BITS;
-		scale.mult = (uint32_t)MIN(((__uint128_t)ns << MEASURED_BITS) / tsc,
-					   (__uint128_t)UINT32_MAX);
+		scale = measured_scale(store);
 	}
 	store->clock_stored = true;
 	store_u32(option, scale.mult, HOST_BIG);
@@ -131,11 +219,14 @@ int program_store_clock(struct session *session, struct program_store *store, bo
 
 /* --- statistics --- */
 
+/* `buffer` is the buffer's name for its first one, else "". */
 static int put_counts(struct session *session, uint32_t ring, const struct program_drained *counts,
-		      struct err *err)
+		      const char *buffer, struct err *err)
 {
 	_cleanup_out_ struct out out = {0};
 
+	if (*buffer)
+		out_printf(&out, "\nBuffer: %s\n\n", buffer);
 	out_printf(&out,
 		   "CPU: %u\nentries: 0\noverrun: %llu\ncommit overrun: 0\nbytes: 0\n"
 		   "dropped events: %llu\nread events: %llu\n",
@@ -148,16 +239,17 @@ static int put_counts(struct session *session, uint32_t ring, const struct progr
 }
 
 int program_store_counts(struct session *session, const struct program_drain *drain,
-			 const struct ring_session *ring_session, struct record_result *result,
-			 struct err *err)
+			 const struct ring_session *ring_session, const char *buffer,
+			 struct record_result *result, struct err *err)
 {
 	const struct ring_shape *shape = &ring_session->shape;
+	const char *heading = buffer;
 	size_t cap = 0;
 
 	for (uint32_t ring = 0; ring < shape->nr_rings; ring++) {
 		struct program_drained counts = program_drain_counts(drain, ring);
 		struct record_cpu cpu = {
-			.instance = "",
+			.instance = buffer,
 			.cpu = ring,
 			.events = counts.read,
 			.overrun = counts.overrun,
@@ -171,7 +263,8 @@ int program_store_counts(struct session *session, const struct program_drain *dr
 		/* Rings of threads without a CPU's are many, and seldom used. */
 		if (ring >= shape->nr_cpus && !cpu.events && !cpu.lost)
 			continue;
-		r = put_counts(session, ring, &counts, err);
+		r = put_counts(session, ring, &counts, heading, err);
+		heading = "";
 		if (r == 0 && array_reserve(&result->cpus, &cap, result->nr_cpus + 1, sizeof(cpu)))
 			r = err_sys(err, -ENOMEM, "cannot keep the statistics");
 		if (r < 0)

@@ -16,17 +16,27 @@ struct program_store {
 /* For session_store_make: a CPU for each ring. */
 int program_store_create(struct session *session, const struct ring_session *ring, struct err *err)
 	_must_check_;
+/*
+ * A buffer beside the kernel's in *ret_buffer, and the events in session->metadata, with ids that
+ * no other event there has.
+ */
+struct program_side;
+int program_store_beside(struct program_side *side, struct dat_partial_buffer *ret_buffer,
+			 struct err *err) _must_check_;
 int program_store_names_reader(struct session *session, struct err *err) _must_check_;
 /* The names that came up since the last call, if any. */
 int program_store_symbols(struct session *session, struct program_server *server, struct err *err)
 	_must_check_;
+/* A span of time in units of the rings' clock, at least 1. Measures it where nobody tells. */
+uint64_t program_store_ticks(uint64_t ns);
 void program_store_clock_begin(struct program_store *store);
 /* Stores the scale once it is known well enough; `last`: as well as it is known. */
 int program_store_clock(struct session *session, struct program_store *store, bool last,
 			struct err *err) _must_check_;
-/* Statistics of all rings that were used, into the file and the result. */
+/* Statistics of all rings that were used, of the buffer of this name, to the file and the result.
+ */
 int program_store_counts(struct session *session, const struct program_drain *drain,
-			 const struct ring_session *ring, struct record_result *result,
-			 struct err *err) _must_check_;
+			 const struct ring_session *ring, const char *buffer,
+			 struct record_result *result, struct err *err) _must_check_;
 
 #endif

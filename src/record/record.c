@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "record/probes.h"
+#include "record/program_side.h"
 
 #define COMMS_EVERY_MS 1000
 
@@ -22,11 +23,16 @@ enum {
 	WAIT_SIGNAL,
 	WAIT_DRAIN,
 	WAIT_USER,
+	WAIT_PROGRAM,
+	WAIT_PROGRAM_FAILED,
 	WAIT_PIDS
 };
 
 struct wait {
-	/* Signals, a failed thread, a failed tracer in user space, then pids of -P. */
+	/*
+	 * Signals, a failed thread, a failed tracer in user space, what programs have said and the
+	 * failed thread that drains theirs, then pids of -P.
+	 */
 	struct pollfd fds[WAIT_PIDS + RECORD_LIST_MAX];
 	nfds_t nr;
 	size_t nr_pids; /* of -P, still alive */
@@ -95,6 +101,10 @@ static int wait_for_end(struct session *session, struct wait *wait, struct err *
 			r = session_store_comms(session, err);
 		if (r < 0)
 			return r;
+		if (r == 0 && session->side && (n == 0 || wait->fds[WAIT_PROGRAM].revents))
+			r = program_side_look(session->side, err);
+		if (r < 0)
+			return r;
 		if (n == 0)
 			session_watch_losses(session);
 		if (n == 0 && session->forwarded && !said) {
@@ -105,7 +115,7 @@ static int wait_for_end(struct session *session, struct wait *wait, struct err *
 				    session->command.name);
 		}
 		if ((wait->fds[WAIT_DRAIN].revents && !session->stream) ||
-		    wait->fds[WAIT_USER].revents)
+		    wait->fds[WAIT_USER].revents || wait->fds[WAIT_PROGRAM_FAILED].revents)
 			return 0; /* stopping them gives the reason */
 		session_signals_read(session);
 		look_at_pids(wait);
@@ -189,6 +199,8 @@ static int set_up(struct session *session, struct err *err)
 		r = session_store_open(session, err);
 	if (r == 0 && !session->stream && !session->latency)
 		r = open_buffers(session, err);
+	if (r == 0 && session->side)
+		r = program_side_begin(session->side, session->nr_instances, err);
 	if (r == 0)
 		r = session_triggers_open(session, err);
 	if (r == 0)
@@ -210,6 +222,8 @@ static int trace(struct session *session, struct wait *wait, struct err *err)
 		r = triggers_start(session->triggers, err);
 	if (r == 0)
 		r = session_user_start(session, err);
+	if (r == 0 && session->side)
+		program_side_on(session->side);
 	if (r == 0 && session->plan->command)
 		r = record_command_release(&session->command, err);
 	if (r == 0)
@@ -222,6 +236,10 @@ static int trace(struct session *session, struct wait *wait, struct err *err)
 		r = wait_for_end(session, wait, err);
 	stopped = session_switch(session, false, r < 0 ? &other : err);
 	session_triggers_stop(session);
+	if (session->side) {
+		measured = program_side_off(session->side, r < 0 || stopped < 0 ? &other : err);
+		r = r < 0 ? r : measured;
+	}
 	measured = session_user_stop(session, r < 0 || stopped < 0 ? &other : err);
 	r = r < 0 ? r : measured;
 	/* A buffer that still fills would never be empty; drain_free leaves without the rest. */
@@ -245,10 +263,28 @@ static int drain_fd(const struct session *session)
 
 static int finish(struct session *session, struct record_result *result, struct err *err)
 {
+	int r = session->side ? program_side_finish(session->side, result, err) : 0;
+
+	if (r < 0)
+		return r;
 	if (session->latency)
 		return session_latency_write(session, err);
 	return session->stream ? session_stream_finish(session, result, err)
 			       : session_store_finish(session, result, err);
+}
+
+static void wait_for_programs(const struct session *session, struct wait *wait)
+{
+	const struct program_side *side = session->side;
+
+	wait->fds[WAIT_PROGRAM] = (struct pollfd){
+		.fd = side ? program_server_fd(side->server) : -1,
+		.events = POLLIN,
+	};
+	wait->fds[WAIT_PROGRAM_FAILED] = (struct pollfd){
+		.fd = side ? program_drain_failed_fd(side->drain) : -1,
+		.events = POLLIN,
+	};
 }
 
 static int record(struct session *session, struct wait *wait, struct record_result *result,
@@ -257,6 +293,9 @@ static int record(struct session *session, struct wait *wait, struct record_resu
 	struct err other;
 	int r, closed;
 
+	r = session->side ? program_side_prepare(session->side, err) : 0;
+	if (r < 0)
+		return r;
 	if (session->plan->command) {
 		session->command.user = session->plan->user;
 		session->command.maps = session->plan->proc_map ? &session->maps : NULL;
@@ -279,6 +318,7 @@ static int record(struct session *session, struct wait *wait, struct record_resu
 			.fd = session_user_failed_fd(session),
 			.events = POLLIN,
 		};
+		wait_for_programs(session, wait);
 		r = trace(session, wait, err);
 	}
 	if (r == 0)
@@ -314,13 +354,17 @@ int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
 	       struct record_result *ret_result, struct err *err)
 {
 	struct session session = SESSION_INIT(plan, say, ctx);
+	struct program_side side = PROGRAM_SIDE_INIT(&session, plan->program.beside, "program");
 	struct wait wait = {.nr = WAIT_PIDS};
 	int r;
 
+	session.side = plan->program.beside ? &side : NULL;
 	*ret_result = (struct record_result){.command_status = -1};
 	r = session_signals_take(&session, err);
 	if (r == 0)
 		r = record(&session, &wait, ret_result, err);
+	if (session.side)
+		program_side_free(session.side);
 	if (r == 0 && session.partial)
 		r = session_seal(&session, err);
 	ret_result->sealed = r == 0 && !plan->stream;

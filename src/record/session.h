@@ -36,6 +36,8 @@ struct session_user { /* the tracer that runs in user space, if any. sessionuser
 	struct user_tracer *tracer;
 };
 
+struct program_side;
+
 struct session {
 	const struct record_plan *plan;
 	record_say_fn say;
@@ -67,6 +69,7 @@ struct session {
 	struct comms comms;
 	struct loss loss;
 	struct session_user user;
+	struct program_side *side; /* the programs', beside the kernel's; NULL: not traced */
 	struct triggers *triggers; /* those that the kernel does not carry out; NULL: none */
 	int64_t date_offset;
 	const char *unknown_events;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "kernel/functions.h"
 #include "kernel/tuning.h"
 #include "record/session.h"
@@ -90,6 +91,16 @@ static int write_tunings(struct session *session, const struct record_instance *
 	return r;
 }
 
+/* The kernel's unit is a microsecond. */
+static int write_threshold(struct session *session, uint64_t ns, struct err *err)
+{
+	char option[64];
+
+	snprintf(option, sizeof(option), "tracing_thresh=%llu",
+		 (unsigned long long)MAX(ns / 1000, 1ull));
+	return kernel_tuning_write(session->journal, session->fs, option, err);
+}
+
 int session_setup_globals(struct session *session, struct err *err)
 {
 	const struct record_plan *plan = session->plan;
@@ -106,6 +117,8 @@ int session_setup_globals(struct session *session, struct err *err)
 				 "keep more names of tasks (--cmdlines-size)", err);
 	if (r == 0 && plan->ftrace_off)
 		r = kernel_functions_switch(session->journal, false, err);
+	if (r == 0 && plan->thresh_ns)
+		r = write_threshold(session, plan->thresh_ns, err);
 	for (size_t i = 0; i < plan->nr_instances && r == 0; i++)
 		r = write_tunings(session, plan->instances[i], err);
 	return r;

@@ -17,6 +17,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "kernel/tsc.h"
+#include "record/program_side.h"
 #include "record/session.h"
 
 #define PARTIAL_SUFFIX ".partial"
@@ -88,7 +89,8 @@ static int create(struct session *session, struct err *err)
 		.nr_cpus = session->fs->cpus,
 	};
 	_cleanup_free_ struct dat_partial_buffer *buffers =
-		mem_calloc(session->nr_instances, sizeof(*buffers));
+		mem_calloc(session->nr_instances + 1, sizeof(*buffers));
+	size_t nr = session->nr_instances;
 
 	if (!buffers)
 		return err_sys(err, -ENOMEM, "cannot record");
@@ -103,9 +105,11 @@ static int create(struct session *session, struct err *err)
 			.keep_bytes = inst->plan ? inst->plan->keep_kb * 1024 : 0,
 		};
 	}
+	if (session->side && program_store_beside(session->side, &buffers[nr++], err) < 0)
+		return err->code;
 	session->metadata.dat.trace_clock = first->clocks;
 	return dat_partial_create(&session->partial, session->partial_path, &options,
-				  &session->metadata.dat, buffers, session->nr_instances, err);
+				  &session->metadata.dat, buffers, nr, err);
 }
 
 static int put_in_partial(void *to, uint16_t id, const void *data, size_t len, struct err *err)

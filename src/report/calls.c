@@ -21,7 +21,7 @@ enum {
 	STACK_SPAN = 1 << 17,
 	/* Calls on other stacks that are looked through for one on this stack. */
 	MAX_FOREIGN = 256,
-	NR_KINDS = 10
+	NR_KINDS = 11
 };
 
 struct call_cpu {
@@ -38,6 +38,7 @@ struct call_event {
 	const struct event_field *parent, *count; /* of the function tracer: or NULL */
 	const struct event_field *sp;		  /* of programs: or NULL */
 	bool continues;				  /* of a call that this one goes on from */
+	bool clock;				  /* begin and end are times of the trace clock */
 };
 
 struct calls {
@@ -58,7 +59,7 @@ static const struct {
 	const char *system, *name;
 	enum call_kind kind;
 	const char *func, *depth, *begin, *end, *parent, *count, *sp;
-	bool continues;
+	bool continues, clock;
 } sources[NR_KINDS] = {
 	{"ftrace", "funcgraph_entry", CALL_BEGIN, "func", "depth"},
 	{"ftrace", "fgraph_retaddr_entry", CALL_BEGIN, "func", "depth"},
@@ -70,6 +71,8 @@ static const struct {
 	{"sonde", "func_exit", CALL_END, "ip", .sp = "sp"},
 	{"sonde", "func_call", CALL_POINT, "ip"},
 	{"sonde", "func_count", CALL_POINT, "ip", .count = "count"},
+	{"sonde", "func_long", CALL_END, "ip", .begin = "calltime", .end = "rettime", .sp = "sp",
+	 .clock = true},
 };
 
 static const struct event_field *field(const struct event *event, const char *name)
@@ -97,6 +100,7 @@ static void find_events(struct calls *calls, const struct event_db *db)
 			.count = field(event, sources[i].count),
 			.sp = field(event, sources[i].sp),
 			.continues = sources[i].continues,
+			.clock = sources[i].clock,
 		};
 		if (!e->func || (sources[i].count && !e->count))
 			e->kind = CALL_NONE;
@@ -354,6 +358,10 @@ static bool call_time(const struct report_item *item, const struct call_event *e
 	if (e->begin) {
 		begin = number(item, e->begin);
 		end = number(item, e->end);
+		if (e->clock) {
+			begin = source_time(item->source, begin, item->rec->cpu);
+			end = source_time(item->source, end, item->rec->cpu);
+		}
 	} else if (call) {
 		begin = call->ts;
 		end = item->rec->ts;
@@ -496,11 +504,11 @@ int calls_record(struct calls *calls, const struct report_item *item, struct cal
 		return -ENOMEM;
 	e = find_event(calls, item->event);
 	if (e && e->kind != CALL_NONE) {
-		step.kind = e->kind;
+		step.kind = rec->begins ? CALL_BEGIN : e->kind;
 		step.func = number(item, e->func);
-		if (e->kind == CALL_BEGIN)
+		if (step.kind == CALL_BEGIN)
 			r = take_begin(calls, item, e, &step);
-		else if (e->kind == CALL_END)
+		else if (step.kind == CALL_END)
 			take_end(calls, item, e, &step);
 		else
 			r = take_point(calls, item, e, &step);
@@ -512,19 +520,15 @@ int calls_record(struct calls *calls, const struct report_item *item, struct cal
 	return 0;
 }
 
-bool calls_is_return(const struct calls *calls, const struct event *event, const void *data,
-		     uint32_t len, uint64_t func, uint64_t *ret_ns)
+bool calls_is_return(const struct calls *calls, const struct report_item *next, uint64_t func,
+		     uint64_t *ret_ns)
 {
-	const struct call_event *e = event ? find_event(calls, event) : NULL;
-	uint64_t begin, end;
+	const struct call_event *e = next->event ? find_event(calls, next->event) : NULL;
 
-	if (!e || e->kind != CALL_END || event_field_u64(event, e->func, data, len) != func)
+	if (!e || e->kind != CALL_END || next->rec->begins || number(next, e->func) != func)
 		return false;
-	if (!e->begin)
-		return true;
-	begin = event_field_u64(event, e->begin, data, len);
-	end = event_field_u64(event, e->end, data, len);
-	*ret_ns = end >= begin ? end - begin : 0;
+	if (e->begin && !call_time(next, e, NULL, ret_ns))
+		*ret_ns = 0;
 	return true;
 }
 
@@ -532,6 +536,13 @@ void calls_end(struct calls *calls)
 {
 	for (size_t i = 0; i < calls->nr_tasks; i++)
 		drop_calls(calls, calls->tasks[i], 0);
+}
+
+struct call_task *calls_task_of(const struct calls *calls, int32_t pid)
+{
+	const uint64_t *found = pid ? map_find(&calls->by_key, (uint32_t)pid) : NULL;
+
+	return found ? (struct call_task *)(uintptr_t)*found : NULL;
 }
 
 size_t calls_nr_tasks(const struct calls *calls)

@@ -121,12 +121,14 @@ int calls_record(struct calls *calls, const struct report_item *item, struct cal
  * Whether a record is the return of function `func`, and (then, when it stores both times)
  * *ret_ns how long the call took; else *ret_ns is untouched. For a look ahead: changes nothing.
  */
-bool calls_is_return(const struct calls *calls, const struct event *event, const void *data,
-		     uint32_t len, uint64_t func, uint64_t *ret_ns);
+bool calls_is_return(const struct calls *calls, const struct report_item *next, uint64_t func,
+		     uint64_t *ret_ns);
 
 /* The end of all records: what is still open is unfinished. */
 void calls_end(struct calls *calls);
 
+/* The task of this pid (not 0); NULL when it has no calls. */
+struct call_task *calls_task_of(const struct calls *calls, int32_t pid);
 size_t calls_nr_tasks(const struct calls *calls);
 struct call_task *calls_task(const struct calls *calls, size_t index); /* in order of appearance */
 

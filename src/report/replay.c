@@ -49,17 +49,42 @@ static int init_source(struct replay *replay, struct replay_source *source,
 	uint32_t nr = MAX(from->input->dat->nr_cpus, from->nr_cpus);
 
 	source->replay = replay;
+	source->shown = source;
 	source->source = from;
 	source->cpu_digits = MAX(out_count_digits(nr ? nr - 1 : 0), 1u);
 	find_irq_text(source);
 	return calls_new(&source->calls, from->input->db, &owner);
 }
 
+static bool is_beside(const struct source *kernel, const struct source *program)
+{
+	return kernel->input == program->input && !kernel->is_instance && program->is_instance &&
+	       !strcmp(program->name, "program") &&
+	       event_db_by_name(program->input->db, "sonde", "func_entry");
+}
+
+/* The kernel's events and the calls of programs, recorded together, are one timeline. */
+static bool join_sources(struct replay *replay)
+{
+	bool apart = false;
+
+	for (size_t i = 0; i < replay->nr_sources; i++) {
+		struct replay_source *source = &replay->sources[i];
+
+		for (size_t j = 0; j < replay->nr_sources; j++)
+			if (is_beside(source->source, replay->sources[j].source))
+				source->shown = &replay->sources[j];
+	}
+	for (size_t i = 1; i < replay->nr_sources; i++)
+		apart |= replay->sources[i].shown != replay->sources[0].shown;
+	return apart;
+}
+
 int replay_new(struct replay **ret_replay, const struct replay_options *options,
 	       const struct source *sources, size_t nr_sources)
 {
 	struct replay *replay = mem_zalloc(sizeof(*replay));
-	bool several_files = false;
+	bool several_files = false, apart;
 	int r = replay ? 0 : -ENOMEM;
 
 	if (r < 0)
@@ -79,7 +104,8 @@ int replay_new(struct replay **ret_replay, const struct replay_options *options,
 		replay->nr_sources++;
 		several_files |= sources[i].input != sources[0].input;
 	}
-	for (size_t i = 0; r >= 0 && nr_sources > 1 && i < nr_sources; i++)
+	apart = r >= 0 && join_sources(replay);
+	for (size_t i = 0; r >= 0 && apart && i < nr_sources; i++)
 		r = name_source(&replay->sources[i], several_files);
 	if (r < 0) {
 		replay_free(replay);
@@ -145,9 +171,11 @@ const struct replay_func *replay_func(struct replay_source *source, uint64_t add
 
 struct replay_task *replay_task(struct replay_source *source, int32_t pid)
 {
-	const uint64_t *found = map_find(&source->tasks, (uint32_t)pid);
+	const uint64_t *found;
 	struct replay_task *task;
 
+	source = source->shown;
+	found = map_find(&source->tasks, (uint32_t)pid);
 	if (found)
 		return (struct replay_task *)(uintptr_t)*found;
 	task = arena_alloc(&source->replay->arena, sizeof(*task));
@@ -161,6 +189,7 @@ struct replay_task *replay_task(struct replay_source *source, int32_t pid)
 
 static int reach_cpu(struct replay_source *source, uint32_t cpu)
 {
+	source = source->shown;
 	if (cpu < source->nr_cpus)
 		return 0;
 	if (cpu >= LIMIT_CPUS || array_reserve(&source->cpus, &source->cap_cpus, (size_t)cpu + 1,
@@ -174,7 +203,7 @@ static int reach_cpu(struct replay_source *source, uint32_t cpu)
 
 struct replay_cpu *replay_cpu(struct replay_source *source, uint32_t cpu)
 {
-	return &source->cpus[cpu];
+	return &source->shown->cpus[cpu];
 }
 
 const char *replay_comm(struct replay_source *source, uint32_t cpu, int32_t pid)
@@ -280,6 +309,27 @@ static void forgotten(void *arg, struct call_task *task, const struct call *call
 
 /* --- calls --- */
 
+/* The next record of the CPU, of all that is shown together. */
+static bool look_ahead(const struct replay *replay, const struct replay_line *line,
+		       struct report_item *ret_next)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < replay->nr_sources; i++) {
+		const struct replay_source *source = &replay->sources[i];
+		struct report_item next;
+
+		if (source->shown != line->source->shown ||
+		    !replay->options.look_ahead(replay->options.look_ahead_arg, source->source,
+						line->cpu, &next) ||
+		    (any && next.rec->ts >= ret_next->rec->ts))
+			continue;
+		*ret_next = next;
+		any = true;
+	}
+	return any;
+}
+
 /* The entry before: now the next record of its CPU is known. */
 static void settle_pending(struct replay *replay)
 {
@@ -291,13 +341,10 @@ static void settle_pending(struct replay *replay)
 	if (!pending->is)
 		return;
 	pending->is = false;
-	if (!replay->options.no_merge &&
-	    replay->options.look_ahead(replay->options.look_ahead_arg, source->source, line->cpu,
-				       &next) &&
-	    next.pid == line->pid && !next.lost) {
+	if (!replay->options.no_merge && look_ahead(replay, line, &next) && next.pid == line->pid &&
+	    !next.lost) {
 		line->ns = next.rec->ts - line->ts;
-		if (calls_is_return(source->calls, next.event, next.rec->data, next.rec->len,
-				    line->func->addr, &line->ns)) {
+		if (calls_is_return(source->calls, &next, line->func->addr, &line->ns)) {
 			line->kind = LINE_LEAF;
 			line->timed = true;
 			pending->task->calls[pending->task->nr - 1].flags |= CALL_SHORT;
@@ -533,7 +580,10 @@ int replay_item(struct replay *replay, const struct report_item *item, struct ou
 		if (step.kind != CALL_NONE)
 			take_call(replay, source, item, &step);
 		else
-			take_event(replay, source, item, step.task);
+			take_event(replay, source, item,
+				   source->shown == source
+					   ? step.task
+					   : calls_task_of(source->shown->calls, item->pid));
 	} while (step.more);
 	replay_flush(replay, false);
 	return replay->error;

@@ -72,6 +72,11 @@ struct replay_task {
 
 struct replay_source {
 	struct replay *replay;
+	/*
+	 * Whose CPUs and tasks it is shown with: its own. The kernel's buffer of a recording that
+	 * has programs beside it: theirs, so that its events stand inside the calls.
+	 */
+	struct replay_source *shown;
 	const struct source *source;
 	struct calls *calls;
 	struct map funcs; /* by address: struct replay_func */

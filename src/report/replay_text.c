@@ -230,9 +230,9 @@ static void check_switch(struct replay *replay, const struct replay_line *line)
 
 static void check_source(struct replay *replay, const struct replay_line *line)
 {
-	if (!line->source->title || replay->shown_source == line->source)
+	if (!line->source->title || replay->shown_source == line->source->shown)
 		return;
-	replay->shown_source = line->source;
+	replay->shown_source = line->source->shown;
 	out_lit(replay->out, "# ");
 	out_str(replay->out, line->source->title);
 	out_char(replay->out, '\n');

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "report/begins.h"
 #include "report/comm.h"
 
 int input_open(struct input **ret_input, const char *path, const struct input_options *options,
@@ -114,6 +115,7 @@ void source_done(struct source *source)
 		dat_stream_close(source->heads[i].stream);
 	mem_free(source->heads);
 	mem_free(source->heap);
+	mem_free(source->begins);
 	*source = (struct source){0};
 }
 
@@ -230,7 +232,7 @@ static int next_page(struct source *source, struct source_head *head, struct sub
 }
 
 /* Load the next record of one CPU into head->rec. False at the end. */
-static inline bool head_advance(struct source *source, struct source_head *head)
+static inline bool head_read(struct source *source, struct source_head *head)
 {
 	struct subbuf_record rec;
 
@@ -248,6 +250,39 @@ static inline bool head_advance(struct source *source, struct source_head *head)
 	head->rec.data = rec.data;
 	head->rec.len = rec.len;
 	return true;
+}
+
+/* The same, where begins of calls come in between. */
+static bool head_merge(struct source *source, struct source_head *head)
+{
+	const struct source_begin *begin = head->begin;
+
+	if (!head->holds) {
+		head->holds = head_read(source, head);
+		head->held = head->rec;
+	}
+	if (begin < head->end_begins && (!head->holds || begin->ts <= head->held.ts)) {
+		head->rec.ts = begin->ts;
+		head->rec.data = begin->data;
+		head->rec.len = sizeof(begin->data);
+		head->rec.lost = 0;
+		head->rec.page_start = false;
+		head->rec.begins = true;
+		head->begin++;
+		head->ended = false;
+		return true;
+	}
+	if (head->holds)
+		head->rec = head->held;
+	head->ended = !head->holds;
+	head->holds = false;
+	return !head->ended;
+}
+
+static inline bool head_advance(struct source *source, struct source_head *head)
+{
+	return __builtin_expect(head->begin != NULL, 0) ? head_merge(source, head)
+							: head_read(source, head);
 }
 
 static inline bool head_before(const struct source *source, uint32_t a, uint32_t b)
@@ -283,6 +318,20 @@ static void heapify(struct source *source)
 		sift_down(source, i);
 }
 
+/* They are sorted by CPU. */
+static void begins_of(const struct source *source, struct source_head *head)
+{
+	const struct source_begin *end = source->begins + source->nr_begins;
+	const struct source_begin *at = source->begins;
+
+	while (at < end && at->cpu != head->cpu)
+		at++;
+	head->begin = at;
+	while (at < end && at->cpu == head->cpu)
+		at++;
+	head->end_begins = at;
+}
+
 int source_start(struct source *source, const bool *cpus, uint32_t nr_cpus, uint64_t from,
 		 struct err *err)
 {
@@ -309,6 +358,7 @@ int source_start(struct source *source, const bool *cpus, uint32_t nr_cpus, uint
 			if (r < 0)
 				return r;
 		}
+		begins_of(source, head);
 		if (head_advance(source, head))
 			source->heap[source->nr_heap++] = source->nr_heads - 1;
 	}

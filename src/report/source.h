@@ -56,6 +56,7 @@ struct source_record {
 	uint32_t cpu;
 	int64_t lost;	  /* events lost before this record: 0, a number, SUBBUF_LOST_UNKNOWN */
 	bool page_start;  /* first record of its sub-buffer */
+	bool begins;	  /* the begin of the call whose end this record is: source_find_begins */
 	uint64_t page_ts; /* --debug: raw time and file position of the sub-buffer */
 	const uint8_t *page;
 	struct dat_chunk *chunk; /* holds data; borrowed until the source moves on */
@@ -69,6 +70,11 @@ struct source_head {
 	int64_t pending_lost;
 	uint32_t cpu;
 	bool ended; /* no next record, so far */
+	/* Where begins come in between: those of this CPU, and the record that was read and waits.
+	 */
+	const struct source_begin *begin, *end_begins;
+	struct source_record held;
+	bool holds;
 };
 
 struct source {
@@ -89,6 +95,8 @@ struct source {
 	uint32_t mult, shift;
 	double scale; /* --ts2secs; 0: none */
 	const struct dat_time_shift *sync;
+	struct source_begin *begins;
+	size_t nr_begins;
 	struct err damage; /* first page that could not be read */
 };
 
@@ -104,6 +112,13 @@ void source_done(struct source *source);
 void source_add_offset(struct source *source, int64_t offset);
 /* Correct a guest's times to its host's (option TIME_SHIFT). Before source_start. */
 void source_set_sync(struct source *source, const struct dat_time_shift *sync);
+
+/*
+ * Records that stand for a whole call (func_long) come twice from this source, the first time when
+ * the call began, so that calls are nested as they were. Reads the whole source when it may have
+ * such records. Before source_start.
+ */
+int source_find_begins(struct source *source, struct err *err) _must_check_;
 
 /*
  * Open the streams and load the first records. `cpus`, when not NULL, has nr_cpus flags of the CPUs

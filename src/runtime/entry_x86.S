@@ -114,15 +114,22 @@
 .endm
 
 /*
- * Before a function. A return address inside an arena means that another traced function has left
- * by a tail call: its slot holds the true one, and one end will be seen for both. `begin` says
- * whether there is a record: it may jump to its argument. rcx is the sp of the record.
+ * Before a function. `begin` says whether there is a record: it may jump to its argument; `record`
+ * makes it. Without `tail` the function's end is not seen.
+ *
+ * With it, the return address goes to its slot. One inside an arena means that another traced
+ * function has left by a tail call: its slot holds the true one, and one end will be seen for both:
+ * that is `tail`, which may jump as `begin` may. Both find the sp of the record in rcx, and the
+ * thread in r8, which they keep.
  */
-.macro ENTRY name begin
+.macro ENTRY name begin record tail
 	FUNCTION \name
 	SAVE
 .Lagain_\@:
 	KNOW CALLER, .Lstrange_\@
+.ifb \tail
+	\begin .Ldone_\@
+.else
 	movq (%rcx), %rax
 	movq %rax, %rdx
 	subq rt_clusters(%rip), %rdx
@@ -134,8 +141,9 @@
 	jb .Ltail_\@
 	movabsq $-(1 << RT_SHADOW_SHIFT), %rdx
 	movq %rax, (%rcx,%rdx)
-	\begin .Ldone_\@
-	RECORD PAYLOAD_ENTRY, CALLER, ID, RING_EVENT_ENTRY
+	\begin .Lleave_\@
+.endif
+	\record
 .Ldone_\@:
 	RESTORE
 	ret
@@ -144,10 +152,12 @@
 	CALL_C rt_look, CALLER, ID, RT_EVENT_CALL
 	testl %eax, %eax
 	jnz .Lagain_\@
+.ifb \tail
+	jmp .Ldone_\@
+.else
 	jmp .Lleave_\@
 .Ltail_\@:
-	\begin .Lleave_\@
-	RECORD PAYLOAD_TAIL, CALLER, ID, RING_EVENT_TAIL
+	\tail .Lleave_\@
 .Lleave_\@: /* for the function's first instructions, with its caller on top of the stack */
 	movq STUB(%rsp), %rax
 	addq $RT_TO_DISPLACED, %rax
@@ -155,18 +165,19 @@
 	RESTORE
 	leaq 8(%rsp), %rsp
 	ret
+.endif
 	.popsection
 	.size \name, . - \name
 .endm
 
 /* After a function: the ID stands where its return address was. */
-.macro EXIT name begin end
+.macro EXIT name begin record end
 	FUNCTION \name
 	SAVE
 .Lagain_\@:
 	KNOW EXIT_ID, .Lstrange_\@
 	\begin .Ldone_\@
-	RECORD PAYLOAD_EXIT, EXIT_ID, EXIT_ID, RING_EVENT_EXIT
+	\record
 	\end
 .Ldone_\@:
 	movabsq $-(1 << RT_SHADOW_SHIFT), %rdx
@@ -184,28 +195,44 @@
 	.size \name, . - \name
 .endm
 
-/* Before a function whose end is not seen. */
-.macro ENTRY_ONLY name begin
-	FUNCTION \name
-	SAVE
-.Lagain_\@:
-	KNOW CALLER, .Lstrange_\@
-	\begin .Ldone_\@
+/* --- what is recorded --- */
+
+.macro RECORD_ENTRY
+	RECORD PAYLOAD_ENTRY, CALLER, ID, RING_EVENT_ENTRY
+.endm
+.macro RECORD_CALL
 	RECORD PAYLOAD_CALL, CALLER, ID, RT_EVENT_CALL
-.Ldone_\@:
-	RESTORE
-	ret
-	.pushsection .text.rt_cold, "ax"
-.Lstrange_\@:
-	CALL_C rt_look, CALLER, ID, RT_EVENT_CALL
-	testl %eax, %eax
-	jnz .Lagain_\@
-	jmp .Ldone_\@
-	.popsection
-	.size \name, . - \name
+.endm
+.macro RECORD_EXIT
+	RECORD PAYLOAD_EXIT, EXIT_ID, EXIT_ID, RING_EVENT_EXIT
+.endm
+.macro NOTHING otherwise
 .endm
 
-/* What `begin` and `end` are: all functions; those that a function of -g calls; one of -g. */
+/* --thresh: only when the function began, beside the return address; a record, if it took long. */
+.macro NOTE_TIME
+	rdtsc
+	shlq $32, %rdx
+	orq %rdx, %rax
+	movabsq $-(RT_TIMES << RT_SHADOW_SHIFT), %rdx
+	movq %rax, (%rcx,%rdx)
+.endm
+.macro RECORD_LONG
+	rdtsc
+	shlq $32, %rdx
+	orq %rdx, %rax
+	movabsq $-(RT_TIMES << RT_SHADOW_SHIFT), %rdx
+	subq EXIT_ID(%rsp,%rdx), %rax
+	cmpq rt_threshold(%rip), %rax
+	jbe .Lshort_\@
+	CALL_C rt_write_long, EXIT_ID, EXIT_ID, 0
+	movq rt_thread@gottpoff(%rip), %r8
+.Lshort_\@:
+.endm
+
+/* --- which calls --- */
+
+/* All functions; those that a function of -g calls; one of -g, and at its end. */
 .macro ALWAYS otherwise
 .endm
 .macro INSIDE otherwise
@@ -225,18 +252,94 @@
 	movq $0, %fs:RT_ROOT(%r8)
 .Linner_\@:
 .endm
-.macro NOTHING
+
+/*
+ * --max-graph-depth: what is called below the deepest call that is followed is told by its stack
+ * pointer alone, and its end is not seen.
+ */
+.macro DEPTH otherwise
+	movq %rcx, %rax
+	subq %fs:RT_DEEP_LOW(%r8), %rax
+	cmpq %fs:RT_DEEP_SIZE(%r8), %rax
+	jb \otherwise
+	CALL_C rt_depth_begins, CALLER, ID, 0
+	testl %eax, %eax
+	jz \otherwise
+	movq rt_thread@gottpoff(%rip), %r8
+	leaq CALLER(%rsp), %rcx
+.endm
+.macro DEPTH_ENDS
+	CALL_C rt_depth_ends, EXIT_ID, EXIT_ID, 0
+	movq rt_thread@gottpoff(%rip), %r8
+.endm
+.macro INSIDE_DEPTH otherwise
+	INSIDE \otherwise
+	DEPTH \otherwise
+.endm
+.macro ROOT_DEPTH otherwise
+	DEPTH \otherwise
+	ROOT_BEGINS \otherwise
+.endm
+.macro ROOT_DEPTH_ENDS
+	ROOT_ENDS
+	DEPTH_ENDS
+.endm
+/* A function that is seen at entry only, where it would not be too deep. */
+.macro CALL_DEPTH otherwise
+	CALL_C rt_depth_allows, CALLER, ID, 0
+	testl %eax, %eax
+	jz \otherwise
+	movq rt_thread@gottpoff(%rip), %r8
+.endm
+.macro INSIDE_CALL_DEPTH otherwise
+	INSIDE \otherwise
+	CALL_DEPTH \otherwise
+.endm
+
+.macro TAIL otherwise
+	RECORD PAYLOAD_TAIL, CALLER, ID, RING_EVENT_TAIL
+.endm
+.macro INSIDE_TAIL otherwise
+	INSIDE \otherwise
+	TAIL \otherwise
+.endm
+.macro ROOT_TAIL otherwise
+	ROOT_BEGINS \otherwise
+	TAIL \otherwise
 .endm
 
 	.text
-	ENTRY rt_entry, ALWAYS
-	EXIT rt_exit, ALWAYS, NOTHING
-	ENTRY_ONLY rt_entry_only, ALWAYS
-	ENTRY rt_inside_entry, INSIDE
-	EXIT rt_inside_exit, INSIDE, NOTHING
-	ENTRY_ONLY rt_inside_entry_only, INSIDE
-	ENTRY rt_root_entry, ROOT_BEGINS
-	EXIT rt_root_exit, ALWAYS, ROOT_ENDS
+	ENTRY rt_entry, ALWAYS, RECORD_ENTRY, TAIL
+	EXIT rt_exit, ALWAYS, RECORD_EXIT, NOTHING
+	ENTRY rt_entry_only, ALWAYS, RECORD_CALL
+	ENTRY rt_inside_entry, INSIDE, RECORD_ENTRY, INSIDE_TAIL
+	ENTRY rt_inside_entry_only, INSIDE, RECORD_CALL
+	ENTRY rt_root_entry, ROOT_BEGINS, RECORD_ENTRY, ROOT_TAIL
+	EXIT rt_root_exit, ALWAYS, RECORD_EXIT, ROOT_ENDS
+
+	/* --max-graph-depth */
+	ENTRY rt_depth_entry, DEPTH, RECORD_ENTRY, TAIL
+	EXIT rt_depth_exit, ALWAYS, RECORD_EXIT, DEPTH_ENDS
+	ENTRY rt_depth_entry_only, CALL_DEPTH, RECORD_CALL
+	ENTRY rt_inside_depth_entry, INSIDE_DEPTH, RECORD_ENTRY, INSIDE_TAIL
+	ENTRY rt_inside_depth_entry_only, INSIDE_CALL_DEPTH, RECORD_CALL
+	ENTRY rt_root_depth_entry, ROOT_DEPTH, RECORD_ENTRY, ROOT_TAIL
+	EXIT rt_root_depth_exit, ALWAYS, RECORD_EXIT, ROOT_DEPTH_ENDS
+
+	/* --thresh: a function that took another one's place belongs to it */
+	ENTRY rt_long_entry, ALWAYS, NOTE_TIME, NOTHING
+	EXIT rt_long_exit, ALWAYS, RECORD_LONG, NOTHING
+	ENTRY rt_inside_long_entry, INSIDE, NOTE_TIME, NOTHING
+	ENTRY rt_root_long_entry, ROOT_BEGINS, NOTE_TIME, NOTHING
+	EXIT rt_root_long_exit, ALWAYS, RECORD_LONG, ROOT_ENDS
+	ENTRY rt_long_entry_only, ALWAYS, NOTHING
+
+	/* both */
+	ENTRY rt_depth_long_entry, DEPTH, NOTE_TIME, NOTHING
+	EXIT rt_depth_long_exit, ALWAYS, RECORD_LONG, DEPTH_ENDS
+	ENTRY rt_inside_depth_long_entry, INSIDE_DEPTH, NOTE_TIME, NOTHING
+	ENTRY rt_root_depth_long_entry, ROOT_DEPTH, NOTE_TIME, NOTHING
+	EXIT rt_root_depth_long_exit, ALWAYS, RECORD_LONG, ROOT_DEPTH_ENDS
 
 /*
  * -p count: one more call of this function on this CPU. The sequence ends in the addition, which is

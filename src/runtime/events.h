@@ -5,6 +5,7 @@
 
 #define RT_EVENT_CALL	5 /* a function begins whose end will not be seen: as RING_EVENT_ENTRY */
 #define RT_EVENT_THREAD 6 /* the first record of a thread: struct rt_event_thread */
+#define RT_EVENT_LONG	8 /* a call that took long has ended: struct rt_event_long */
 #define RT_EVENT_COUNT	7 /* the recorder's: calls of a function that were only counted */
 
 #ifndef __ASSEMBLER__
@@ -14,6 +15,11 @@
 struct rt_event_thread {
 	int32_t pid; /* the thread's own id */
 	char comm[16];
+};
+
+struct rt_event_long {
+	uint32_t address, sp; /* as RING_EVENT_ENTRY */
+	uint64_t begin, end;
 };
 
 #endif

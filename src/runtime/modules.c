@@ -94,15 +94,38 @@ struct image {
 	struct program_image_run runs[IMAGE_RUNS_MAX];
 };
 
+/* Of functions that are not named by -g, or of all without it; of those that are. */
+struct handlers {
+	void (*entry)(void), (*exit)(void), (*entry_only)(void);
+	void (*root_entry)(void), (*root_exit)(void);
+};
+
 static void fill_words(uint64_t *words)
 {
-	bool roots = rt_plan.flags & PROGRAM_SESSION_ROOTS;
+	/* By --thresh, --max-graph-depth, -g. */
+	static const struct handlers handlers[2][2][2] = {
+		{{{rt_entry, rt_exit, rt_entry_only, rt_entry, rt_exit},
+		  {rt_inside_entry, rt_exit, rt_inside_entry_only, rt_root_entry, rt_root_exit}},
+		 {{rt_depth_entry, rt_depth_exit, rt_depth_entry_only, rt_depth_entry,
+		   rt_depth_exit},
+		  {rt_inside_depth_entry, rt_depth_exit, rt_inside_depth_entry_only,
+		   rt_root_depth_entry, rt_root_depth_exit}}},
+		{{{rt_long_entry, rt_long_exit, rt_long_entry_only, rt_long_entry, rt_long_exit},
+		  {rt_inside_long_entry, rt_long_exit, rt_long_entry_only, rt_root_long_entry,
+		   rt_root_long_exit}},
+		 {{rt_depth_long_entry, rt_depth_long_exit, rt_long_entry_only, rt_depth_long_entry,
+		   rt_depth_long_exit},
+		  {rt_inside_depth_long_entry, rt_depth_long_exit, rt_long_entry_only,
+		   rt_root_depth_long_entry, rt_root_depth_long_exit}}},
+	};
+	const struct handlers *use = &handlers[rt_plan.threshold != 0][rt_plan.max_depth != 0]
+					      [(rt_plan.flags & PROGRAM_SESSION_ROOTS) != 0];
 
-	words[PROGRAM_WORD_ENTRY] = (uint64_t)(roots ? rt_inside_entry : rt_entry);
-	words[PROGRAM_WORD_EXIT] = (uint64_t)(roots ? rt_inside_exit : rt_exit);
-	words[PROGRAM_WORD_ENTRY_ONLY] = (uint64_t)(roots ? rt_inside_entry_only : rt_entry_only);
-	words[PROGRAM_WORD_ROOT_ENTRY] = (uint64_t)rt_root_entry;
-	words[PROGRAM_WORD_ROOT_EXIT] = (uint64_t)rt_root_exit;
+	words[PROGRAM_WORD_ENTRY] = (uint64_t)use->entry;
+	words[PROGRAM_WORD_EXIT] = (uint64_t)use->exit;
+	words[PROGRAM_WORD_ENTRY_ONLY] = (uint64_t)use->entry_only;
+	words[PROGRAM_WORD_ROOT_ENTRY] = (uint64_t)use->root_entry;
+	words[PROGRAM_WORD_ROOT_EXIT] = (uint64_t)use->root_exit;
 	if (rt_plan.mode == PROGRAM_SESSION_COUNT)
 		words[PROGRAM_WORD_ENTRY_ONLY] = (uint64_t)rt_count;
 }

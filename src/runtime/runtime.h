@@ -12,8 +12,11 @@
 #define RT_STACK_SIZE	40
 #define RT_EPOCH	48
 #define RT_ROOT		56
+#define RT_DEEP_LOW	64
+#define RT_DEEP_SIZE	72
 
 #define RT_SHADOW_SHIFT 44
+#define RT_TIMES	3  /* the time of the call at A is at A - (RT_TIMES << RT_SHADOW_SHIFT) */
 #define RT_TO_DISPLACED 21 /* PROGRAM_ENTRY_TO_DISPLACED */
 
 #include "runtime/events.h"
@@ -28,6 +31,9 @@
 #include "program/protocol.h"
 #include "ring/writer.h"
 
+/* Calls of a thread that are open and followed, on all its stacks. More than the largest depth. */
+#define RT_OPEN_MAX 192u
+
 /*
  * One a thread, in initial-exec TLS, all zeros at first. Stack pointers inside [stack_low,
  * stack_low
@@ -40,14 +46,21 @@ struct rt_thread {
 	uint64_t stack_low, stack_size;
 	uint32_t epoch;
 	uint32_t alone_tid;
-	uint64_t root;		  /* stack pointer at the outermost function of -g, 0: in none */
+	uint64_t root; /* stack pointer at the outermost function of -g, 0: in none */
+	/* --max-graph-depth: stack pointers below the deepest call that is followed. */
+	uint64_t deep_low, deep_size;
 	struct ring_thread alone; /* of a child that runs in this thread's memory */
+	uint32_t nr_open;
+	uint64_t open[RT_OPEN_MAX]; /* their places on the stack */
 };
 _Static_assert(offsetof(struct rt_thread, ring) == 0, "ring");
 _Static_assert(offsetof(struct rt_thread, stack_low) == RT_STACK_LOW, "stack_low");
 _Static_assert(offsetof(struct rt_thread, stack_size) == RT_STACK_SIZE, "stack_size");
 _Static_assert(offsetof(struct rt_thread, epoch) == RT_EPOCH, "epoch");
 _Static_assert(offsetof(struct rt_thread, root) == RT_ROOT, "root");
+_Static_assert(offsetof(struct rt_thread, deep_low) == RT_DEEP_LOW, "deep_low");
+_Static_assert(offsetof(struct rt_thread, deep_size) == RT_DEEP_SIZE, "deep_size");
+_Static_assert(PROGRAM_DEPTH_MAX < RT_OPEN_MAX, "depth");
 _Static_assert(PROGRAM_SHADOW >> RT_SHADOW_SHIFT == 1, "shadow");
 _Static_assert(PROGRAM_ENTRY_TO_DISPLACED == RT_TO_DISPLACED, "displaced");
 
@@ -63,24 +76,53 @@ extern struct rt_range rt_clusters[2];
 extern struct ring_header *rt_session;
 extern struct rt_range rt_shadowed; /* stack pointers that have a shadow slot */
 extern uint64_t *rt_counters;	    /* of CPU 0; -p count */
+extern uint64_t rt_threshold;	    /* --thresh, in units of the clock */
 
-/* entry_x86.S: what the words of an arena point to, and what the loader calls. */
+/*
+ * entry_x86.S: what the words of an arena point to, and what the loader calls. inside: with -g, of
+ * functions that it does not name; root: of those that it names; depth: with --max-graph-depth;
+ * long: with --thresh.
+ */
 void rt_entry(void);
 void rt_exit(void);
 void rt_entry_only(void);
 void rt_inside_entry(void);
-void rt_inside_exit(void);
 void rt_inside_entry_only(void);
 void rt_root_entry(void);
 void rt_root_exit(void);
+void rt_depth_entry(void);
+void rt_depth_exit(void);
+void rt_depth_entry_only(void);
+void rt_inside_depth_entry(void);
+void rt_inside_depth_entry_only(void);
+void rt_root_depth_entry(void);
+void rt_root_depth_exit(void);
+void rt_long_entry(void);
+void rt_long_exit(void);
+void rt_long_entry_only(void);
+void rt_inside_long_entry(void);
+void rt_root_long_entry(void);
+void rt_root_long_exit(void);
+void rt_depth_long_entry(void);
+void rt_depth_long_exit(void);
+void rt_inside_depth_long_entry(void);
+void rt_root_depth_long_entry(void);
+void rt_root_depth_long_exit(void);
 void rt_count(void);
 void rt_debug_state(void);
 
 /* thread.c; called from assembly. */
 int rt_look(uint64_t sp, uint32_t address, uint32_t type);
 void rt_write(uint64_t sp, uint32_t address, uint32_t type);
+void rt_write_long(uint64_t sp, uint32_t address);
 void rt_count_outside(uint64_t sp, uint32_t counter);
 bool rt_threads_init(void);
+
+/* depth.c; called from assembly: whether a call is followed, and its end is seen; it has ended. */
+int rt_depth_begins(uint64_t sp);
+void rt_depth_ends(uint64_t sp);
+/* Whether one whose end is not seen is to be recorded. */
+int rt_depth_allows(uint64_t sp);
 
 /* modules.c */
 struct rt_arena {

@@ -140,24 +140,35 @@ int rt_connect(struct program_session *ret_session, int *ret_fd)
 	return socket;
 }
 
-/* Slots for return addresses; memory comes with the stacks that are used (thread.c). */
-static int reserve_shadow(void)
+/* Addresses for slots; memory comes with the stacks that are used (thread.c). */
+static int reserve(uint64_t low, uint64_t size)
 {
-	const uint64_t low = 7ull << 44, size = (1ull << 44) - PROGRAM_PAGE_BYTES;
 	long at =
-		sys_mmap(low - PROGRAM_SHADOW, size, PROT_NONE,
+		sys_mmap(low, size, PROT_NONE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 
 	if (sys_failed(at))
 		return (int)at;
-	if ((uint64_t)at != low - PROGRAM_SHADOW) {
+	if ((uint64_t)at != low) {
 		sys_3(SYS_munmap, at, (long)size, 0);
 		return -17; /* EEXIST: a kernel that does not know the flag */
 	}
 	sys_3(SYS_madvise, at, (long)size, MADV_DONTDUMP);
 	sys_3(SYS_madvise, at, (long)size, MADV_NOHUGEPAGE);
-	rt_shadowed = (struct rt_range){low, size};
 	return 0;
+}
+
+/* For return addresses, and with --thresh for the times of calls. */
+static int reserve_shadow(void)
+{
+	const uint64_t low = 7ull << 44, size = (1ull << 44) - PROGRAM_PAGE_BYTES;
+	int r = reserve(low - PROGRAM_SHADOW, size);
+
+	if (r == 0 && rt_threshold)
+		r = reserve(low - RT_TIMES * PROGRAM_SHADOW, size);
+	if (r == 0)
+		rt_shadowed = (struct rt_range){low, size};
+	return r;
 }
 
 static void begin(int socket, int session_fd)
@@ -170,6 +181,7 @@ static void begin(int socket, int session_fd)
 		return;
 	}
 	rt_counters = ring_counters(rt_session, 0);
+	rt_threshold = rt_plan.threshold;
 	if (!rt_threads_init()) {
 		rt_fail(socket, PROGRAM_FAILURE_RING, -22 /* EINVAL */, "");
 		return;

@@ -24,6 +24,7 @@ __attribute__((aligned(4096))) union rt_epoch_page rt_epoch;
 struct rt_range rt_shadowed;
 struct ring_header *rt_session;
 uint64_t *rt_counters;
+uint64_t rt_threshold;
 
 bool rt_threads_init(void)
 {
@@ -47,6 +48,11 @@ static void introduce(struct rt_thread *thread, int32_t tid)
 	ring_write(rt_session, &thread->ring, RT_EVENT_THREAD, &event, sizeof(event));
 }
 
+static bool make_slots(uint64_t low)
+{
+	return sys_3(SYS_mprotect, (long)low, STACK_PIECE, PROT_READ | PROT_WRITE) == 0;
+}
+
 /* This thread's stack at `sp` is its own; false when addresses there have no shadow slot. */
 static bool know_stack(struct rt_thread *thread, uint64_t sp)
 {
@@ -57,8 +63,8 @@ static bool know_stack(struct rt_thread *thread, uint64_t sp)
 	/* Memory for the slots only where there are stacks: the rest can be neither used nor
 	 * locked. */
 	if (rt_plan.mode == PROGRAM_SESSION_GRAPH &&
-	    sys_3(SYS_mprotect, (long)(low - PROGRAM_SHADOW), (long)(high - low),
-		  PROT_READ | PROT_WRITE) < 0)
+	    (!make_slots(low - PROGRAM_SHADOW) ||
+	     (rt_threshold && !make_slots(low - RT_TIMES * PROGRAM_SHADOW))))
 		return false;
 	if (thread->stack_size && high == thread->stack_low)
 		high += thread->stack_size;
@@ -139,6 +145,8 @@ int rt_look(uint64_t sp, uint32_t address, uint32_t type)
 
 	if (whose == OURS)
 		return 1;
+	if (rt_threshold) /* how long it takes cannot be known */
+		return 0;
 	if (whose == CHILDS)
 		write_alone(thread, tid, sp, address, type);
 	else
@@ -165,4 +173,17 @@ void rt_count_outside(uint64_t sp, uint32_t counter)
 void rt_write(uint64_t sp, uint32_t address, uint32_t type)
 {
 	write_call(&rt_thread.ring, sp, address, type);
+}
+
+/* --thresh: the call that ends here took long. */
+void rt_write_long(uint64_t sp, uint32_t address)
+{
+	struct rt_event_long event = {
+		.address = address,
+		.sp = (uint32_t)(sp >> 3),
+		.begin = *(const uint64_t *)(sp - RT_TIMES * PROGRAM_SHADOW),
+		.end = raw_counter(),
+	};
+
+	ring_write(rt_session, &rt_thread.ring, RT_EVENT_LONG, &event, sizeof(event));
 }

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/program_side.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "program/launch.h"
+#include "record/program_events.h"
+
+#define SUBBUF_BYTES (16u << 10)
+#define BUFFER_KB    4096u /* of each CPU, unless -b says otherwise */
+#define NR_FALLBACK  64u
+
+static enum program_mode mode_of(const struct program_side *side)
+{
+	const char *tracer = side->what->tracer;
+
+	if (!strcmp(tracer, "count"))
+		return PROGRAM_COUNT;
+	return !strcmp(tracer, "function") ? PROGRAM_FUNCTION : PROGRAM_GRAPH;
+}
+
+/* --- setting up --- */
+
+static int make_ring(struct program_side *side, struct err *err)
+{
+	static const enum ring_mode modes[] = {
+		[RECORD_BLOCK] = RING_BLOCK,
+		[RECORD_DROP] = RING_DROP,
+		[RECORD_OVERWRITE] = RING_OVERWRITE,
+	};
+	const struct record_plan *plan = side->session->plan;
+	uint64_t kb = side->what->buffer_kb ? side->what->buffer_kb : BUFFER_KB;
+	uint32_t subbuf =
+		side->what->subbuf_kb ? (uint32_t)side->what->subbuf_kb << 10 : SUBBUF_BYTES;
+	struct ring_options options = {
+		.mode = modes[plan->program.on_full],
+		.clock = RING_CLOCK_COUNTER,
+		.subbuf_size = RING_SUBBUF_MIN,
+		.nr_subbufs = RING_NR_SUBBUFS_MIN,
+		.nr_fallback = NR_FALLBACK,
+		.event_base = side->event_base,
+		.counters = mode_of(side) == PROGRAM_COUNT,
+	};
+
+	while (options.subbuf_size < subbuf && options.subbuf_size < RING_SUBBUF_MAX)
+		options.subbuf_size *= 2;
+	while ((uint64_t)options.nr_subbufs * options.subbuf_size < kb << 10 &&
+	       options.nr_subbufs < RING_NR_SUBBUFS_MAX)
+		options.nr_subbufs *= 2;
+	return ring_session_create(&side->ring, &options, err);
+}
+
+static struct program_patterns patterns(const struct record_list *list)
+{
+	return (struct program_patterns){list->items, list->nr};
+}
+
+static int choose(struct program_side *side, struct err *err)
+{
+	const struct record_instance *inst = side->what;
+	struct program_filters filters = {
+		.trace = patterns(&inst->functions),
+		.notrace = patterns(&inst->no_functions),
+		.graph = patterns(&inst->graph_functions),
+		.libs = side->session->plan->program.libs,
+	};
+
+	return program_select_new(&side->select, &filters, err);
+}
+
+static int find_user(const char *name, uid_t *ret_uid, struct err *err)
+{
+	const struct passwd *user = name ? getpwnam(name) : NULL;
+
+	if (name && !user)
+		return err_set(err, -ENOENT, "there is no user '%.100s' (--user)", name);
+	*ret_uid = user ? user->pw_uid : geteuid();
+	return 0;
+}
+
+static int start_server(struct program_side *side, struct err *err)
+{
+	const struct record_plan *plan = side->session->plan;
+	struct program_server_options options = {
+		.session_fd = side->ring.fd,
+		.select = side->select,
+		.mode = mode_of(side),
+		.roots = side->what->graph_functions.nr != 0,
+		.max_depth = plan->program.max_depth,
+		.threshold =
+			plan->program.thresh_ns ? program_store_ticks(plan->program.thresh_ns) : 0,
+	};
+	int r = find_user(plan->user, &options.uid, err);
+
+	if (r == 0)
+		r = program_server_new(&side->server, &options, err);
+	if (r == 0)
+		r = program_launch_environment(program_server_name(side->server),
+					       plan->program.runtime, err);
+	return r;
+}
+
+int program_side_prepare(struct program_side *side, struct err *err)
+{
+	int r = program_launch_check(side->session->plan->command[0], err);
+
+	side->event_base = PROGRAM_EVENTS_BASE;
+	if (r == 0)
+		r = make_ring(side, err);
+	if (r == 0)
+		r = choose(side, err);
+	return r < 0 ? r : start_server(side, err);
+}
+
+/* -p count: pages of counts go where the program's own would. */
+static int store_counts(void *ctx, uint32_t cpu, const void *page, uint32_t nr)
+{
+	return program_drain_store(ctx, cpu, page, nr);
+}
+
+static int take_counts(void *ctx, struct program_drain *drain)
+{
+	const struct program_side *side = ctx;
+
+	return program_count_take(side->count, drain);
+}
+
+int program_side_begin(struct program_side *side, size_t buffer, struct err *err)
+{
+	const struct session *session = side->session;
+	struct program_drain_options options = {
+		.session = &side->ring,
+		.partial = session->partial,
+		.buffer = buffer,
+		.names = session->names,
+		.interval_ms = MAX(session->plan->interval_ms, 1u),
+		.ctx = side,
+	};
+	const struct program_count_options counting = {
+		.session = &side->ring,
+		.server = side->server,
+		.pid = session->command.started_pid,
+		.event_base = side->event_base,
+		.store = store_counts,
+	};
+
+	if (mode_of(side) == PROGRAM_COUNT) {
+		if (program_count_new(&side->count, &counting) < 0)
+			return err_sys(err, -ENOMEM, "cannot prepare to read the counters");
+		options.due = take_counts;
+	}
+	return program_drain_new(&side->drain, &options, err);
+}
+
+void program_side_set_events(struct program_side *side, uint16_t base)
+{
+	side->event_base = base;
+	side->ring.header->event_base = base;
+}
+
+/* --- while it runs --- */
+
+int program_side_look(struct program_side *side, struct err *err)
+{
+	char text[sizeof(err->text)];
+	int r;
+
+	while (program_server_warning(side->server, text, sizeof(text)))
+		session_say(side->session, RECORD_SAY_WARNING, "%s", text);
+	r = program_store_symbols(side->session, side->server, err);
+	return r < 0 ? r : program_store_clock(side->session, &side->store, false, err);
+}
+
+void program_side_on(struct program_side *side)
+{
+	program_store_clock_begin(&side->store);
+	ring_session_switch(&side->ring, true);
+}
+
+int program_side_off(struct program_side *side, struct err *err)
+{
+	ring_session_switch(&side->ring, false);
+	return program_drain_stop(side->drain, err);
+}
+
+/* --- the end --- */
+
+static void say_skipped(void *ctx, const char *module, const char *function, const char *reason)
+{
+	struct session *session = ctx;
+
+	if (function)
+		session_say(session, RECORD_SAY_SKIPPED, "%s: %s: %s", module, function, reason);
+	else
+		session_say(session, RECORD_SAY_SKIPPED, "%s: %s", module, reason);
+}
+
+static void say_what_was_not_traced(struct program_side *side)
+{
+	struct session *session = side->session;
+	struct program_server_counts counts = program_server_counts(side->server);
+	const char *unmatched = program_select_unmatched(side->select);
+
+	if (!counts.processes)
+		session_say(session, RECORD_SAY_WARNING,
+			    "'%.100s' never asked for its trace: it did not load the runtime (a "
+			    "static program, or LD_PRELOAD was taken out of its environment)",
+			    session->command.name);
+	else if (unmatched)
+		session_say(session, RECORD_SAY_WARNING,
+			    "'%.100s' names no function of any program or library that ran",
+			    unmatched);
+	if (session->plan->program.list_skipped)
+		program_server_skipped(side->server, say_skipped, session);
+}
+
+/* Whose counts they are said to be, though its children's are among them. */
+static int name_command(struct session *session)
+{
+	const char *path = session->plan->command[0], *slash = strrchr(path, '/');
+
+	return comms_set(&session->comms, session->command.started_pid, slash ? slash + 1 : path,
+			 false);
+}
+
+int program_side_finish(struct program_side *side, struct record_result *result, struct err *err)
+{
+	struct session *session = side->session;
+	int r = program_side_look(side, err);
+
+	if (r == 0)
+		r = program_store_clock(session, &side->store, true, err);
+	if (r == 0)
+		r = program_store_counts(session, side->drain, &side->ring, side->name, result,
+					 err);
+	if (r == 0 && (program_drain_names(side->drain, &session->comms) < 0 ||
+		       (side->count && name_command(session) < 0)))
+		r = err_sys(err, -ENOMEM, "cannot keep the names of tasks");
+	if (r == 0)
+		say_what_was_not_traced(side);
+	return r;
+}
+
+void program_side_free(struct program_side *side)
+{
+	program_drain_free(side->drain);
+	program_count_free(side->count);
+	program_server_free(side->server);
+	program_select_free(side->select);
+	if (side->ring.header)
+		ring_session_close(&side->ring);
+}

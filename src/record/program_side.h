@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The part of a recording that is made inside programs: their memory, the server that they ask, the
+ * thread that drains their rings into a buffer of the file. By itself (program.c), or beside the
+ * kernel's (record.c). Nothing of it needs tracefs.
+ *
+ * In order: prepare, before the command is forked; the caller makes OUT.partial; begin; on; off,
+ * which also takes the rest; finish; free.
+ */
+#ifndef SONDE_RECORD_PROGRAM_SIDE_H
+#define SONDE_RECORD_PROGRAM_SIDE_H
+
+#include "program/serve.h"
+#include "record/program_count.h"
+#include "record/program_drain.h"
+#include "record/program_store.h"
+#include "record/session.h"
+#include "ring/session.h"
+
+struct program_side {
+	struct session *session;	    /* borrowed */
+	const struct record_instance *what; /* the tracer and its functions; borrowed */
+	const char *name;		    /* of its buffer */
+	struct ring_session ring;
+	uint16_t event_base; /* of its events' ids */
+	struct program_select *select;
+	struct program_server *server;
+	struct program_drain *drain;
+	struct program_count *count; /* NULL: not -p count */
+	struct program_store store;
+};
+#define PROGRAM_SIDE_INIT(session_, what_, name_)                                                  \
+	((struct program_side){                                                                    \
+		.session = (session_), .what = (what_), .name = (name_), .ring.fd = -1})
+
+/* Sets the environment of the command, which is forked next. */
+int program_side_prepare(struct program_side *side, struct err *err) _must_check_;
+/* Before begin: other ids for its events. */
+void program_side_set_events(struct program_side *side, uint16_t base);
+/* The session has its partial and its names; `buffer` is the index of its buffer there. */
+int program_side_begin(struct program_side *side, size_t buffer, struct err *err) _must_check_;
+void program_side_on(struct program_side *side);
+/* The first failure of the draining. */
+int program_side_off(struct program_side *side, struct err *err) _must_check_;
+/* Warnings, names and the clock; when program_server_fd is readable, and now and then. */
+int program_side_look(struct program_side *side, struct err *err) _must_check_;
+/* Statistics, the names of tasks (into session->comms), what is to be said. */
+int program_side_finish(struct program_side *side, struct record_result *result, struct err *err)
+	_must_check_;
+void program_side_free(struct program_side *side);
+
+#endif
