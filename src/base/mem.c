@@ -3,6 +3,10 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define PAGE_BYTES	4096u
+#define HUGE_FROM_BYTES (4u << 20)
 
 bool (*mem_fault_hook)(size_t size);
 
@@ -68,6 +72,14 @@ void *mem_dup(const void *data, size_t len)
 void mem_free(void *ptr)
 {
 	free(ptr);
+}
+
+void mem_expect_use(void *data, size_t size)
+{
+	uintptr_t start = ((uintptr_t)data + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1);
+
+	if (data && size >= HUGE_FROM_BYTES)
+		madvise((void *)start, size - PAGE_BYTES, MADV_HUGEPAGE);
 }
 
 int array_reserve(void *arr, size_t *cap, size_t want, size_t elem)

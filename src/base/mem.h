@@ -24,6 +24,12 @@ void *mem_dup(const void *data, size_t len) _must_check_;
 void mem_free(void *ptr);
 
 /*
+ * `size` bytes of fresh memory will all be used: where they are many, a page fault for every 2 MiB
+ * instead of one for every 4 KiB, if the system has such pages. NULL is passed over.
+ */
+void mem_expect_use(void *data, size_t size);
+
+/*
  * Make room for at least `want` elements of `elem` bytes in *arr, whose capacity is *cap. Grows by
  * half. Returns 0, -ENOMEM or -EOVERFLOW; on failure the array is untouched.
  */

@@ -14,22 +14,104 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "program/frames.h"
+#include "base/parallel.h"
 #include "program/internal.h"
 
 #define STT_IFUNC	     10 /* STT_GNU_IFUNC */
-#define FRAME_USUAL_BYTES    32u
+#define FRAME_BYTES_MIN	     12u
+#define SYMBOLS_AT_ONCE	     1024u
 #define EH_FRAME_HDR_POINTER 4u /* where the pointer to .eh_frame stands */
 
 /* --- symbols --- */
 
-static int add_symbol(struct plan *plan, const GElf_Sym *symbol, const char *name, bool is_dynamic)
+/* Bytes of one of the files; a file in memory is all there. */
+static int read_file(const struct plan *plan, size_t file, uint64_t offset, void *data, size_t len)
 {
-	int type = GELF_ST_TYPE(symbol->st_info), bind = GELF_ST_BIND(symbol->st_info);
-	uint32_t flags = 0;
+	size_t size = 0;
+	const char *raw =
+		plan->files.fds[file] < 0 ? elf_rawfile(plan->files.elves[file], &size) : NULL;
+	ssize_t got;
 
-	if (symbol->st_shndx == SHN_UNDEF || (type != STT_FUNC && type != STT_IFUNC))
+	if (raw) {
+		if (offset > size || len > size - offset)
+			return -EBADMSG;
+		memcpy(data, raw + offset, len);
 		return 0;
+	}
+	got = io_pread_full(plan->files.fds[file], data, len, offset);
+	return got < 0 ? (int)got : (size_t)got == len ? 0 : -EBADMSG;
+}
+
+/* The names of a section, read once; NULL with 0 when there are none that can be used. */
+static int read_names(struct plan *plan, size_t file, size_t section,
+		      const struct plan_names **ret_table)
+{
+	Elf_Scn *strings = elf_getscn(plan->files.elves[file], section);
+	struct plan_names *table = plan->tables;
+	struct out *names = &plan->names;
+	GElf_Shdr header;
+	int r;
+
+	*ret_table = NULL;
+	for (; table < plan->tables + plan->nr_tables; table++) {
+		if (table->file == file && table->section == section) {
+			*ret_table = table;
+			return 0;
+		}
+	}
+	if (plan->nr_tables == PLAN_NAMES_MAX || !strings || !gelf_getshdr(strings, &header) ||
+	    header.sh_type != SHT_STRTAB ||
+	    header.sh_size > UINT32_MAX - LIMIT_STRING_BYTES - names->len)
+		return 0;
+	if (!out_room(names, (size_t)header.sh_size + 1))
+		return -ENOMEM;
+	mem_expect_use(names->buf, names->cap);
+	r = read_file(plan, file, header.sh_offset, names->buf + names->len,
+		      (size_t)header.sh_size);
+	if (r < 0)
+		return r == -EBADMSG ? 0 : r;
+	*table = (struct plan_names){
+		.file = file,
+		.section = section,
+		.base = (uint32_t)names->len,
+		.bytes = (uint32_t)header.sh_size,
+	};
+	names->len += table->bytes;
+	out_char(names, '\0');
+	plan->nr_tables++;
+	*ret_table = table;
+	return 0;
+}
+
+/* The name without a version (memcpy@@GLIBC_2.14), and not longer than names are: 0: none. */
+static int shorten(struct plan *plan, uint32_t name, uint32_t *ret_name)
+{
+	const char *text = plan->names.buf + name;
+	size_t len = (size_t)(strchrnul(text, '@') - text);
+
+	*ret_name = name;
+	if (!text[len] && len <= LIMIT_STRING_BYTES)
+		return 0;
+	if (plan->names.len > UINT32_MAX - 2 * LIMIT_STRING_BYTES)
+		return -E2BIG;
+	len = MIN(len, (size_t)LIMIT_STRING_BYTES);
+	*ret_name = len ? (uint32_t)plan->names.len : 0;
+	if (len && out_room(&plan->names, len + 1)) {
+		/* The room may have moved the text. */
+		out_mem(&plan->names, plan->names.buf + name, len);
+		out_char(&plan->names, '\0');
+	}
+	return plan->names.failed ? -ENOMEM : 0;
+}
+
+static int add_function(struct plan *plan, const Elf64_Sym *symbol, uint32_t name, bool is_dynamic)
+{
+	int type = ELF64_ST_TYPE(symbol->st_info), bind = ELF64_ST_BIND(symbol->st_info);
+	uint32_t flags = 0;
+	int r = shorten(plan, name, &name);
+
+	if (r < 0)
+		return r;
 	if (type == STT_IFUNC)
 		flags |= START_IFUNC;
 	if (bind == STB_GLOBAL || bind == STB_GNU_UNIQUE)
@@ -41,64 +123,73 @@ static int add_symbol(struct plan *plan, const GElf_Sym *symbol, const char *nam
 	return plan_add_start(plan, symbol->st_value, symbol->st_size, name, flags);
 }
 
-static int add_import(struct plan *plan, const GElf_Sym *symbol, const char *name, size_t *cap)
+static int add_import(struct plan *plan, uint32_t name)
 {
 	struct program_elf *elf = plan->elf;
-	int type = GELF_ST_TYPE(symbol->st_info);
-	int r;
+	int r = array_reserve(&elf->imports, &plan->cap_imports, elf->nr_imports + 1,
+			      sizeof(*elf->imports));
 
-	if (symbol->st_shndx != SHN_UNDEF || (type != STT_FUNC && type != STT_NOTYPE))
+	if (r == 0)
+		elf->imports[elf->nr_imports++] = name;
+	return r;
+}
+
+static int add_symbol(struct plan *plan, const Elf64_Sym *symbol, const struct plan_names *names,
+		      bool is_dynamic)
+{
+	int type = ELF64_ST_TYPE(symbol->st_info);
+	uint32_t name = names->base + MIN(symbol->st_name, names->bytes);
+
+	if ((type != STT_FUNC && type != STT_IFUNC && type != STT_NOTYPE) || !plan->names.buf[name])
 		return 0;
-	r = array_reserve(&elf->imports, cap, elf->nr_imports + 1, sizeof(*elf->imports));
-	if (r < 0)
+	if (symbol->st_shndx != SHN_UNDEF)
+		return type == STT_NOTYPE ? 0 : add_function(plan, symbol, name, is_dynamic);
+	return is_dynamic && type != STT_IFUNC ? add_import(plan, name) : 0;
+}
+
+static int read_symbols(struct plan *plan, size_t file, const GElf_Shdr *header)
+{
+	bool is_dynamic = header->sh_type == SHT_DYNSYM && file == 0;
+	uint64_t nr = header->sh_size / sizeof(Elf64_Sym);
+	Elf64_Sym symbols[SYMBOLS_AT_ONCE];
+	const struct plan_names *names;
+	int r = read_names(plan, file, header->sh_link, &names);
+
+	if (r < 0 || !names)
 		return r;
-	elf->imports[elf->nr_imports++] = (uint32_t)plan->names.len;
-	out_mem(&plan->names, name, strlen(name) + 1);
-	return 0;
-}
+	nr = MIN(nr, (uint64_t)LIMIT_SYMBOLS);
+	for (uint64_t i = 0; i < nr && r == 0; i += ARRAY_SIZE(symbols)) {
+		size_t some = (size_t)MIN(nr - i, (uint64_t)ARRAY_SIZE(symbols));
 
-static int read_symbols(struct plan *plan, Elf *elf, Elf_Scn *section, const GElf_Shdr *header,
-			size_t *cap_imports)
-{
-	Elf_Data *symbols = elf_getdata(section, NULL);
-	bool is_dynamic = header->sh_type == SHT_DYNSYM && elf == plan->files.elves[0];
-	size_t nr = header->sh_entsize ? (size_t)(header->sh_size / header->sh_entsize) : 0;
-
-	for (size_t i = 1; symbols && i < MIN(nr, (size_t)LIMIT_SYMBOLS); i++) {
-		const char *name;
-		GElf_Sym symbol;
-		int r;
-
-		if (!gelf_getsym(symbols, (int)i, &symbol))
+		r = read_file(plan, file, header->sh_offset + i * sizeof(*symbols), symbols,
+			      some * sizeof(*symbols));
+		if (r == -EBADMSG)
 			return 0;
-		name = elf_strptr(elf, header->sh_link, symbol.st_name);
-		if (!name || !*name)
-			continue;
-		r = add_symbol(plan, &symbol, name, is_dynamic);
-		if (r == 0 && is_dynamic)
-			r = add_import(plan, &symbol, name, cap_imports);
-		if (r < 0)
-			return r;
+		for (size_t j = 0; j < some && r == 0; j++)
+			r = add_symbol(plan, &symbols[j], names, is_dynamic);
 	}
-	return 0;
+	return r;
 }
 
-int plan_find_symbols(struct plan *plan)
+static int find_symbols(struct plan *plan)
 {
-	size_t cap_imports = 0;
-
+	/* No name is at 0. */
+	out_char(&plan->names, '\0');
 	for (size_t i = 0; i < plan->files.nr; i++) {
 		Elf *elf = plan->files.elves[i];
 		Elf_Scn *section = NULL;
 		GElf_Shdr header;
 
+		/* Symbols are read as they lie in files of x86-64. */
+		if (gelf_getclass(elf) != ELFCLASS64)
+			continue;
 		while ((section = elf_nextscn(elf, section))) {
 			int r;
 
 			if (!gelf_getshdr(section, &header) ||
 			    (header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM))
 				continue;
-			r = read_symbols(plan, elf, section, &header, &cap_imports);
+			r = read_symbols(plan, i, &header);
 			if (r < 0)
 				return r;
 		}
@@ -107,12 +198,6 @@ int plan_find_symbols(struct plan *plan)
 }
 
 /* --- frame descriptions --- */
-
-/* Where a description is, and of what. */
-struct frame_place {
-	uint64_t start, bytes;
-	size_t at;
-};
 
 static int compare_frames(const void *a, const void *b)
 {
@@ -166,43 +251,7 @@ static bool locate_frames(const struct plan *plan, uint64_t *ret_address, uint64
 	return false;
 }
 
-/* Symbols in the middle of a description: entered as functions are, or not. */
-static void judge_inner_starts(struct plan *plan, struct frames *frames, struct frame_place *list,
-			       size_t nr, size_t nr_symbols)
-{
-	uint64_t low = plan->elf->text_low;
-
-	/* Linkers keep the order of the code, nearly always. */
-	for (size_t i = 1; i < nr; i++) {
-		if (list[i - 1].start > list[i].start) {
-			qsort(list, nr, sizeof(*list), compare_frames);
-			break;
-		}
-	}
-	for (size_t i = 0; i < nr_symbols; i++) {
-		struct start *start = &plan->starts[i];
-		uint64_t address = low + start->at;
-		size_t from = 0, to = nr;
-		struct frame frame;
-
-		while (from < to) {
-			size_t middle = from + (to - from) / 2;
-
-			if (list[middle].start <= address)
-				from = middle + 1;
-			else
-				to = middle;
-		}
-		if (!from || address == list[from - 1].start ||
-		    address - list[from - 1].start >= list[from - 1].bytes)
-			continue;
-		if (!frames_read(frames, list[from - 1].at, &frame) ||
-		    frames_state(frames, &frame, address - frame.start) != FRAME_ENTERED)
-			start->flags |= START_INSIDE;
-	}
-}
-
-static int add_frame(struct plan *plan, const struct frames *frames, const struct frame *frame)
+static uint32_t frame_flags(const struct frames *frames, const struct frame *frame)
 {
 	uint32_t flags = START_FRAME;
 
@@ -218,45 +267,113 @@ static int add_frame(struct plan *plan, const struct frames *frames, const struc
 	}
 	if (frame->cie.is_signal)
 		flags |= START_NEVER;
-	return plan_add_start(plan, frame->start, frame->bytes, NULL, flags);
+	return flags;
 }
 
-int plan_find_frames(struct plan *plan)
+/* Read the descriptions' bytes, and make room for as many as there can be. */
+static int prepare_frames(struct plan *plan)
 {
-	size_t nr_symbols = plan->nr_starts, nr = 0, cap = 0;
-	_cleanup_free_ struct frame_place *list = NULL;
-	_cleanup_free_ uint8_t *data = NULL;
+	struct plan_frames *of = &plan->frames;
 	uint64_t address, offset, bytes;
-	struct frames frames;
-	struct frame frame;
 	bool exact;
 	int r;
 
 	if (!locate_frames(plan, &address, &offset, &bytes, &exact) || !bytes)
 		return 0;
-	r = plan_read(plan, offset, bytes, &data);
+	r = plan_read(plan, offset, bytes, &of->data);
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
-	/* There may be as many as fit, and usually are; starts have a place each. */
-	nr = MIN((size_t)bytes / FRAME_USUAL_BYTES, (size_t)LIMIT_SYMBOLS);
-	r = array_reserve(&list, &cap, nr, sizeof(*list));
-	if (r == 0)
-		r = array_reserve(&plan->starts, &plan->cap_starts, plan->nr_starts + nr,
-				  sizeof(*plan->starts));
+	frames_init(&of->frames, of->data, (size_t)bytes, address, exact);
+	return array_reserve(&of->places, &of->cap,
+			     MIN((size_t)bytes / FRAME_BYTES_MIN, (size_t)LIMIT_SYMBOLS),
+			     sizeof(*of->places));
+}
+
+/* May run beside find_symbols: asks for no memory and touches nothing but the frames. */
+static void find_frames(struct plan *plan)
+{
+	struct plan_frames *of = &plan->frames;
+	struct frame frame;
+
+	while (of->nr < of->cap && frames_next(&of->frames, &frame))
+		of->places[of->nr++] = (struct frame_place){
+			.start = frame.start,
+			.bytes = frame.bytes,
+			.at = frame.at,
+			.flags = frame_flags(&of->frames, &frame),
+		};
+}
+
+static int add_frames(struct plan *plan)
+{
+	struct plan_frames *of = &plan->frames;
+	int r = array_reserve(&plan->starts, &plan->cap_starts, plan->nr_starts + of->nr,
+			      sizeof(*plan->starts));
+
+	mem_expect_use(plan->starts, plan->cap_starts * sizeof(*plan->starts));
+	for (size_t i = 0; i < of->nr && r == 0; i++)
+		r = plan_add_start(plan, of->places[i].start, of->places[i].bytes, 0,
+				   of->places[i].flags);
+	/* Linkers keep the order of the code, nearly always. */
+	for (size_t i = 1; i < of->nr; i++) {
+		if (of->places[i - 1].start > of->places[i].start) {
+			qsort(of->places, of->nr, sizeof(*of->places), compare_frames);
+			break;
+		}
+	}
+	return r;
+}
+
+void plan_judge_inner_starts(struct plan *plan)
+{
+	struct plan_frames *of = &plan->frames;
+	size_t next = 0;
+
+	for (size_t i = 0; i < plan->nr_starts; i++) {
+		struct start *start = &plan->starts[i];
+		uint64_t address = plan->elf->text_low + start->at;
+		const struct frame_place *place;
+		struct frame frame;
+
+		while (next < of->nr && of->places[next].start <= address)
+			next++;
+		if (!next || !start->name)
+			continue;
+		place = &of->places[next - 1];
+		if (address == place->start || address - place->start >= place->bytes)
+			continue;
+		if (!frames_read(&of->frames, place->at, &frame) ||
+		    frames_state(&of->frames, &frame, address - frame.start) != FRAME_ENTERED)
+			start->flags |= START_INSIDE;
+	}
+}
+
+/* --- both --- */
+
+struct finding {
+	struct plan *plan;
+	int r;
+};
+
+static void find_one(void *ctx, size_t index)
+{
+	struct finding *finding = ctx;
+
+	if (index == 0)
+		finding->r = find_symbols(finding->plan);
+	else
+		find_frames(finding->plan);
+}
+
+int plan_find_starts(struct plan *plan)
+{
+	struct finding finding = {.plan = plan};
+	int r = prepare_frames(plan);
+
 	if (r < 0)
 		return r;
-	nr = 0;
-	frames_init(&frames, data, (size_t)bytes, address, exact);
-	while (frames_next(&frames, &frame) && nr < LIMIT_SYMBOLS) {
-		r = add_frame(plan, &frames, &frame);
-		if (r == 0)
-			r = array_reserve(&list, &cap, nr + 1, sizeof(*list));
-		if (r < 0)
-			return r;
-		list[nr++] = (struct frame_place){frame.start, frame.bytes, frame.at};
-	}
-	judge_inner_starts(plan, &frames, list, nr, nr_symbols);
-	return 0;
+	parallel_for(find_one, &finding, 2);
+	return finding.r < 0 ? finding.r : add_frames(plan);
 }
 
 /* --- addresses that the loader knows --- */
@@ -277,7 +394,7 @@ static int read_relocations(struct plan *plan, Elf_Scn *section, const GElf_Shdr
 			flags = START_TAKEN;
 		if (GELF_R_TYPE(rela.r_info) == R_X86_64_IRELATIVE)
 			flags = START_IFUNC;
-		r = flags ? plan_add_start(plan, (uint64_t)rela.r_addend, 0, NULL, flags) : 0;
+		r = flags ? plan_add_start(plan, (uint64_t)rela.r_addend, 0, 0, flags) : 0;
 		if (r < 0)
 			return r;
 	}
@@ -299,7 +416,7 @@ static int read_words(struct plan *plan, const struct plan_segment *segment)
 
 		if (word - low >= span)
 			continue;
-		r = plan_add_start(plan, word, 0, NULL, START_TAKEN);
+		r = plan_add_start(plan, word, 0, 0, START_TAKEN);
 		if (r < 0)
 			return r;
 	}
@@ -332,5 +449,5 @@ int plan_find_addresses(struct plan *plan)
 	}
 	if (!gelf_getehdr(elf, &file) || !file.e_entry)
 		return 0;
-	return plan_add_start(plan, file.e_entry, 0, NULL, START_NEVER);
+	return plan_add_start(plan, file.e_entry, 0, 0, START_NEVER);
 }

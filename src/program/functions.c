@@ -9,7 +9,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/bytes.h"
 #include "base/io.h"
@@ -18,8 +17,7 @@
 #include "program/internal.h"
 #include "program/layout.h"
 
-#define HUGE_FROM_BYTES (8u << 20)
-#define PAGE_MASK	((uint64_t)PROGRAM_PAGE_BYTES - 1)
+#define PAGE_MASK ((uint64_t)PROGRAM_PAGE_BYTES - 1)
 
 const char *program_skip_text(enum program_skip skip)
 {
@@ -97,13 +95,7 @@ int plan_read(const struct plan *plan, uint64_t offset, uint64_t bytes, uint8_t 
 	data = mem_alloc((size_t)bytes + 1);
 	if (!data)
 		return -ENOMEM;
-	if (bytes >= HUGE_FROM_BYTES) {
-		uintptr_t start = ((uintptr_t)data + PAGE_MASK) & ~(uintptr_t)PAGE_MASK;
-
-		/* A page fault for every 2 MiB instead of one for every 4 KiB, if there are such.
-		 */
-		madvise((void *)start, (size_t)bytes - PROGRAM_PAGE_BYTES, MADV_HUGEPAGE);
-	}
+	mem_expect_use(data, (size_t)bytes);
 	got = io_pread_full(plan->files.fds[0], data, (size_t)bytes, offset);
 	if (got < 0 || (uint64_t)got != bytes) {
 		mem_free(data);
@@ -295,9 +287,7 @@ static int open_steps(struct plan *plan, struct err *err)
 	if (r < 0)
 		return r;
 	plan->is_go = is_go(plan->files.elves[0]);
-	r = plan_find_symbols(plan);
-	if (r == 0)
-		r = plan_find_frames(plan);
+	r = plan_find_starts(plan);
 	if (r == 0)
 		r = plan_find_addresses(plan);
 	if (r == 0)
@@ -331,6 +321,8 @@ int program_elf_open(struct program_elf **ret_elf, const char *path, struct err 
 		r = open_steps(&plan, &inner);
 	symbol_files_close(&plan.files);
 	mem_free(plan.starts);
+	mem_free(plan.frames.data);
+	mem_free(plan.frames.places);
 	mem_free(plan.flags);
 	out_done(&plan.names);
 	if (r == 0) {

@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/parallel.h"
 #include "program/select.h"
 #include "program/window.h"
 
@@ -57,13 +58,22 @@ struct build {
 	const struct program_elf *elf;
 	const struct program_image_options *options;
 	struct program_image image;
-	uint8_t *stubs; /* as they will be mapped */
-	size_t len, cap;
-	uint64_t *stub_of; /* offset of each function's stub, or NO_STUB */
+	uint8_t *stubs;	   /* as they will be mapped */
+	size_t len;	   /* up to where there are any */
+	uint64_t *stub_of; /* offset of each function's stub, or NO_STUB + why there is none */
+	struct piece *pieces;
+	size_t nr_pieces;
 	struct program_image_run *runs;
 	size_t nr_runs, cap_runs;
 };
-#define NO_STUB UINT64_MAX
+#define NO_STUB (1ull << 63)
+
+/* Stubs that one thread makes in one go. They begin where those before could reach at most. */
+struct piece {
+	size_t from, to; /* functions */
+	size_t begin, end;
+};
+#define PIECE_FUNCTIONS 16384u
 
 /* --- stubs --- */
 
@@ -73,7 +83,8 @@ static void put_u32(uint8_t *at, uint32_t value)
 }
 
 /* A call or jump (ff /2, ff /4) through one of the words; `at` is an offset from the first stub. */
-static void put_through_word(struct build *build, size_t at, uint8_t modrm, enum program_word word)
+static void put_through_word(const struct build *build, size_t at, uint8_t modrm,
+			     enum program_word word)
 {
 	build->stubs[at] = 0xff;
 	build->stubs[at + 1] = modrm;
@@ -81,20 +92,19 @@ static void put_through_word(struct build *build, size_t at, uint8_t modrm, enum
 		(uint32_t)(word * 8u - PROGRAM_WORDS_BYTES - (uint32_t)(at + 6)));
 }
 
-static void put_push(struct build *build, size_t at, uint32_t id)
+static void put_push(const struct build *build, size_t at, uint32_t id)
 {
 	build->stubs[at] = 0x68;
 	put_u32(build->stubs + at + 1, id);
 }
 
-static size_t put_stub(struct build *build, const struct program_function *function, uint32_t id,
-		       bool is_root)
+static size_t put_stub(const struct build *build, const struct program_function *function,
+		       size_t at, uint32_t id, bool is_root)
 {
 	static const uint8_t drop_two[] = {0x48, 0x8d, 0x64, 0x24, 16}; /* lea 16(%rsp),%rsp */
 	static const uint8_t drop_one[] = {0x48, 0x8d, 0x64, 0x24, 8};
 	bool only = build->options->mode != PROGRAM_GRAPH || function->entry_only;
-	uint8_t *stub = build->stubs + build->len;
-	size_t at = build->len;
+	uint8_t *stub = build->stubs + at;
 
 	put_push(build, at, id);
 	if (only) {
@@ -131,8 +141,8 @@ static uint32_t id_of(const struct build *build, size_t index)
 	return build->options->base + (uint32_t)(elf->functions[index].address - elf->text_low);
 }
 
-/* Returns why there is no stub. */
-static enum program_skip add_stub(struct build *build, size_t index)
+/* The stub at *at, which moves on. Returns why there is none. */
+static enum program_skip add_stub(const struct build *build, size_t index, size_t *at)
 {
 	const struct program_function *function = &build->elf->functions[index];
 	const struct program_text *text = text_of(build->elf, function->address);
@@ -142,18 +152,42 @@ static enum program_skip add_stub(struct build *build, size_t index)
 	uint8_t displaced[WINDOW_DISPLACED_BYTES];
 	size_t head, len, end;
 
-	head = put_stub(build, function, id_of(build, index),
+	head = put_stub(build, function, *at, id_of(build, index),
 			choices && choices[index] == PROGRAM_CHOICE_ROOT);
-	len = window_displace(&code, function, first + build->len + head, displaced);
+	len = window_displace(&code, function, first + *at + head, displaced);
 	if (!len)
 		return PROGRAM_SKIP_OUT_OF_REACH;
-	memcpy(build->stubs + build->len + head, displaced, len);
-	build->stub_of[index] = build->len;
-	end = build->len + head + len;
-	build->len = (end + PROGRAM_STUB_ALIGN - 1) / PROGRAM_STUB_ALIGN * PROGRAM_STUB_ALIGN;
-	memset(build->stubs + end, INT3, build->len - end);
-	build->image.nr_patched++;
+	memcpy(build->stubs + *at + head, displaced, len);
+	build->stub_of[index] = *at;
+	end = *at + head + len;
+	*at = (end + PROGRAM_STUB_ALIGN - 1) / PROGRAM_STUB_ALIGN * PROGRAM_STUB_ALIGN;
+	memset(build->stubs + end, INT3, *at - end);
 	return PROGRAM_SKIP_NONE;
+}
+
+static void add_piece(void *ctx, size_t index)
+{
+	const struct build *build = ctx;
+	struct piece *piece = &build->pieces[index];
+	size_t at = piece->begin;
+
+	for (size_t i = piece->from; i < piece->to; i++) {
+		enum program_skip skip = build->elf->functions[i].skip;
+
+		build->stub_of[i] = NO_STUB;
+		if (!is_chosen(build->options->choices, i))
+			continue;
+		if (!skip)
+			skip = add_stub(build, i, &at);
+		if (skip)
+			build->stub_of[i] = NO_STUB + skip;
+	}
+	piece->end = at;
+}
+
+static bool has_stub(const struct build *build, size_t index)
+{
+	return build->stub_of[index] < NO_STUB;
 }
 
 static int add_skipped(struct build *build, size_t index, enum program_skip skip, size_t *cap)
@@ -170,21 +204,39 @@ static int add_skipped(struct build *build, size_t index, enum program_skip skip
 	return 0;
 }
 
-static int add_stubs(struct build *build)
+static size_t make_pieces(struct build *build)
 {
 	const struct program_elf *elf = build->elf;
-	size_t cap_skipped = 0;
+	size_t begin = 0;
 
 	for (size_t i = 0; i < elf->nr_functions; i++) {
-		enum program_skip skip = elf->functions[i].skip;
-		int r;
+		if (i % PIECE_FUNCTIONS == 0)
+			build->pieces[build->nr_pieces++] = (struct piece){
+				.from = i,
+				.to = MIN(i + PIECE_FUNCTIONS, elf->nr_functions),
+				.begin = begin,
+			};
+		if (is_chosen(build->options->choices, i) && !elf->functions[i].skip)
+			begin += STUB_BYTES_MAX;
+	}
+	return build->nr_pieces;
+}
 
-		build->stub_of[i] = NO_STUB;
-		if (!is_chosen(build->options->choices, i))
-			continue;
-		if (!skip)
-			skip = add_stub(build, i);
-		r = skip ? add_skipped(build, i, skip, &cap_skipped) : 0;
+static int add_stubs(struct build *build)
+{
+	size_t cap_skipped = 0;
+
+	parallel_for(add_piece, build, make_pieces(build));
+	if (build->nr_pieces)
+		build->len = build->pieces[build->nr_pieces - 1].end;
+	for (size_t i = 0; i < build->elf->nr_functions; i++) {
+		int r = 0;
+
+		if (has_stub(build, i))
+			build->image.nr_patched++;
+		else if (build->stub_of[i] != NO_STUB)
+			r = add_skipped(build, i, (enum program_skip)(build->stub_of[i] - NO_STUB),
+					&cap_skipped);
 		if (r < 0)
 			return r;
 	}
@@ -267,7 +319,7 @@ static int find_runs(struct build *build)
 		uint64_t site = function->address + function->site;
 		int r;
 
-		if (build->stub_of[i] == NO_STUB)
+		if (!has_stub(build, i))
 			continue;
 		r = add_run(build, site & mask, page_up(site + WINDOW_JUMP_BYTES));
 		if (r < 0)
@@ -298,7 +350,7 @@ static void put_jumps(const struct build *build, const struct program_image_run 
 		const struct program_function *function = &build->elf->functions[*index];
 		uint64_t site = function->address + function->site;
 
-		if (build->stub_of[*index] == NO_STUB)
+		if (!has_stub(build, *index))
 			continue;
 		if (site >= run->address + run->length)
 			return;
@@ -320,6 +372,7 @@ static int write_runs(struct build *build)
 
 		if (!code)
 			return -ENOMEM;
+		mem_expect_use(code, (size_t)run->length);
 		memcpy(code, text->code + (run->address - text->address), (size_t)run->checked);
 		memset(code + run->checked, 0, (size_t)(run->length - run->checked));
 		put_jumps(build, run, code, &index);
@@ -328,6 +381,23 @@ static int write_runs(struct build *build)
 			return r;
 	}
 	return 0;
+}
+
+/* Where no stub is, the file has no bytes either; the frame description is behind the last piece.
+ */
+static int write_stubs(const struct build *build)
+{
+	const struct program_image_header *header = &build->image.header;
+	int r = 0;
+
+	for (size_t i = 0; i < build->nr_pieces && r == 0; i++) {
+		const struct piece *piece = &build->pieces[i];
+		size_t end = i + 1 == build->nr_pieces ? (size_t)header->stubs_bytes : piece->end;
+
+		r = io_pwrite_full(build->image.fd, build->stubs + piece->begin, end - piece->begin,
+				   header->stubs_offset + piece->begin);
+	}
+	return r;
 }
 
 static int write_image(struct build *build)
@@ -352,8 +422,7 @@ static int write_image(struct build *build)
 	if (r == 0)
 		r = write_runs(build);
 	if (r == 0)
-		r = io_pwrite_full(fd, build->stubs, (size_t)header->stubs_bytes,
-				   header->stubs_offset);
+		r = write_stubs(build);
 	if (r == 0 &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
 		r = -errno;
@@ -376,8 +445,11 @@ static int build_steps(struct build *build)
 		return -ERANGE;
 	build->stubs = mem_zalloc((size_t)arena_bytes);
 	build->stub_of = mem_calloc(build->elf->nr_functions + 1, sizeof(*build->stub_of));
-	if (!build->stubs || !build->stub_of)
+	build->pieces =
+		mem_calloc(build->elf->nr_functions / PIECE_FUNCTIONS + 1, sizeof(*build->pieces));
+	if (!build->stubs || !build->stub_of || !build->pieces)
 		return -ENOMEM;
+	mem_expect_use(build->stubs, (size_t)arena_bytes);
 	r = add_stubs(build);
 	if (r < 0 || !build->image.nr_patched)
 		return r;
@@ -402,6 +474,7 @@ int program_image_build(struct program_image *ret_image, const struct program_el
 
 	mem_free(build.stubs);
 	mem_free(build.stub_of);
+	mem_free(build.pieces);
 	mem_free(build.runs);
 	if (r < 0) {
 		program_image_done(&build.image);

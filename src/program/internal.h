@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/out.h"
+#include "program/frames.h"
 #include "program/functions.h"
 #include "program/window.h"
 #include "symbol/files.h"
@@ -24,6 +25,7 @@ enum start_flag {
 	START_NEVER = 1 << 6,
 	START_UNWINDER = 1 << 9, /* a part of an unwinder */
 	START_NAMED = 1 << 8,	 /* has a symbol */
+	START_WALKER = 1 << 10,	 /* a part of what compiles at run time */
 	START_TAKEN = 1 << 7,	 /* the loader stores its address somewhere */
 };
 
@@ -34,13 +36,45 @@ struct start {
 	uint32_t flags;
 };
 
+/* A description, of what, and what it says of where that begins. */
+struct frame_place {
+	uint64_t start, bytes;
+	size_t at;
+	uint32_t flags; /* enum start_flag */
+};
+
+struct plan_frames {
+	struct frames frames;
+	uint8_t *data;
+	struct frame_place *places; /* in their order, then by start */
+	size_t nr, cap;
+};
+
+/* Names as a file has them, one behind the other, copied to plan->names. */
+struct plan_names {
+	size_t file, section;
+	uint32_t base, bytes;
+};
+#define PLAN_NAMES_MAX 8u /* three files have at most two each */
+
+/* What one thread does in one go. */
+#define PIECE_FUNCTIONS 2048u
+
+static inline size_t pieces_of(uint64_t nr, size_t piece)
+{
+	return (size_t)((nr + piece - 1) / piece);
+}
+
 /* A module while it is being opened. */
 struct plan {
 	struct program_elf *elf;
 	struct symbol_files files;
 	struct out names;
+	struct plan_names tables[PLAN_NAMES_MAX];
+	size_t nr_tables;
+	struct plan_frames frames;
 	struct start *starts;
-	size_t nr_starts, cap_starts;
+	size_t nr_starts, cap_starts, cap_imports;
 	uint16_t *flags; /* enum start_flag of each function, merged */
 	bool is_go, is_walker;
 };
@@ -59,14 +93,16 @@ size_t plan_segments(const struct plan *plan, struct plan_segment ret_segments[P
 int plan_read(const struct plan *plan, uint64_t offset, uint64_t bytes, uint8_t **ret_data)
 	_must_check_;
 
-/* Remember a start; addresses that are in no code are passed over. `name` may be NULL. */
-int plan_add_start(struct plan *plan, uint64_t address, uint64_t size, const char *name,
+/* Remember a start; addresses that are in no code are passed over. `name` is in names; 0: none. */
+int plan_add_start(struct plan *plan, uint64_t address, uint64_t size, uint32_t name,
 		   uint32_t flags) _must_check_;
 
-/* Find the starts: from symbols, and from frame descriptions and relocations. */
-int plan_find_symbols(struct plan *plan) _must_check_;
-int plan_find_frames(struct plan *plan) _must_check_;
+/* Find the starts: from symbols and frame descriptions, and from relocations. */
+int plan_find_starts(struct plan *plan) _must_check_;
 int plan_find_addresses(struct plan *plan) _must_check_;
+
+/* Symbols in the middle of a description: entered as functions are, or not. Starts are sorted. */
+void plan_judge_inner_starts(struct plan *plan);
 
 /* Make functions of the starts. */
 int plan_merge(struct plan *plan) _must_check_;

@@ -9,39 +9,36 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/parallel.h"
 #include "program/internal.h"
 
 #define RADIX_BITS   11u
 #define RADIX_ROUNDS 3u	  /* of 32 bits */
 #define ALIASES_MAX  256u /* of one function; further ones are not kept */
 
-int plan_add_start(struct plan *plan, uint64_t address, uint64_t size, const char *name,
+int plan_add_start(struct plan *plan, uint64_t address, uint64_t size, uint32_t name,
 		   uint32_t flags)
 {
 	const struct program_text *text = plan_text_at(plan->elf, address);
 	struct start *start;
-	size_t name_len = name ? strcspn(name, "@") : 0;
 	int r;
 
 	if (!text)
 		return 0;
-	if (plan->nr_starts >= LIMIT_SYMBOLS || plan->names.len > UINT32_MAX - LIMIT_STRING_BYTES)
+	if (plan->nr_starts >= LIMIT_SYMBOLS)
 		return -E2BIG;
 	r = array_reserve(&plan->starts, &plan->cap_starts, plan->nr_starts + 1,
 			  sizeof(*plan->starts));
 	if (r < 0)
 		return r;
 	start = &plan->starts[plan->nr_starts++];
-	*start = (struct start){.at = (uint32_t)(address - plan->elf->text_low), .flags = flags};
-	start->size = (uint32_t)MIN(size, text->bytes - (address - text->address));
-	if (!plan->names.len)
-		out_char(&plan->names, '\0');
-	if (!name_len)
-		return 0;
-	start->name = (uint32_t)plan->names.len;
-	out_mem(&plan->names, name, MIN(name_len, (size_t)LIMIT_STRING_BYTES));
-	out_char(&plan->names, '\0');
-	return plan->names.failed ? -ENOMEM : 0;
+	*start = (struct start){
+		.at = (uint32_t)(address - plan->elf->text_low),
+		.size = (uint32_t)MIN(size, text->bytes - (address - text->address)),
+		.name = name,
+		.flags = flags,
+	};
+	return 0;
 }
 
 /* By address; what was added first stays first. */
@@ -51,6 +48,7 @@ static int sort_starts(struct plan *plan)
 
 	if (!to)
 		return -ENOMEM;
+	mem_expect_use(to, plan->nr_starts * sizeof(*to));
 	for (unsigned int round = 0; round < RADIX_ROUNDS; round++) {
 		size_t counts[1u << RADIX_BITS] = {0}, sum = 0;
 		unsigned int shift = round * RADIX_BITS;
@@ -125,41 +123,46 @@ static int add_alias(struct plan *plan, struct program_function *function, uint3
 	return 0;
 }
 
-static int name_function(struct plan *plan, struct program_function *function,
-			 const struct start *starts, size_t nr, size_t *cap_aliases)
+/* The name of a function that has none. */
+static int make_name(struct plan *plan, struct program_function *function)
 {
-	const struct start *best = NULL;
-
-	for (size_t i = 0; i < nr; i++) {
-		if (starts[i].name && (!best || is_better(plan, &starts[i], best)))
-			best = &starts[i];
-	}
-	function->aliases = (uint32_t)plan->elf->nr_aliases;
-	if (!best) {
-		function->name = (uint32_t)plan->names.len;
-		out_str(&plan->names, plan->elf->name);
-		out_lit(&plan->names, "+0x");
-		out_hex(&plan->names, function->address);
-		out_char(&plan->names, '\0');
-		return plan->names.failed ? -ENOMEM : 0;
-	}
-	function->name = best->name;
-	for (size_t i = 0; i < nr; i++) {
-		int r = 0;
-
-		if (starts[i].name && &starts[i] != best)
-			r = add_alias(plan, function, starts[i].name, cap_aliases);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	if (plan->names.len > UINT32_MAX - LIMIT_STRING_BYTES)
+		return -E2BIG;
+	function->name = (uint32_t)plan->names.len;
+	out_str(&plan->names, plan->elf->name);
+	out_lit(&plan->names, "+0x");
+	out_hex(&plan->names, function->address);
+	out_char(&plan->names, '\0');
+	return plan->names.failed ? -ENOMEM : 0;
 }
 
-static void apply_rules(struct plan *plan, struct program_function *function,
+static int add_aliases(struct plan *plan, struct program_function *function,
+		       const struct start *starts, size_t nr, size_t *cap_aliases)
+{
+	int r = 0;
+
+	function->aliases = (uint32_t)plan->elf->nr_aliases;
+	for (size_t i = 0; i < nr && r == 0; i++) {
+		if (starts[i].name && starts[i].name != function->name)
+			r = add_alias(plan, function, starts[i].name, cap_aliases);
+	}
+	return r;
+}
+
+/* One of the same text was looked at just before: .symtab and .dynsym say most names twice. */
+static bool is_repeated(const struct plan *plan, const struct start *starts, size_t index)
+{
+	const char *names = plan->names.buf;
+
+	return index && starts[index - 1].name &&
+	       !strcmp(names + starts[index].name, names + starts[index - 1].name);
+}
+
+static void apply_rules(const struct plan *plan, struct program_function *function,
 			const struct start *starts, size_t nr, uint32_t *flags)
 {
 	for (size_t i = 0; i < nr; i++) {
-		if (!starts[i].name)
+		if (!starts[i].name || is_repeated(plan, starts, i))
 			continue;
 		switch (rule_of_name(plan->names.buf + starts[i].name)) {
 		case RULE_NEVER:
@@ -175,7 +178,7 @@ static void apply_rules(struct plan *plan, struct program_function *function,
 			*flags |= START_UNWINDER;
 			break;
 		case RULE_WALKER:
-			plan->is_walker = true;
+			*flags |= START_WALKER;
 			break;
 		case RULE_NONE:
 			break;
@@ -183,23 +186,42 @@ static void apply_rules(struct plan *plan, struct program_function *function,
 	}
 }
 
-static int make_function(struct plan *plan, const struct start *starts, size_t nr,
-			 struct program_function *ret_function, uint32_t *ret_flags, size_t *cap)
+/* What there is at one address, which the starts from `first` on say. */
+struct group {
+	uint32_t first, nr;
+	uint32_t named; /* bytes that a symbol says, or 0 */
+	bool has_more_names;
+};
+
+struct merge {
+	struct plan *plan;
+	struct group *groups; /* one a function */
+};
+
+static void make_function(const struct plan *plan, struct group *group,
+			  struct program_function *ret_function, uint16_t *ret_flags)
 {
+	const struct start *starts = &plan->starts[group->first], *best = NULL;
 	struct program_function function = {.address = plan->elf->text_low + starts->at};
 	uint32_t flags = 0, frame_size = 0;
 
-	for (size_t i = 0; i < nr; i++) {
+	for (size_t i = 0; i < group->nr; i++) {
 		flags |= starts[i].flags | (starts[i].name ? START_NAMED : 0);
 		function.size = MAX(function.size, starts[i].size);
 		if (starts[i].flags & START_FRAME)
 			frame_size = MAX(frame_size, starts[i].size);
+		if (!starts[i].name || is_repeated(plan, starts, i))
+			continue;
+		group->has_more_names |= best != NULL;
+		if (!best || is_better(plan, &starts[i], best))
+			best = &starts[i];
 	}
 	if (frame_size)
 		function.size = frame_size;
+	function.name = best ? best->name : 0;
 	function.exported = flags & START_EXPORTED;
 	function.entry_only = plan->is_go;
-	apply_rules(plan, &function, starts, nr, &flags);
+	apply_rules(plan, &function, starts, group->nr, &flags);
 	if (flags & START_INSIDE)
 		function.skip = PROGRAM_SKIP_FRAGMENT;
 	if (flags & START_IFUNC)
@@ -207,8 +229,17 @@ static int make_function(struct plan *plan, const struct start *starts, size_t n
 	if (flags & START_NEVER)
 		function.skip = PROGRAM_SKIP_NEVER;
 	*ret_function = function;
-	*ret_flags = flags;
-	return name_function(plan, ret_function, starts, nr, cap);
+	*ret_flags = (uint16_t)flags;
+}
+
+static void make_functions(void *ctx, size_t index)
+{
+	const struct merge *merge = ctx;
+	struct plan *plan = merge->plan;
+	size_t i = index * PIECE_FUNCTIONS, end = MIN(i + PIECE_FUNCTIONS, plan->elf->nr_functions);
+
+	for (; i < end; i++)
+		make_function(plan, &merge->groups[i], &plan->elf->functions[i], &plan->flags[i]);
 }
 
 /* Linkage tables and the pieces of _init and _fini are no functions that the program has. */
@@ -231,7 +262,7 @@ static void leave_out_sections(struct plan *plan)
 }
 
 /* No function reaches into the next; one without a name inside a named one is a part of it. */
-static void set_ends(struct plan *plan, const uint32_t *name_ends)
+static void set_ends(struct plan *plan, const struct group *groups)
 {
 	struct program_elf *elf = plan->elf;
 	uint64_t named_end = 0;
@@ -241,48 +272,79 @@ static void set_ends(struct plan *plan, const uint32_t *name_ends)
 		bool last = i + 1 == elf->nr_functions;
 		uint64_t next = last ? elf->text_high : elf->functions[i + 1].address;
 
-		if (name_ends[i])
-			named_end = MAX(named_end, function->address + name_ends[i]);
+		if (groups[i].named)
+			named_end = MAX(named_end, function->address + groups[i].named);
 		else if (function->address < named_end && !function->skip)
 			function->skip = PROGRAM_SKIP_FRAGMENT;
 		function->size = (uint32_t)MIN((uint64_t)function->size, next - function->address);
 	}
 }
 
-int plan_merge(struct plan *plan)
+/* Which starts are of one address, and whether these are a function. */
+static size_t group_starts(const struct plan *plan, struct group *groups)
 {
-	struct program_elf *elf = plan->elf;
-	_cleanup_free_ uint32_t *name_ends = NULL;
-	size_t cap = 0;
-	int r = sort_starts(plan);
+	size_t nr_groups = 0;
 
-	if (r < 0)
-		return r;
-	elf->functions = mem_calloc(plan->nr_starts + 1, sizeof(*elf->functions));
-	plan->flags = mem_calloc(plan->nr_starts + 1, sizeof(*plan->flags));
-	name_ends = mem_calloc(plan->nr_starts + 1, sizeof(*name_ends));
-	if (!elf->functions || !plan->flags || !name_ends)
-		return -ENOMEM;
 	for (size_t i = 0, nr; i < plan->nr_starts; i += nr) {
 		const struct start *starts = &plan->starts[i];
 		bool is_function = false;
-		uint32_t flags, named = 0;
+		uint32_t named = 0;
 
 		for (nr = 0; i + nr < plan->nr_starts && starts[nr].at == starts->at; nr++) {
 			is_function |= starts[nr].name || starts[nr].flags & START_FRAME;
 			if (starts[nr].name)
 				named = MAX(named, MAX(starts[nr].size, 1u));
 		}
-		if (!is_function)
-			continue;
-		r = make_function(plan, starts, nr, &elf->functions[elf->nr_functions], &flags,
-				  &cap);
-		if (r < 0)
-			return r;
-		name_ends[elf->nr_functions] = named;
-		plan->flags[elf->nr_functions++] = (uint16_t)flags;
+		if (is_function)
+			groups[nr_groups++] = (struct group){
+				.first = (uint32_t)i, .nr = (uint32_t)nr, .named = named};
 	}
-	set_ends(plan, name_ends);
+	return nr_groups;
+}
+
+/* What appends to one list and therefore goes in order. */
+static int name_functions(struct plan *plan, const struct group *groups)
+{
+	size_t cap_aliases = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < plan->elf->nr_functions && r == 0; i++) {
+		struct program_function *function = &plan->elf->functions[i];
+
+		plan->is_walker |= (plan->flags[i] & START_WALKER) != 0;
+		if (!function->name)
+			r = make_name(plan, function);
+		else if (groups[i].has_more_names)
+			r = add_aliases(plan, function, &plan->starts[groups[i].first],
+					groups[i].nr, &cap_aliases);
+	}
+	return r;
+}
+
+int plan_merge(struct plan *plan)
+{
+	struct program_elf *elf = plan->elf;
+	_cleanup_free_ struct group *groups = NULL;
+	struct merge merge = {.plan = plan};
+	int r = sort_starts(plan);
+
+	if (r < 0)
+		return r;
+	plan_judge_inner_starts(plan);
+	merge.groups = groups = mem_calloc(plan->nr_starts + 1, sizeof(*groups));
+	if (!groups)
+		return -ENOMEM;
+	elf->nr_functions = group_starts(plan, groups);
+	elf->functions = mem_calloc(elf->nr_functions + 1, sizeof(*elf->functions));
+	plan->flags = mem_calloc(elf->nr_functions + 1, sizeof(*plan->flags));
+	if (!elf->functions || !plan->flags)
+		return -ENOMEM;
+	mem_expect_use(elf->functions, elf->nr_functions * sizeof(*elf->functions));
+	parallel_for(make_functions, &merge, pieces_of(elf->nr_functions, PIECE_FUNCTIONS));
+	r = name_functions(plan, groups);
+	if (r < 0)
+		return r;
+	set_ends(plan, groups);
 	leave_out_sections(plan);
 	return 0;
 }

@@ -32,6 +32,7 @@ struct module {
 	uint32_t base;		 /* in the trace address space */
 	uint32_t counters;	 /* the first of its functions' counters; PROGRAM_COUNT */
 	bool failed;		 /* its image could not be made */
+	bool named;		 /* its functions are in modules->names */
 	struct kept_image images[IMAGES_MAX];
 	size_t nr_images;
 	struct module *next;
@@ -43,7 +44,6 @@ struct modules {
 	struct program_space *space;
 	struct module *first;
 	struct out names;
-	bool new_names;
 	struct program_server_counts counts;
 };
 
@@ -145,10 +145,8 @@ static int open_elf(struct modules *modules, struct module *module, int fd, cons
 		r = program_space_add_counters(modules->space, module->elf, &module->counters);
 	if (r < 0)
 		return err_sys(err, r, "there is no room for its addresses");
-	program_names_write(&modules->names, module->elf, module->base);
-	modules->new_names = true;
 	modules->counts.modules++;
-	return modules->names.failed ? err_sys(err, -ENOMEM, "its names") : 0;
+	return 0;
 }
 
 int modules_open(struct modules *modules, int fd, const char *name, struct module **ret_module,
@@ -277,11 +275,21 @@ int modules_image(struct modules *modules, struct module *module, const struct m
 
 /* --- what is told --- */
 
+/* Written here, not when a module is opened: a program waits for that. */
 int modules_names(struct modules *modules, struct out *out)
 {
-	if (!modules->new_names)
+	bool any = false;
+
+	for (struct module *module = modules->first; module; module = module->next) {
+		if (!module->elf || module->named)
+			continue;
+		program_names_write(&modules->names, module->elf, module->base);
+		module->named = any = true;
+	}
+	if (!any)
 		return 0;
-	modules->new_names = false;
+	if (modules->names.failed)
+		return -ENOMEM;
 	out_mem(out, modules->names.buf, modules->names.len);
 	return out->failed ? -ENOMEM : 1;
 }

@@ -90,14 +90,18 @@ static int compare(const void *a, const void *b)
 
 static bool is_one_of(const char *name, const char *const *names, size_t nr)
 {
+	if (name[0] < names[0][0] || name[0] > names[nr - 1][0])
+		return false;
 	return bsearch(name, names, nr, sizeof(*names), compare);
 }
 
 /* "f.cold", "f.cold.1": what gcc has moved out of f. "f.part.0" and the like are functions. */
 static bool is_cold(const char *name)
 {
-	const char *dot = strstr(name, ".cold");
+	const char *dot = strchr(name, '.');
 
+	while (dot && strncmp(dot, ".cold", 5) != 0)
+		dot = strchr(dot + 1, '.');
 	return dot && dot != name && (dot[5] == '\0' || dot[5] == '.');
 }
 
@@ -110,8 +114,19 @@ static bool begins_with_one_of(const char *name, const char *const *names, size_
 	return false;
 }
 
+/* Names of C++ are nearly all names that there are, and none of those above but a walker's. */
+static bool is_mangled(const char *name)
+{
+	return name[0] == '_' && name[1] == 'Z';
+}
+
 enum rule rule_of_name(const char *name)
 {
+	if (is_mangled(name)) {
+		if (begins_with_one_of(name, walkers, ARRAY_SIZE(walkers)))
+			return RULE_WALKER;
+		return is_cold(name) ? RULE_FRAGMENT : RULE_NONE;
+	}
 	if (begins_with_one_of(name, never_prefixes, ARRAY_SIZE(never_prefixes)))
 		return RULE_NEVER;
 	if (begins_with_one_of(name, unwinders, ARRAY_SIZE(unwinders)))

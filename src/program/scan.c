@@ -3,7 +3,7 @@
  * What leads into the first bytes of functions. All code is looked through, byte by byte, for what
  * may be a branch to one of them; only where such a thing is found is the function that it stands
  * in decoded, from its start to there, to see whether it is one. So millions of instructions need
- * not be decoded, and no branch is overlooked, wherever instructions begin.
+ * not be decoded, and no branch is overlooked, wherever instructions begin. Several threads look.
  *
  * A function without a name may be a piece that the compiler moved away from another one (gcc's
  * cold code), which begins as functions do if the other one has no frame. It is told by how it is
@@ -15,11 +15,13 @@
 
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "base/parallel.h"
 #include "program/internal.h"
 
-#define SHORT_REACH    130u   /* of a short branch, its own bytes included */
-#define UNWINDER_BYTES 16384u /* an unwinder is that near to its exported functions */
-#define FUNCTION_ALIGN 16u    /* what compilers align functions to, but no pieces of them */
+#define BYTES_MAX      6u	    /* of the others, up to the end of what they refer by */
+#define PIECE_BYTES    (256u << 10) /* of code, looked through in one go */
+#define UNWINDER_BYTES 16384u	    /* an unwinder is that near to its exported functions */
+#define FUNCTION_ALIGN 16u	    /* what compilers align functions to, but no pieces of them */
 
 enum reached {
 	REACHED_CALL = 1 << 0,	  /* called by name */
@@ -38,7 +40,7 @@ struct zones {
 struct scan {
 	const struct program_elf *elf;
 	const struct plan *plan;
-	uint8_t *reached; /* enum reached of each function */
+	uint8_t *reached; /* enum reached of each function; several threads add to it */
 	struct zones bits;
 	uint64_t low, span;
 };
@@ -83,6 +85,18 @@ static uint64_t end_of(const struct program_elf *elf, size_t index)
 	return index + 1 < elf->nr_functions ? function[1].address : elf->text_high;
 }
 
+static bool has_reached(const struct scan *scan, size_t index, uint8_t flags)
+{
+	return !(flags & ~__atomic_load_n(&scan->reached[index], __ATOMIC_RELAXED));
+}
+
+static void add_reached(struct scan *scan, size_t index, uint8_t flags)
+{
+	/* Nearly always it is known, and then nothing is written. */
+	if (!has_reached(scan, index, flags))
+		__atomic_fetch_or(&scan->reached[index], flags, __ATOMIC_RELAXED);
+}
+
 /* Whether there is a branch at `from`; `source` is the function before it. */
 static bool is_branch(const struct scan *scan, const struct program_text *text, size_t source,
 		      uint64_t from, uint64_t target)
@@ -113,8 +127,8 @@ static void note_branch(struct scan *scan, const struct program_text *text, size
 		flag = REACHED_LOOP;
 	else
 		flag = conditional ? REACHED_JCC : 0;
-	if (flag & ~scan->reached[index] && is_branch(scan, text, source, from, target))
-		scan->reached[index] |= flag;
+	if (!has_reached(scan, index, flag) && is_branch(scan, text, source, from, target))
+		add_reached(scan, index, flag);
 }
 
 /* A call, or an address that somebody has: what it says of a function's start. */
@@ -127,12 +141,12 @@ static void note_address(struct scan *scan, uint64_t target, enum reached reache
 		return;
 	function = &scan->elf->functions[index];
 	if (target == function->address || target == site_of(function))
-		scan->reached[index] |= (uint8_t)reached;
+		add_reached(scan, index, (uint8_t)reached);
 	else if (target - site_of(function) < WINDOW_JUMP_BYTES)
-		scan->reached[index] |= REACHED_INBOUND;
+		add_reached(scan, index, REACHED_INBOUND);
 }
 
-/* --- near branches, calls and addresses: anywhere --- */
+/* --- branches, calls and addresses: anywhere --- */
 
 enum byte_kind {
 	BYTE_NOTHING,
@@ -141,14 +155,44 @@ enum byte_kind {
 	BYTE_ESCAPE, /* 0f */
 	BYTE_LEA,    /* 8d */
 	BYTE_IMM,    /* b8 to bf, c7, 68: a constant of 32 bits, which may be an address */
+	BYTE_SHORT,  /* 70 to 7f, e0 to e3, eb: a branch by 8 bits */
 };
 
 static const uint8_t byte_kinds[256] = {
-	[0xe8] = BYTE_CALL, [0xe9] = BYTE_JMP, [0x0f] = BYTE_ESCAPE, [0x8d] = BYTE_LEA,
-	[0xb8] = BYTE_IMM,  [0xb9] = BYTE_IMM, [0xba] = BYTE_IMM,    [0xbb] = BYTE_IMM,
-	[0xbc] = BYTE_IMM,  [0xbd] = BYTE_IMM, [0xbe] = BYTE_IMM,    [0xbf] = BYTE_IMM,
-	[0xc7] = BYTE_IMM,  [0x68] = BYTE_IMM,
+	[0xe8] = BYTE_CALL,
+	[0xe9] = BYTE_JMP,
+	[0x0f] = BYTE_ESCAPE,
+	[0x8d] = BYTE_LEA,
+	[0xb8] = BYTE_IMM,
+	[0xb9] = BYTE_IMM,
+	[0xba] = BYTE_IMM,
+	[0xbb] = BYTE_IMM,
+	[0xbc] = BYTE_IMM,
+	[0xbd] = BYTE_IMM,
+	[0xbe] = BYTE_IMM,
+	[0xbf] = BYTE_IMM,
+	[0xc7] = BYTE_IMM,
+	[0x68] = BYTE_IMM,
+	[0x70 ... 0x7f] = BYTE_SHORT,
+	[0xe0 ... 0xe3] = BYTE_SHORT,
+	[0xeb] = BYTE_SHORT,
 };
+
+static bool is_in_zone(const struct scan *scan, uint64_t target)
+{
+	target -= scan->low;
+	return target < scan->span && has_bit(scan->bits.zones, target);
+}
+
+static void look_at_short(struct scan *scan, const struct program_text *text, size_t source,
+			  uint64_t at)
+{
+	uint64_t from = text->address + at;
+	uint64_t target = from + 2 + (uint64_t)(int8_t)text->code[at + 1];
+
+	if (is_in_zone(scan, target))
+		note_branch(scan, text, source, from, target, text->code[at] != 0xeb);
+}
 
 /* What the bytes at `at` may refer to. */
 static void look_at(struct scan *scan, const struct program_text *text, size_t source, uint64_t at)
@@ -158,6 +202,12 @@ static void look_at(struct scan *scan, const struct program_text *text, size_t s
 	enum byte_kind kind = byte_kinds[code[0]];
 	unsigned int length = 5;
 
+	if (kind == BYTE_SHORT) {
+		look_at_short(scan, text, source, at);
+		return;
+	}
+	if (at + BYTES_MAX > text->bytes)
+		return;
 	if (kind == BYTE_ESCAPE || kind == BYTE_LEA) {
 		length = 6;
 		if (kind == BYTE_ESCAPE ? (code[1] & 0xf0) != 0x80 : (code[1] & 0xc7) != 0x05)
@@ -170,25 +220,32 @@ static void look_at(struct scan *scan, const struct program_text *text, size_t s
 		/* c7 has a byte that says where to, at least. */
 		target = load_u32(code + (code[0] == 0xc7 ? 2 : 1), false);
 	}
-	target -= scan->low;
-	if (target >= scan->span || !has_bit(scan->bits.zones, target))
+	if (!is_in_zone(scan, target))
 		return;
 	if (kind == BYTE_LEA || kind == BYTE_IMM ||
-	    (kind == BYTE_CALL && has_bit(scan->bits.starts, target)))
-		note_address(scan, target + scan->low,
-			     kind == BYTE_CALL ? REACHED_CALL : REACHED_TAKEN);
+	    (kind == BYTE_CALL && has_bit(scan->bits.starts, target - scan->low)))
+		note_address(scan, target, kind == BYTE_CALL ? REACHED_CALL : REACHED_TAKEN);
 	else
-		note_branch(scan, text, source, from, target + scan->low, kind == BYTE_ESCAPE);
+		note_branch(scan, text, source, from, target, kind == BYTE_ESCAPE);
 }
 
-static void scan_near(struct scan *scan, const struct program_text *text)
+/* One of the pieces of a text that are looked through at the same time. */
+struct piece {
+	struct scan *scan;
+	const struct program_text *text;
+};
+
+static void scan_piece(void *ctx, size_t index)
 {
-	const struct program_elf *elf = scan->elf;
-	size_t source = function_before(elf, text->address);
+	const struct piece *piece = ctx;
+	const struct program_text *text = piece->text;
+	const struct program_elf *elf = piece->scan->elf;
+	uint64_t at = index * PIECE_BYTES, end = MIN(at + PIECE_BYTES, text->bytes - 1);
+	size_t source = function_before(elf, text->address + at);
 	uint64_t next =
 		source + 1 < elf->nr_functions ? elf->functions[source + 1].address : UINT64_MAX;
 
-	for (uint64_t at = 0; at + 6 <= text->bytes; at++) {
+	for (; at < end; at++) {
 		if (!byte_kinds[text->code[at]])
 			continue;
 		while (text->address + at >= next) {
@@ -196,36 +253,15 @@ static void scan_near(struct scan *scan, const struct program_text *text)
 			next = source + 1 < elf->nr_functions ? elf->functions[source + 1].address
 							      : UINT64_MAX;
 		}
-		look_at(scan, text, source, at);
+		look_at(piece->scan, text, source, at);
 	}
 }
 
-/* --- short branches: around each function's start --- */
-
-static bool is_short_branch(uint8_t byte)
+static void scan_text(struct scan *scan, const struct program_text *text)
 {
-	return (byte & 0xf0) == 0x70 || byte == 0xeb || (byte & 0xfc) == 0xe0;
-}
+	struct piece piece = {scan, text};
 
-static void scan_short(struct scan *scan, const struct program_text *text, size_t index)
-{
-	const struct program_function *function = &scan->elf->functions[index];
-	uint64_t start = function->address - text->address,
-		 zone = function->site + WINDOW_JUMP_BYTES;
-	uint64_t at = start < SHORT_REACH ? 0 : start - SHORT_REACH;
-	uint64_t end = MIN(start + zone + SHORT_REACH, text->bytes - 1);
-
-	for (; at < end; at++) {
-		uint64_t target;
-
-		if (!is_short_branch(text->code[at]))
-			continue;
-		target = at + 2 + (uint64_t)(int8_t)text->code[at + 1] - start;
-		if (target < zone)
-			note_branch(scan, text, function_before(scan->elf, text->address + at),
-				    text->address + at, function->address + target,
-				    text->code[at] != 0xeb);
-	}
+	parallel_for(scan_piece, &piece, pieces_of(text->bytes, PIECE_BYTES));
 }
 
 /* --- verdicts --- */
@@ -301,11 +337,12 @@ static void judge(struct plan *plan, const struct scan *scan)
 	}
 }
 
-static void find_windows(struct plan *plan)
+static void find_windows(void *ctx, size_t index)
 {
-	struct program_elf *elf = plan->elf;
+	struct program_elf *elf = ctx;
+	size_t i = index * PIECE_FUNCTIONS, end = MIN(i + PIECE_FUNCTIONS, elf->nr_functions);
 
-	for (size_t i = 0; i < elf->nr_functions; i++) {
+	for (; i < end; i++) {
 		const struct program_text *text = plan_text_at(elf, elf->functions[i].address);
 		uint64_t next =
 			i + 1 < elf->nr_functions ? elf->functions[i + 1].address : elf->text_high;
@@ -338,15 +375,11 @@ int plan_windows(struct plan *plan)
 	scan.bits.zones = zones = mem_zalloc((size_t)(scan.span / 64 + 2) * 8);
 	if (!reached || !starts || !zones)
 		return -ENOMEM;
-	find_windows(plan);
+	parallel_for(find_windows, plan->elf, pieces_of(elf->nr_functions, PIECE_FUNCTIONS));
 	mark_zones(&scan);
 	note_taken(&scan);
 	for (size_t i = 0; i < elf->nr_texts; i++)
-		scan_near(&scan, &elf->texts[i]);
-	for (size_t i = 0; i < elf->nr_functions; i++) {
-		if (!elf->functions[i].skip)
-			scan_short(&scan, plan_text_at(elf, elf->functions[i].address), i);
-	}
+		scan_text(&scan, &elf->texts[i]);
 	judge(plan, &scan);
 	spare_unwinder(plan);
 	return 0;
