@@ -202,6 +202,8 @@ TEST(kernels_differ)
 	CHECK(event);
 	CHECK_EQ(ask(event, "ip.function == do_two", "6.3.1", 0, NULL), 'y');
 	CHECK_EQ(ask(event, "ip.function == do_two", "6.1.0-57-amd64", 0, NULL), '!');
+	CHECK_EQ(ask(event, "ip.function == do_two", "Linux host 6.12.1 x86_64", 0, NULL), 'y');
+	CHECK_EQ(ask(event, "ip.function == do_two", "Linux host 6.1.192 x86_64", 0, NULL), '!');
 	CHECK_EQ(ask(event, "mask & CPUS{1}", "6.6", 0, NULL), 'y');
 	CHECK_EQ(ask(event, "mask & CPUS{1}", "6.5.99", 0, NULL), '!');
 	CHECK_EQ(ask(event, "stacktrace != 1", "6.12.117", 0, NULL), 'n');
