@@ -70,9 +70,13 @@ enum report_option {
 			"only these tasks: names, globs or pids", NULL                             \
 	}
 #define REPORT_FILTER_ROWS                                                                         \
-	{'F',	   'F',                                                                            \
-	 "filter", CMD_ARG_REQUIRED,                                                               \
-	 "FILTER", "only events that match EVENTS:EXPRESSION; after -i, of that file only",        \
+	{'F',                                                                                      \
+	 'F',                                                                                      \
+	 "filter",                                                                                 \
+	 CMD_ARG_REQUIRED,                                                                         \
+	 "FILTER",                                                                                 \
+	 "only events that match EVENTS:EXPRESSION, or EVENTS if FILTER as the kernel has them; "  \
+	 "after -i, of that file only",                                                            \
 	 NULL},                                                                                    \
 	{                                                                                          \
 		'v', 'v', NULL, CMD_ARG_NONE, NULL,                                                \

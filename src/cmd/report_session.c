@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "expr/kfilter.h"
 
 void report_session_done(struct report_session *s)
 {
@@ -126,6 +127,20 @@ static int mark_events(struct report_session *s, size_t index, struct err *err)
 				  s->shown[index], err);
 }
 
+/* With the language of the kernel that was recorded, where a text has that. */
+static int new_filter(struct report_session *s, size_t index)
+{
+	const struct dat *dat = s->inputs[index]->dat;
+	struct kfilter_kernel kernel;
+	int r = filter_new(&s->filters[index], s->inputs[index]->db);
+
+	if (r < 0)
+		return r;
+	kfilter_kernel_init(&kernel, dat->uname, dat->nr_cpus);
+	filter_set_kernel(s->filters[index], &kernel);
+	return 0;
+}
+
 static int make_filter(struct report_session *s, size_t index, struct err *err)
 {
 	const struct report_args *args = &s->args;
@@ -140,7 +155,7 @@ static int make_filter(struct report_session *s, size_t index, struct err *err)
 		if (f->file >= 0 && (size_t)f->file != index)
 			continue;
 		if (!s->filters[index])
-			r = filter_new(&s->filters[index], s->inputs[index]->db);
+			r = new_filter(s, index);
 		if (r < 0)
 			return out_of_memory(err);
 		r = filter_add(s->filters[index], f->text, flags, err);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "expr/filter.h"
 #include "expr/filter_program.h"
+#include "expr/kfilter_parse.h"
 #include "expr/match.h"
 
 struct filter_text {
@@ -21,10 +22,12 @@ struct filter_text {
 	size_t nr_programs, cap_programs;
 	uint32_t *by_id; /* index + 1 into programs, 0: not selected */
 	uint32_t nr_ids;
+	size_t nr_without; /* events that lack a field which the kernel wants */
 };
 
 struct filter {
 	const struct event_db *db;
+	struct kfilter_kernel kernel;
 	struct filter_text *texts, **tail;
 	size_t nr_shown, nr_hidden; /* texts without and with FILTER_NEGATE */
 };
@@ -37,8 +40,14 @@ int filter_new(struct filter **ret_filter, const struct event_db *db)
 		return -ENOMEM;
 	filter->db = db;
 	filter->tail = &filter->texts;
+	kfilter_kernel_init(&filter->kernel, NULL, 0);
 	*ret_filter = filter;
 	return 0;
+}
+
+void filter_set_kernel(struct filter *filter, const struct kfilter_kernel *kernel)
+{
+	filter->kernel = *kernel;
 }
 
 static void text_free(struct filter_text *text)
@@ -91,24 +100,55 @@ static int select_id(struct filter_text *text, uint16_t id, size_t program)
 	return 0;
 }
 
+static int new_bool(struct filter_text *text, bool value, struct node **ret_node, struct err *err)
+{
+	struct node *node = arena_alloc(&text->arena, sizeof(*node));
+
+	if (!node)
+		return err_set(err, -ENOMEM, "out of memory");
+	node->kind = NODE_BOOL;
+	node->value = value;
+	*ret_node = node;
+	return 0;
+}
+
+/*
+ * What stands behind `if`. The kernel refuses it for an event that lacks one of its fields; among
+ * several events such a one never matches.
+ */
+static int parse_kernel(struct filter_text *text, const struct kfilter_kernel *kernel,
+			const struct event *event, struct node **ret_node, struct err *err)
+{
+	struct kfilter_parser parser = {.event = event, .kernel = kernel, .arena = &text->arena};
+	int r = kfilter_parse(&parser, text->source.text + text->source.start, ret_node);
+
+	if (r == 0)
+		return 0;
+	if (!parser.error.code)
+		return err_set(err, r, "out of memory");
+	err_caret(err, r, text->source.text, text->source.start + parser.error.column, "%s",
+		  parser.error.message);
+	if (!parser.error.no_field)
+		return -EINVAL;
+	text->nr_without++;
+	return new_bool(text, false, ret_node, err);
+}
+
 /* The expression for one event; without one, every record matches. */
-static int add_event(struct filter_text *text, const struct event *event, bool has_expression,
-		     struct err *err)
+static int add_event(struct filter_text *text, const struct filter *filter,
+		     const struct event *event, bool has_expression, struct err *err)
 {
 	struct node *root;
 	int r;
 
-	if (has_expression) {
+	if (!has_expression)
+		r = new_bool(text, true, &root, err);
+	else if (text->source.is_kernel)
+		r = parse_kernel(text, &filter->kernel, event, &root, err);
+	else
 		r = filter_parse(&text->source, event, &text->arena, &text->matchers, &root, err);
-		if (r < 0)
-			return r;
-	} else {
-		root = arena_alloc(&text->arena, sizeof(*root));
-		if (!root)
-			return err_set(err, -ENOMEM, "out of memory");
-		root->kind = NODE_BOOL;
-		root->value = true;
-	}
+	if (r < 0)
+		return r;
 	r = array_reserve(&text->programs, &text->cap_programs, text->nr_programs + 1,
 			  sizeof(*text->programs));
 	if (r == 0)
@@ -131,9 +171,10 @@ static int compare_ids(const void *a, const void *b)
 }
 
 /* One name of the list before ':'. */
-static int add_name(struct filter_text *text, const struct event_db *db, size_t at, size_t len,
+static int add_name(struct filter_text *text, const struct filter *filter, size_t at, size_t len,
 		    bool has_expression, struct err *err)
 {
+	const struct event_db *db = filter->db;
 	_cleanup_free_ char *name = mem_strndup(text->source.text + at, len);
 	_cleanup_free_ const struct event **selected = NULL;
 	_cleanup_(match_free_p) struct event_match *match = NULL;
@@ -155,33 +196,64 @@ static int add_name(struct filter_text *text, const struct event_db *db, size_t 
 				 "no event or system is called '%s'", name);
 	qsort(selected, found, sizeof(struct event *), compare_ids);
 	for (size_t i = 0; i < found; i++) {
-		r = add_event(text, selected[i], has_expression, err);
+		r = add_event(text, filter, selected[i], has_expression, err);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-static int add_names(struct filter_text *text, const struct event_db *db, struct err *err)
+static bool is_blank(char c)
 {
-	const char *start = text->source.text, *colon = strchr(start, ':');
-	size_t end = colon ? (size_t)(colon - start) : strlen(start), at = end;
+	return c == ' ' || c == '\t';
+}
+
+/*
+ * Where the names end and the expression begins: behind the first ':', or behind an `if` before it,
+ * which no name of an event can hold. False: there is no expression.
+ */
+static bool find_expression(struct filter_source *source, size_t *ret_end)
+{
+	const char *text = source->text, *p;
+	size_t colon = strcspn(text, ":");
+
+	*ret_end = colon;
+	source->start = text[colon] ? colon + 1 : colon;
+	for (p = strstr(text, "if"); p && p < text + colon; p = strstr(p + 1, "if")) {
+		if (p == text || !is_blank(p[-1]) || !is_blank(p[2]) ||
+		    (source->flags & FILTER_COMPAT))
+			continue;
+		source->is_kernel = true;
+		*ret_end = (size_t)(p - text);
+		source->start = *ret_end + 2 + strspn(p + 2, " \t");
+		return true;
+	}
+	return text[colon];
+}
+
+static int add_names(struct filter_text *text, const struct filter *filter, struct err *err)
+{
+	const char *start = text->source.text;
+	size_t end, at;
+	bool has_expression = find_expression(&text->source, &end);
 	int r;
 
-	text->source.start = colon ? end + 1 : end;
+	at = end;
 	/* From the last name to the first: the order of -T. */
 	for (;;) {
 		size_t stop = at;
 
 		while (at > 0 && start[at - 1] != ',')
 			at--;
-		r = add_name(text, db, at, stop - at, colon != NULL, err);
+		r = add_name(text, filter, at, stop - at, has_expression, err);
 		if (r < 0)
 			return r;
 		if (at == 0)
-			return 0;
+			break;
 		at--;
 	}
+	/* What the kernel said of the last of them. */
+	return text->nr_without == text->nr_programs ? -EINVAL : 0;
 }
 
 int filter_add(struct filter *filter, const char *text, unsigned int flags, struct err *err)
@@ -200,7 +272,7 @@ int filter_add(struct filter *filter, const char *text, unsigned int flags, stru
 	new->source.flags = flags;
 	if (!new->source.text)
 		return err_set(err, -ENOMEM, "out of memory");
-	r = add_names(new, filter->db, err);
+	r = add_names(new, filter, err);
 	if (r < 0)
 		return r;
 
@@ -277,8 +349,15 @@ void filter_print(const struct filter *filter, struct out *out)
 {
 	for (const struct filter_text *text = filter->texts; text; text = text->next)
 		for (size_t i = 0; i < text->nr_programs; i++) {
-			out_printf(out, " '%s: ", text->programs[i].event->name);
-			node_print(text->programs[i].root, out);
+			const struct node *root = text->programs[i].root;
+			bool as_written = text->source.is_kernel && root->kind != NODE_BOOL;
+
+			out_printf(out, " '%s%s ", text->programs[i].event->name,
+				   as_written ? " if" : ":");
+			if (as_written)
+				out_str(out, text->source.text + text->source.start);
+			else
+				node_print(root, out);
 			out_lit(out, "'\n");
 		}
 }

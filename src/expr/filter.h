@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event filters: `report -F`, libtraceevent's language (trace-cmd-report(1)):
+ * Event filters: `report -F`, libtraceevent's language (trace-cmd-report(1)), and the kernel's:
  *
  *   EVENTS [':' EXPRESSION]     EVENTS: SYSTEM/EVENT, SYSTEM or EVENT, regexes, separated by commas
+ *   EVENTS 'if' FILTER          FILTER: as in the kernel's triggers, see kfilter.h
  *
  * A text is compiled once, for each event it selects, into a program that reads the few fields it
  * needs straight from the raw record. Matching is thread-safe and allocates nothing (libc's regexec
@@ -20,13 +21,14 @@
 #include "event/event.h"
 
 struct filter;
+struct kfilter_kernel;
 
 enum filter_flags {
 	FILTER_NEGATE = 1 << 0, /* report -v: events that match this text are hidden */
 	/*
 	 * Read the text exactly as trace-cmd 3.1 does, also where that is a trap: `a == -1` is the
 	 * difference a - 1, a condition without an operator before it replaces the one before, two
-	 * fields cannot be compared.
+	 * fields cannot be compared, `if` is nothing.
 	 */
 	FILTER_COMPAT = 1 << 1,
 };
@@ -34,6 +36,8 @@ enum filter_flags {
 /* Borrows `db`, which must be sealed and outlive the filter. */
 int filter_new(struct filter **ret_filter, const struct event_db *db) _must_check_;
 void filter_free(struct filter *filter);
+/* Whose language stands behind `if`: without it the newest kernel's. For texts added later. */
+void filter_set_kernel(struct filter *filter, const struct kfilter_kernel *kernel);
 
 /*
  * Add one -F text. Several are OR-ed: an event is shown when any of them matches. Negated ones are

@@ -77,6 +77,7 @@ struct node {
 struct filter_source {
 	const char *text; /* the whole -F text, for error messages */
 	size_t start;	  /* of the expression in it */
+	bool is_kernel;	  /* which stands behind `if` */
 	unsigned int flags;
 };
 

@@ -558,6 +558,33 @@ TEST(naive_evaluator)
 
 /* --- limits and memory --- */
 
+/* Behind `if` stands the kernel's language; more of it is in kfilter_test.c. */
+TEST(kernels_language)
+{
+	static const struct sample samples[] = {
+		{"sched_switch if prev_comm ~ \"*sh\" && cpu == 1",
+		 " 'sched_switch if prev_comm ~ \"*sh\" && cpu == 1'\n"},
+		{"sched_switch\tif\t prev_comm == 'a:b'",
+		 " 'sched_switch if prev_comm == 'a:b''\n"},
+		{"sched if next_pid == 1 || prev_pid == 2",
+		 " 'sched_wakeup: FALSE'\n 'sched_switch if next_pid == 1 || prev_pid == 2'\n"
+		 " 'sched_process_exec: FALSE'\n"},
+		{"sched_switch if common_flags < 256", " 'sched_switch: TRUE'\n"},
+		{"sched_switch if", "! no event or system is called 'sched_switch if'"},
+		{"sched_switch if prev_pid", "! Invalid operator"},
+		{"sched if bogus == 1", "! Field not found"},
+		{"if prev_pid == 1", "! no event or system is called 'if prev_pid == 1'"},
+		{"bogus if prev_pid == 1", "! no event or system is called 'bogus '"},
+	};
+	static const struct sample compat[] = {
+		{"sched_switch if prev_pid == 1",
+		 "! no event or system is called 'sched_switch if prev_pid == 1'"},
+	};
+
+	CHECK(check_answers(samples, ARRAY_SIZE(samples), 0));
+	CHECK(check_answers(compat, ARRAY_SIZE(compat), FILTER_COMPAT));
+}
+
 TEST(depth_and_size)
 {
 	_cleanup_db_ struct event_db *db = NULL;

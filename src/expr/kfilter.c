@@ -8,9 +8,6 @@
 #include "base/mem.h"
 #include "expr/kfilter_parse.h"
 
-/* The kernel takes less than a page. */
-#define TEXT_BYTES 4096
-
 struct kfilter {
 	struct arena arena;
 	const struct event_db *db;
@@ -22,6 +19,10 @@ void kfilter_kernel_init(struct kfilter_kernel *kernel, const char *release, uin
 	unsigned long version = 99000, minor;
 	char *end;
 
+	for (int words = 0; release && words < 2 && (*release < '0' || *release > '9'); words++) {
+		release += strcspn(release, " ");
+		release += strspn(release, " ");
+	}
 	if (release && *release >= '0' && *release <= '9') {
 		version = strtoul(release, &end, 10) * 1000;
 		minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
@@ -49,16 +50,6 @@ void kfilter_free(struct kfilter *filter)
 	mem_free(filter);
 }
 
-static int compile(struct kfilter *filter, struct kfilter_parser *parser)
-{
-	struct node *root;
-	int r = kfilter_parse(parser, &root);
-
-	if (r < 0)
-		return r;
-	return filter_program_compile(&filter->program, &filter->arena, parser->event, root);
-}
-
 int kfilter_new(struct kfilter **ret_filter, const struct event *event, const char *text,
 		const struct kfilter_kernel *kernel, unsigned int flags,
 		struct kfilter_error *error, struct err *err)
@@ -66,22 +57,16 @@ int kfilter_new(struct kfilter **ret_filter, const struct event *event, const ch
 	_cleanup_(kfilter_free_p) struct kfilter *filter = mem_zalloc(sizeof(*filter));
 	struct kfilter_parser parser = {
 		.event = event, .kernel = kernel, .strict = flags & KFILTER_STRICT};
-	size_t len = strlen(text);
+	struct node *root;
 	int r = -ENOMEM;
 
-	if (error)
-		*error = (struct kfilter_error){0};
-	while (len && token_is_space(TOKEN_KERNEL, text[len - 1]))
-		len--;
 	if (filter) {
 		filter->db = event->db;
 		parser.arena = &filter->arena;
-		parser.text = arena_strndup(&filter->arena, text, len);
-		if (parser.text && len >= TEXT_BYTES)
-			r = kfilter_refuse(&parser, -EINVAL, KFILTER_ERROR, parser.text);
-		else if (parser.text)
-			r = compile(filter, &parser);
+		r = kfilter_parse(&parser, text, &root);
 	}
+	if (r == 0)
+		r = filter_program_compile(&filter->program, &filter->arena, event, root);
 	if (error)
 		*error = parser.error;
 	if (r < 0 && !parser.error.code)

@@ -30,8 +30,9 @@ struct kfilter_kernel {
 };
 
 /*
- * `release` as uname says it ("6.1.0-57-amd64"); NULL, or one that cannot be read: the newest.
- * `nr_cpus` 0: not known, any number goes.
+ * `release` as uname says it ("6.1.0-57-amd64"), alone or as in a trace.dat's UNAME ("Linux HOST
+ * RELEASE MACHINE"); NULL, or one that cannot be read: the newest. `nr_cpus` 0: not known, any
+ * number goes.
  */
 void kfilter_kernel_init(struct kfilter_kernel *kernel, const char *release, uint32_t nr_cpus);
 
@@ -49,6 +50,7 @@ struct kfilter_error {
 	int code;	     /* what write() gives: -EINVAL, but also -EPERM, -ENOENT, -ESRCH */
 	const char *message; /* in the kernel's words, static */
 	size_t column;	     /* of the kernel's caret, in the text; often one behind the place */
+	bool no_field;	     /* the event has no field of that name; another one may */
 };
 
 struct kfilter;

@@ -11,6 +11,9 @@
 
 #include "base/mem.h"
 
+/* The kernel takes less than a page. */
+#define TEXT_BYTES 4096
+
 static const char *const messages[] = {
 	[KFILTER_ERROR] = "Error",
 	[KFILTER_INVALID_OP] = "Invalid operator",
@@ -41,6 +44,7 @@ int kfilter_refuse(struct kfilter_parser *parser, int code, enum kfilter_message
 		.code = code,
 		.message = messages[message],
 		.column = message == KFILTER_ERROR ? 0 : (size_t)(at - parser->text),
+		.no_field = message == KFILTER_FIELD_NOT_FOUND,
 	};
 	return code;
 }
@@ -238,14 +242,23 @@ static int parse_or(struct kfilter_parser *parser, struct node **ret_node)
 	return r;
 }
 
-int kfilter_parse(struct kfilter_parser *parser, struct node **ret_node)
+int kfilter_parse(struct kfilter_parser *parser, const char *text, struct node **ret_node)
 {
+	size_t len = strlen(text);
 	struct node *node = NULL;
-	int r = look_over(parser);
+	int r;
 
+	while (len && token_is_space(TOKEN_KERNEL, text[len - 1]))
+		len--;
+	parser->text = arena_strndup(parser->arena, text, len);
+	if (!parser->text)
+		return -ENOMEM;
+	if (len >= TEXT_BYTES)
+		return kfilter_refuse(parser, -EINVAL, KFILTER_ERROR, parser->text);
+	r = look_over(parser);
 	if (r < 0)
 		return r;
-	tokenizer_init(&parser->tokenizer, parser->text, strlen(parser->text), TOKEN_KERNEL);
+	tokenizer_init(&parser->tokenizer, parser->text, len, TOKEN_KERNEL);
 	r = parse_or(parser, &node);
 	if (r == 0)
 		*ret_node = node_fold(node);

@@ -39,20 +39,24 @@ struct kfilter_parser {
 	const struct kfilter_kernel *kernel;
 	struct arena *arena;
 	bool strict;
-	const char *text;
+	const char *text; /* a copy, in the arena */
 	struct tokenizer tokenizer;
 	struct token token;
 	uint32_t nr_terms, max_terms; /* conditions read, and as many as a first look found */
 	uint32_t depth, max_depth;    /* of parentheses */
-	struct kfilter_error error;   /* message NULL: not the text's fault */
+	struct kfilter_error error;
 };
 
 /* The kernel refuses the text at `at`, which points into it; returns `code`. */
 int kfilter_refuse(struct kfilter_parser *parser, int code, enum kfilter_message message,
 		   const char *at);
 
-/* The whole text, folded. parser->error says why not. */
-int kfilter_parse(struct kfilter_parser *parser, struct node **ret_node) _must_check_;
+/*
+ * The whole text, without the white space at its end, folded. parser->error says why not; with its
+ * code 0 memory is short.
+ */
+int kfilter_parse(struct kfilter_parser *parser, const char *text, struct node **ret_node)
+	_must_check_;
 
 /* One condition, whose first token is the parser's; the next token is not yet read. */
 int kfilter_term(struct kfilter_parser *parser, struct node **ret_node) _must_check_;

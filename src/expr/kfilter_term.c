@@ -255,11 +255,13 @@ static void set_order(struct term *term, uint64_t number, uint32_t size)
 {
 	struct instruction *test = term->test;
 	uint64_t low = place(cut(1ull << (8 * size - 1), size, term->is_signed), term->is_signed);
-	uint64_t at = place(number, term->is_signed), high;
+	uint64_t at = place(number, term->is_signed), lowest, highest, high;
 
 	if (!term->is_signed)
 		low = 0;
 	high = low + cut(UINT64_MAX, size, false);
+	lowest = low;
+	highest = high;
 	if ((term->op == OP_LT && at <= low) || (term->op == OP_LE && at < low) ||
 	    (term->op == OP_GT && at >= high) || (term->op == OP_GE && at > high)) {
 		set_constant(term, false);
@@ -269,6 +271,8 @@ static void set_order(struct term *term, uint64_t number, uint32_t size)
 		high = MIN(high, at - (term->op == OP_LT));
 	else
 		low = MAX(low, at + (term->op == OP_GT));
+	if (low == lowest && high == highest)
+		set_constant(term, true);
 	set_places(test, low, high, term->is_signed);
 }
 
