@@ -71,6 +71,26 @@ static int set_depth(struct call_args *args, const char *text)
 	return 0;
 }
 
+int call_args_fields(const char *text, size_t *nr,
+		     int (*add)(void *arg, const char *word, size_t len), void *arg)
+{
+	int r = 0;
+
+	if (*text == '+')
+		text++;
+	else
+		*nr = 0;
+	if (!strcmp(text, "none"))
+		return 0;
+	while (r == 0 && *text) {
+		size_t len = strcspn(text, ",");
+
+		r = add(arg, text, len);
+		text += len + (text[len] == ',');
+	}
+	return r;
+}
+
 int call_args_take(struct call_args *args, int id, const char *text)
 {
 	int r;

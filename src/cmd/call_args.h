@@ -79,6 +79,13 @@ struct call_args {
  */
 bool call_args_time(const char *text, uint64_t *ret_ns);
 
+/*
+ * -f: a list of fields in place of the default ones, which *nr counts; with a '+' in front, behind
+ * them. `add` gets each word; what it returns, when not 0.
+ */
+int call_args_fields(const char *text, size_t *nr,
+		     int (*add)(void *arg, const char *word, size_t len), void *arg) _must_check_;
+
 /* One option: 0, -ENOMEM, an exit status after a message, or REPORT_NOT_OWN. */
 int call_args_take(struct call_args *args, int id, const char *text) _must_check_;
 void call_args_done(struct call_args *args);

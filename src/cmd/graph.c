@@ -111,8 +111,9 @@ static const struct summary_kind kind = {
 
 /* --- options --- */
 
-static int add_field(struct graph_args *args, const char *word, size_t len)
+static int add_field(void *arg, const char *word, size_t len)
 {
+	struct graph_args *args = arg;
 	struct graph_print *print = &args->print;
 	int field = graph_field_find(word, len);
 
@@ -126,26 +127,6 @@ static int add_field(struct graph_args *args, const char *word, size_t len)
 			return 0;
 	print->fields[print->nr_fields++] = (enum graph_field)field;
 	return 0;
-}
-
-/* A list of fields in place of the default ones; with a '+' in front, behind them. */
-static int set_fields(struct graph_args *args, const char *text)
-{
-	int r = 0;
-
-	if (*text == '+')
-		text++;
-	else
-		args->print.nr_fields = 0;
-	if (!strcmp(text, "none"))
-		return 0;
-	while (r == 0 && *text) {
-		size_t len = strcspn(text, ",");
-
-		r = add_field(args, text, len);
-		text += len + (text[len] == ',');
-	}
-	return r;
 }
 
 static int set_sort(struct graph_args *args, const char *text)
@@ -204,7 +185,7 @@ static int own_option(void *arg, int id, const char *text)
 	case CMD_OPERAND:
 		return is_file(text) ? REPORT_NOT_OWN : add_function(args, text);
 	case 'f':
-		return set_fields(args, text);
+		return call_args_fields(text, &args->print.nr_fields, add_field, args);
 	case OPT_SORT:
 		return set_sort(args, text);
 	case OPT_BY_TASK:

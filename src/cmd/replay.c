@@ -28,8 +28,9 @@ struct replay_args {
 
 /* --- options --- */
 
-static int add_field(struct replay_args *args, const char *word, size_t len)
+static int add_field(void *arg, const char *word, size_t len)
 {
+	struct replay_args *args = arg;
 	struct replay_options *o = &args->options;
 	int field = replay_field_find(word, len);
 
@@ -43,27 +44,6 @@ static int add_field(struct replay_args *args, const char *word, size_t len)
 			return 0;
 	o->fields[o->nr_fields++] = (enum replay_field)field;
 	return 0;
-}
-
-/* A list of fields in place of the default ones; with a '+' in front, behind them. */
-static int set_fields(struct replay_args *args, const char *text)
-{
-	int r = 0;
-
-	args->fields_given = true;
-	if (*text == '+')
-		text++;
-	else
-		args->options.nr_fields = 0;
-	if (!strcmp(text, "none"))
-		return 0;
-	while (r == 0 && *text) {
-		size_t len = strcspn(text, ",");
-
-		r = add_field(args, text, len);
-		text += len + (text[len] == ',');
-	}
-	return r;
 }
 
 static int set_offset(struct replay_args *args, const char *text)
@@ -109,7 +89,8 @@ static int own_option(void *arg, int id, const char *text)
 	}
 	switch (id) {
 	case 'f':
-		return set_fields(args, text);
+		args->fields_given = true;
+		return call_args_fields(text, &args->options.nr_fields, add_field, args);
 	case REPLAY_OPT_COLUMN_OFFSET:
 		return set_offset(args, text);
 	default:

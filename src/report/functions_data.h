@@ -67,6 +67,8 @@ void functions_end_calls(struct functions *functions);
 
 /* NULL when there is none. */
 const char *function_name(const struct functions *functions, const struct function *function);
+/* NULL: the kernel itself, or not known. */
+const char *function_module(const struct functions *functions, const struct function *function);
 
 /* functions_print.c: what a column shows, and whether there is a number to show. */
 u128 function_value(const struct function *f, enum functions_column column);

@@ -28,6 +28,15 @@ const char *function_name(const struct functions *functions, const struct functi
 	return symbol ? symbol->name : NULL;
 }
 
+const char *function_module(const struct functions *functions, const struct function *function)
+{
+	const struct symbol *symbol =
+		functions->db ? symbols_find(event_db_symbols(functions->db), function->addr)
+			      : NULL;
+
+	return symbol ? symbol->module : NULL;
+}
+
 /* The name, or NULL; *ret_first of those of one hash. */
 static struct function_name *look_up(const struct functions *functions, const char *text,
 				     size_t len, uint64_t *ret_hash,

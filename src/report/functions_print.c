@@ -21,8 +21,8 @@ enum {
 /* A line of a table. */
 struct line {
 	const struct function *function;
-	const char *name;
-	size_t table; /* index */
+	const char *name, *module; /* or NULL */
+	size_t table;		   /* index */
 	u128 key;
 };
 
@@ -194,6 +194,7 @@ static size_t make_lines(const struct functions *functions, const struct functio
 		tables[table].weight += weight_of(functions, f);
 		lines[nr++] = (struct line){.function = f,
 					    .name = function_name(functions, f),
+					    .module = function_module(functions, f),
 					    .table = table,
 					    .key = function_value(f, how->sort)};
 	}
@@ -298,6 +299,7 @@ static void print_line(const struct functions *functions, const struct functions
 {
 	char number[32];
 	const char *name = line->name;
+	size_t start;
 
 	if (!name) {
 		snprintf(number, sizeof(number), "0x%llx",
@@ -305,7 +307,15 @@ static void print_line(const struct functions *functions, const struct functions
 		name = number;
 	}
 	out_lit(out, "  ");
-	out_str_left(out, name, strlen(name), width);
+	start = out->len;
+	out_str(out, name);
+	if (line->module) {
+		out_lit(out, " [");
+		out_str(out, line->module);
+		out_char(out, ']');
+	}
+	if (out->len - start < width)
+		out_fill(out, ' ', width - (out->len - start));
 	out_fill(out, ' ', 2);
 	out_u64_pad(out, line->function->hits, HITS_WIDTH, ' ');
 	for (enum functions_column c = FUNCTIONS_TOTAL; c < FUNCTIONS_NR_COLUMNS; c++) {
@@ -328,13 +338,19 @@ static void print_group(const struct functions *functions, const struct table *t
 		out_printf(out, "%s\n", table->comm);
 }
 
+static size_t name_width(const struct line *line)
+{
+	return (line->name ? strlen(line->name) : 0) +
+	       (line->module ? strlen(line->module) + sizeof(" []") - 1 : 0);
+}
+
 static void print_table(const struct functions *functions, const struct functions_print *how,
 			const struct line *lines, size_t nr, struct out *out)
 {
 	size_t width = NAME_MIN;
 
 	for (size_t i = 0; i < nr; i++)
-		width = lines[i].name ? MAX(width, strlen(lines[i].name)) : width;
+		width = MAX(width, name_width(&lines[i]));
 	width = MIN(width, (size_t)NAME_MAX);
 	print_titles(functions, how, width, false, out);
 	print_titles(functions, how, width, true, out);
@@ -352,8 +368,8 @@ static const char *const group_names[][2] = {
 };
 
 static const char *const value_names[] = {
-	"function",   "hits",	"timed",  "total_ns", "avg_ns", "s2_ns2", "self_ns",
-	"self_calls", "min_ns", "p50_ns", "p90_ns",   "p95_ns", "p99_ns", "max_ns",
+	"function", "hits",   "timed",	"total_ns", "avg_ns", "s2_ns2", "self_ns", "self_calls",
+	"min_ns",   "p50_ns", "p90_ns", "p95_ns",   "p99_ns", "max_ns", "module",
 };
 
 void functions_heading(enum functions_group group, struct out *out, enum report_format format,
@@ -430,6 +446,10 @@ static void print_row(const struct functions *functions, const struct line *line
 		if (order[i] == FUNCTIONS_SELF)
 			rows_u64(rows, value_names[name++], f->nr_self);
 	}
+	if (line->module)
+		rows_text(rows, "module", line->module);
+	else if (rows->format == REPORT_CSV)
+		rows_none(rows, "module");
 	rows_end(rows);
 }
 
