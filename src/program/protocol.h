@@ -37,8 +37,8 @@ enum program_packet {
 
 struct program_hello {
 	uint32_t packet, version;
-	int32_t pid;	   /* in its own namespace */
-	uint32_t ring_key; /* ring_process_key() is only known later: 0 */
+	int32_t pid; /* in its own namespace */
+	uint32_t pad;
 };
 
 #define PROGRAM_SESSION_ROOTS                                                                      \
@@ -62,6 +62,7 @@ struct program_session {
 
 #define PROGRAM_MODULE_IS_PROGRAM 1u /* the executable */
 #define PROGRAM_MODULE_IS_KNOWN	  2u /* it has its image, or is to have none: answered by NOTHING */
+#define PROGRAM_MODULE_IS_LAST	  4u /* after its answer the process goes on */
 
 struct program_module {
 	uint32_t packet, flags;

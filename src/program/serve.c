@@ -166,6 +166,8 @@ static int answer_module(struct program_server *server, struct connection *conne
 		notice(server);
 	if (r < 0 && r != -EALREADY)
 		warn(server, "%.300s is not traced: %s", packet->name, err.text);
+	if (packet->flags & PROGRAM_MODULE_IS_LAST)
+		server->options.names_due(server->options.ctx);
 	if (image >= 0)
 		answer.packet = PROGRAM_IMAGE;
 	return send_packet(connection->fd, &answer, sizeof(answer), image);

@@ -27,6 +27,12 @@ struct program_server_options {
 	uint32_t max_depth; /* PROGRAM_GRAPH: of calls that are followed; 0: no limit */
 	uint64_t threshold; /* the same: what calls are longer than, in units of the clock */
 	uid_t uid;	    /* whose processes are served, beside those of our own */
+	/*
+	 * Called in the server's thread before a process goes on with new modules, so that their
+	 * names are stored before their records can be.
+	 */
+	void (*names_due)(void *ctx);
+	void *ctx;
 };
 
 /* Makes the socket and starts the thread. */

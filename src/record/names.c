@@ -62,6 +62,7 @@ struct names_reader {
 	const struct names *names;
 	int32_t last_pid;
 	bool watched;
+	uint64_t nr_taken;
 	uint64_t *seen[PIDS_MAX / CHUNK_PIDS]; /* one bit a pid; what has none is not there */
 	/* By the low bits of a pid, what was set last: most events repeat what is known already. */
 	struct names_recent recent[NR_RECENT];
@@ -145,6 +146,11 @@ void names_watch(struct names *names, uint16_t id)
 		names->first[id] = WATCHED;
 }
 
+uint64_t names_taken(const struct names_reader *reader)
+{
+	return reader->nr_taken;
+}
+
 bool names_watched(const struct names_reader *reader)
 {
 	return reader->watched;
@@ -209,8 +215,8 @@ static void take_name(struct names_reader *reader, const struct names_field *fie
 		slash = slash ? slash + 1 : NULL;
 	}
 	memcpy(comm, text, MIN((size_t)(end - text), sizeof(comm) - 1));
-	if (comms_set(&reader->comms, (int32_t)pid, comm, true) < 0)
-		return;
+	if (comms_set(&reader->comms, (int32_t)pid, comm, true) == 0)
+		reader->nr_taken++;
 }
 
 static void take_names(struct names_reader *reader, uint16_t id, const struct subbuf_record *record)

@@ -31,6 +31,9 @@ void names_reader_free(struct names_reader *reader);
 /* Look through one page. Short memory only costs names. */
 void names_scan(struct names_reader *reader, const void *page, uint32_t page_size);
 
+/* How many names it has taken so far, also again. */
+uint64_t names_taken(const struct names_reader *reader);
+
 /* Whether it has met a record of a watched event. */
 bool names_watched(const struct names_reader *reader);
 

@@ -15,12 +15,17 @@
 #include "base/mem.h"
 #include "ring/reader.h"
 
-#define RING_AGAIN_NS 5000000
+#define RING_AGAIN_NS  5000000
+#define BATCH_BYTES    (128u << 10) /* a chunk of OUT.partial */
+#define NAMES_EVERY_MS 200
 
 struct source {
 	struct ring_reader reader;
-	struct program_drained counts;
-	bool ready, unflushed;
+	bool ready;
+};
+
+struct batch {
+	uint32_t pages, records;
 };
 
 enum {
@@ -34,6 +39,9 @@ struct program_drain {
 	struct source *sources;
 	uint32_t nr_sources;
 	struct names_reader *names;
+	uint64_t names_stored; /* of those that it has taken */
+	uint8_t *batch;	       /* pages on their way */
+	uint32_t batch_pages;
 	pthread_t thread;
 	bool running;
 	atomic_int wish; /* one of the above; the thread looks after every wait */
@@ -43,47 +51,81 @@ struct program_drain {
 
 /* --- in the thread --- */
 
-int program_drain_store(struct program_drain *drain, uint32_t ring, const void *page, uint32_t nr)
+static uint32_t subbuf_size(const struct program_drain *drain)
 {
-	struct source *source = &drain->sources[ring];
-	uint32_t size = drain->options.session->shape.subbuf_size;
+	return drain->options.session->shape.subbuf_size;
+}
+
+/* The pages in `batch`, as one chunk: all of them or none, also for whoever comes after a kill. */
+static int store(struct program_drain *drain, uint32_t ring, const struct batch *batch, bool rest)
+{
+	struct program_kept_ring *kept = &drain->options.kept->rings[ring];
+	const struct program_kept_state *before = &kept->states[kept->current];
+	struct program_kept_state *after = &kept->states[!kept->current];
+	const size_t bytes = (size_t)batch->pages * subbuf_size(drain);
 	int r;
 
-	names_scan(drain->names, page, size);
-	r = dat_partial_append(drain->options.partial, drain->options.buffer, ring, page, size,
-			       &drain->err);
-	if (r == 0) {
-		source->counts.read += nr;
-		source->counts.bytes += size;
-		source->unflushed = true;
-	}
+	after->bytes = 0;
+	after->place = drain->sources[ring].reader.place;
+	after->read = before->read + batch->records;
+	after->page_bytes = before->page_bytes + bytes;
+	after->rest = rest;
+	r = dat_partial_store(drain->options.partial, drain->options.buffer, ring, drain->batch,
+			      bytes, &after->bytes, &drain->err);
+	if (r == 0) /* A keeper goes on behind these pages. */
+		__atomic_store_n(&kept->current, !kept->current, __ATOMIC_RELEASE);
 	return r;
 }
 
-static int store(struct program_drain *drain, uint32_t ring, const struct ring_page *page)
+int program_drain_store(struct program_drain *drain, uint32_t ring, const void *page, uint32_t nr)
 {
-	return program_drain_store(drain, ring, page->data, page->entries);
+	const struct batch batch = {.pages = 1, .records = nr};
+
+	memcpy(drain->batch, page, subbuf_size(drain));
+	return store(drain, ring, &batch, false);
 }
 
-static int take(struct program_drain *drain, uint32_t ring)
+static void put(struct program_drain *drain, struct batch *batch, const struct ring_page *page)
 {
-	struct source *source = &drain->sources[ring];
-	struct ring_page page;
+	uint8_t *to = drain->batch + (size_t)batch->pages * subbuf_size(drain);
+
+	memcpy(to, page->data, subbuf_size(drain));
+	names_scan(drain->names, to, subbuf_size(drain));
+	batch->pages++;
+	batch->records += page->entries;
+}
+
+static bool is_over(const struct program_drain *drain, uint32_t ring)
+{
+	const struct program_kept_ring *kept = &drain->options.kept->rings[ring];
+
+	return kept->states[kept->current].rest;
+}
+
+/*
+ * Complete pages, as long as there are so many: to chase the writer page by page would make small
+ * chunks.
+ */
+static int take(struct program_drain *drain, uint32_t ring, uint32_t least)
+{
+	struct ring_reader *reader = &drain->sources[ring].reader;
 	int r = 0;
 
-	while (r == 0 && ring_reader_take(&source->reader, &page) > 0) {
-		r = store(drain, ring, &page);
-		ring_reader_give_back(&source->reader);
+	if (is_over(drain, ring))
+		return 0;
+	while (r == 0 && ring_reader_complete(reader) >= least) {
+		struct batch batch = {0};
+		struct ring_page page;
+
+		while (batch.pages < drain->batch_pages && ring_reader_take(reader, &page) > 0)
+			put(drain, &batch, &page);
+		if (!batch.pages)
+			return 0;
+		r = store(drain, ring, &batch, false);
+		if (r == 0 && !drain->options.salvage)
+			ring_reader_give_back(reader);
 	}
 	return r;
-}
-
-static int flush(struct program_drain *drain, uint32_t ring)
-{
-	if (!drain->sources[ring].unflushed)
-		return 0;
-	drain->sources[ring].unflushed = false;
-	return dat_partial_flush(drain->options.partial, drain->options.buffer, ring, &drain->err);
 }
 
 static uint64_t now_ms(void)
@@ -99,41 +141,59 @@ static int make_due(struct program_drain *drain)
 	return drain->options.due ? drain->options.due(drain->options.ctx, drain) : 0;
 }
 
-static int take_all(struct program_drain *drain, bool to_file)
+static int take_all(struct program_drain *drain, uint32_t least)
 {
-	int r = to_file ? make_due(drain) : 0;
+	int r = 0;
 
-	for (uint32_t ring = 0; ring < drain->nr_sources && r == 0; ring++) {
-		r = take(drain, ring);
-		if (r == 0 && to_file)
-			r = flush(drain, ring);
-	}
+	for (uint32_t ring = 0; ring < drain->nr_sources && r == 0; ring++)
+		r = take(drain, ring, least);
 	return r;
 }
 
 /* Nobody writes any more: also what is not a whole page. */
 static int take_rest(struct program_drain *drain)
 {
-	int r = take_all(drain, false);
+	int r = take_all(drain, 1);
 
 	if (r == 0)
 		r = make_due(drain);
 	for (uint32_t ring = 0; ring < drain->nr_sources && r == 0; ring++) {
+		struct ring_reader *reader = &drain->sources[ring].reader;
+		struct batch batch = {0};
 		struct ring_page page;
 
-		if (ring_reader_partial(&drain->sources[ring].reader, &page) > 0)
-			r = store(drain, ring, &page);
-		if (r == 0 && ring_reader_tail(&drain->sources[ring].reader, &page) > 0)
-			r = store(drain, ring, &page);
-		if (r == 0)
-			r = flush(drain, ring);
+		if (is_over(drain, ring))
+			continue;
+		if (ring_reader_partial(reader, &page) > 0)
+			put(drain, &batch, &page);
+		if (ring_reader_tail(reader, &page) > 0)
+			put(drain, &batch, &page);
+		if (batch.pages)
+			r = store(drain, ring, &batch, true);
 	}
+	return r;
+}
+
+/* Names that came up go to OUT.partial soon: who is killed has no end at which to do it. */
+static int store_names(struct program_drain *drain)
+{
+	_cleanup_out_ struct out text = {0};
+	struct comms comms = {0};
+	int r = names_merge(drain->names, &comms);
+
+	if (r == 0)
+		r = comms_text(&comms, &text);
+	comms_done(&comms);
+	if (r == 0)
+		r = dat_partial_cmdlines(drain->options.partial, text.buf ? text.buf : "", text.len,
+					 &drain->err);
+	drain->names_stored = names_taken(drain->names);
 	return r;
 }
 
 static int run(struct program_drain *drain)
 {
-	uint64_t due = now_ms() + drain->options.interval_ms;
+	uint64_t due = now_ms() + drain->options.interval_ms, names_due = 0;
 
 	while (atomic_load(&drain->wish) == GO_ON) {
 		uint64_t now = now_ms();
@@ -141,9 +201,15 @@ static int run(struct program_drain *drain)
 
 		ring_session_wait(drain->options.session, now < due ? (int)(due - now) : 0);
 		now = now_ms();
-		r = take_all(drain, now >= due);
+		r = take_all(drain, now >= due ? 1 : drain->batch_pages);
+		if (r == 0 && now >= due)
+			r = make_due(drain);
 		if (now >= due)
 			due = now + drain->options.interval_ms;
+		if (r == 0 && now >= names_due && names_taken(drain->names) > drain->names_stored) {
+			names_due = now + NAMES_EVERY_MS;
+			r = store_names(drain);
+		}
 		if (r < 0)
 			return r;
 	}
@@ -166,6 +232,24 @@ static void *thread_main(void *arg)
 
 /* --- from outside --- */
 
+/* Which of a ring's two states is true: its stream says it. */
+static int go_on(struct program_drain *drain, uint32_t ring)
+{
+	struct program_kept_ring *kept = &drain->options.kept->rings[ring];
+	uint64_t size = kept->states[kept->current].bytes;
+	uint64_t target = kept->states[!kept->current].bytes;
+	bool whole;
+	int r;
+
+	if (!size && !target)
+		return 0;
+	r = dat_partial_adopt_stream(drain->options.partial, drain->options.buffer, ring, size,
+				     target, &whole, &drain->err);
+	if (r == 0 && whole)
+		kept->current = !kept->current;
+	return r;
+}
+
 static int prepare(struct program_drain *drain)
 {
 	const struct program_drain_options *options = &drain->options;
@@ -174,12 +258,22 @@ static int prepare(struct program_drain *drain)
 	drain->failed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (drain->failed_fd < 0)
 		return -errno;
+	drain->batch_pages = MIN(BATCH_BYTES / subbuf_size(drain),
+				 MAX(options->session->shape.nr_subbufs / 4, 1u));
+	/* Two at the end, however small the ring is. */
+	drain->batch = mem_alloc((size_t)MAX(drain->batch_pages, 2u) * subbuf_size(drain));
 	drain->nr_sources = options->session->shape.nr_rings;
 	drain->sources = mem_calloc(drain->nr_sources, sizeof(*drain->sources));
-	if (!drain->sources)
+	if (!drain->sources || !drain->batch)
 		return -ENOMEM;
 	for (uint32_t ring = 0; ring < drain->nr_sources && r == 0; ring++) {
-		r = ring_reader_init(&drain->sources[ring].reader, options->session, ring);
+		struct program_kept_ring *kept = &options->kept->rings[ring];
+
+		if (options->salvage)
+			r = go_on(drain, ring);
+		if (r == 0)
+			r = ring_reader_init(&drain->sources[ring].reader, options->session, ring,
+					     &kept->states[kept->current].place);
 		drain->sources[ring].ready = r == 0;
 	}
 	return r;
@@ -196,7 +290,7 @@ int program_drain_new(struct program_drain **ret_drain, const struct program_dra
 	drain->options = *options;
 	drain->failed_fd = -1;
 	r = prepare(drain);
-	if (r == 0) {
+	if (r == 0 && !options->salvage) {
 		r = -pthread_create(&drain->thread, NULL, thread_main, drain);
 		drain->running = r == 0;
 	}
@@ -235,6 +329,11 @@ static void end(struct program_drain *drain, int wish)
 
 int program_drain_stop(struct program_drain *drain, struct err *err)
 {
+	if (drain->options.salvage) {
+		int r = take_rest(drain);
+
+		return r < 0 && !drain->err.code ? err_sys(err, r, "cannot record") : r;
+	}
 	end(drain, TAKE_REST);
 	if (drain->err.code)
 		*err = drain->err;
@@ -243,12 +342,16 @@ int program_drain_stop(struct program_drain *drain, struct err *err)
 
 struct program_drained program_drain_counts(const struct program_drain *drain, uint32_t ring)
 {
-	const struct source *source = &drain->sources[ring];
-	struct program_drained counts = source->counts;
+	const struct ring_reader *reader = &drain->sources[ring].reader;
+	const struct program_kept_ring *kept = &drain->options.kept->rings[ring];
+	const struct program_kept_state *state = &kept->states[kept->current];
 
-	counts.lost = ring_reader_lost(&source->reader);
-	counts.overrun = ring_reader_overrun(&source->reader);
-	return counts;
+	return (struct program_drained){
+		.read = state->read,
+		.lost = ring_reader_lost(reader),
+		.overrun = ring_reader_overrun(reader),
+		.bytes = state->page_bytes,
+	};
 }
 
 int program_drain_names(const struct program_drain *drain, struct comms *comms)
@@ -267,6 +370,7 @@ void program_drain_free(struct program_drain *drain)
 	}
 	names_reader_free(drain->names);
 	io_close(drain->failed_fd);
+	mem_free(drain->batch);
 	mem_free(drain->sources);
 	mem_free(drain);
 }

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread that moves what traced programs write from the session's rings into OUT.partial. */
+/*
+ * What moves what traced programs write from the session's rings into OUT.partial: a thread, or
+ * after a recorder's kill its keeper, which takes what is left.
+ */
 #ifndef SONDE_RECORD_PROGRAM_DRAIN_H
 #define SONDE_RECORD_PROGRAM_DRAIN_H
 
 #include "base/err.h"
 #include "record/comms.h"
 #include "record/names.h"
+#include "record/program_kept.h"
 #include "ring/session.h"
 #include "tracedat/partial.h"
 
@@ -16,7 +20,10 @@ struct program_drain_options {
 	struct dat_partial *partial;
 	size_t buffer; /* of the partial, with a CPU for each ring */
 	const struct names *names;
-	unsigned int interval_ms; /* data waits at most so long */
+	struct program_kept *kept; /* how far it has come; borrowed */
+	unsigned int interval_ms;  /* data waits at most so long */
+	bool salvage; /* no thread: program_drain_stop goes on from `kept` to the end, and writers
+		       * get nothing back */
 	/*
 	 * Called in the thread when the interval is over and at the end, for records that the
 	 * recorder makes (program_drain_store); or NULL.

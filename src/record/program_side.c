@@ -23,6 +23,30 @@ static enum program_mode mode_of(const struct program_side *side)
 	return !strcmp(tracer, "function") ? PROGRAM_FUNCTION : PROGRAM_GRAPH;
 }
 
+/* --- names --- */
+
+static int store_symbols(struct program_side *side, struct err *err)
+{
+	int r;
+
+	pthread_mutex_lock(&side->names_lock);
+	if (!side->names_err.code)
+		(void)!program_store_symbols(side->session, side->server, &side->names_err);
+	r = side->names_err.code;
+	if (r < 0)
+		*err = side->names_err;
+	pthread_mutex_unlock(&side->names_lock);
+	return r;
+}
+
+/* In the server's thread; what fails is told by the next look. */
+static void names_are_due(void *ctx)
+{
+	struct err err;
+
+	(void)!store_symbols(ctx, &err);
+}
+
 /* --- setting up --- */
 
 static int make_ring(struct program_side *side, struct err *err)
@@ -93,6 +117,8 @@ static int start_server(struct program_side *side, struct err *err)
 		.max_depth = plan->program.max_depth,
 		.threshold =
 			plan->program.thresh_ns ? program_store_ticks(plan->program.thresh_ns) : 0,
+		.names_due = names_are_due,
+		.ctx = side,
 	};
 	int r = find_user(plan->user, &options.uid, err);
 
@@ -147,7 +173,15 @@ int program_side_begin(struct program_side *side, size_t buffer, struct err *err
 		.event_base = side->event_base,
 		.store = store_counts,
 	};
+	int r;
 
+	side->kept = program_kept_new(side->ring.shape.nr_rings);
+	if (!side->kept)
+		return err_sys(err, -ENOMEM, "cannot record");
+	options.kept = side->kept;
+	r = program_keeper_start(side, buffer, err);
+	if (r < 0)
+		return r;
 	if (mode_of(side) == PROGRAM_COUNT) {
 		if (program_count_new(&side->count, &counting) < 0)
 			return err_sys(err, -ENOMEM, "cannot prepare to read the counters");
@@ -171,13 +205,13 @@ int program_side_look(struct program_side *side, struct err *err)
 
 	while (program_server_warning(side->server, text, sizeof(text)))
 		session_say(side->session, RECORD_SAY_WARNING, "%s", text);
-	r = program_store_symbols(side->session, side->server, err);
-	return r < 0 ? r : program_store_clock(side->session, &side->store, false, err);
+	r = store_symbols(side, err);
+	return r < 0 ? r : program_store_clock(side->session, &side->kept->store, false, err);
 }
 
 void program_side_on(struct program_side *side)
 {
-	program_store_clock_begin(&side->store);
+	program_store_clock_begin(&side->kept->store);
 	ring_session_switch(&side->ring, true);
 }
 
@@ -233,7 +267,8 @@ int program_side_finish(struct program_side *side, struct record_result *result,
 	int r = program_side_look(side, err);
 
 	if (r == 0)
-		r = program_store_clock(session, &side->store, true, err);
+		r = program_store_clock(session, &side->kept->store, true, err);
+	side->kept->store.counts_stored = true;
 	if (r == 0)
 		r = program_store_counts(session, side->drain, &side->ring, side->name, result,
 					 err);
@@ -248,9 +283,13 @@ int program_side_finish(struct program_side *side, struct record_result *result,
 void program_side_free(struct program_side *side)
 {
 	program_drain_free(side->drain);
+	/* All is stored, or has failed. */
+	keeper_dismiss(&side->keeper);
+	program_kept_free(side->kept, side->ring.shape.nr_rings);
 	program_count_free(side->count);
 	program_server_free(side->server);
 	program_select_free(side->select);
 	if (side->ring.header)
 		ring_session_close(&side->ring);
+	pthread_mutex_destroy(&side->names_lock);
 }

@@ -10,9 +10,13 @@
 #ifndef SONDE_RECORD_PROGRAM_SIDE_H
 #define SONDE_RECORD_PROGRAM_SIDE_H
 
+#include <pthread.h>
+
+#include "base/keeper.h"
 #include "program/serve.h"
 #include "record/program_count.h"
 #include "record/program_drain.h"
+#include "record/program_kept.h"
 #include "record/program_store.h"
 #include "record/session.h"
 #include "ring/session.h"
@@ -27,11 +31,18 @@ struct program_side {
 	struct program_server *server;
 	struct program_drain *drain;
 	struct program_count *count; /* NULL: not -p count */
-	struct program_store store;
+	struct program_kept *kept;
+	struct keeper keeper;
+	pthread_mutex_t names_lock; /* the server's thread stores names, too */
+	struct err names_err;
 };
 #define PROGRAM_SIDE_INIT(session_, what_, name_)                                                  \
-	((struct program_side){                                                                    \
-		.session = (session_), .what = (what_), .name = (name_), .ring.fd = -1})
+	((struct program_side){.session = (session_),                                              \
+			       .what = (what_),                                                    \
+			       .name = (name_),                                                    \
+			       .ring.fd = -1,                                                      \
+			       .keeper = KEEPER_INIT,                                              \
+			       .names_lock = PTHREAD_MUTEX_INITIALIZER})
 
 /* Sets the environment of the command, which is forked next. */
 int program_side_prepare(struct program_side *side, struct err *err) _must_check_;

@@ -4,13 +4,17 @@
 #define SONDE_RECORD_PROGRAM_STORE_H
 
 #include "program/serve.h"
-#include "record/program_drain.h"
 #include "record/session.h"
+#include "ring/session.h"
+
+struct program_drain;
+struct program_side;
 
 /* How the time stamp counter becomes ns: what the kernel says, else measured against its clock. */
 struct program_store {
 	uint64_t begin_tsc, begin_ns;
 	bool clock_stored;
+	bool counts_stored; /* or about to be */
 };
 
 /* For session_store_make: a CPU for each ring. */
@@ -20,7 +24,6 @@ int program_store_create(struct session *session, const struct ring_session *rin
  * A buffer beside the kernel's in *ret_buffer, and the events in session->metadata, with ids that
  * no other event there has.
  */
-struct program_side;
 int program_store_beside(struct program_side *side, struct dat_partial_buffer *ret_buffer,
 			 struct err *err) _must_check_;
 int program_store_names_reader(struct session *session, struct err *err) _must_check_;

@@ -2,11 +2,7 @@
 #include "ring/reader.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/mem.h"
@@ -52,14 +48,30 @@ static uint64_t current_page(const struct ring_reader *reader, uint32_t pos)
 
 	if (reader->mode == RING_OVERWRITE)
 		return sequence(&reader->slots[index]);
-	return reader->next + ((index - reader->next) & (reader->nr_subbufs - 1));
+	return reader->place.next + ((index - reader->place.next) & (reader->nr_subbufs - 1));
 }
 
-int ring_reader_init(struct ring_reader *reader, const struct ring_session *session, uint32_t ring)
+/* At the first page that was not given back. */
+static void find_place(struct ring_reader *reader)
+{
+	struct ring_place *place = &reader->place;
+	const struct ring_slot *before, *slot;
+
+	place->next = __atomic_load_n(&reader->control->read, __ATOMIC_RELAXED);
+	if (!place->next)
+		return;
+	slot = slot_of(reader, place->next);
+	before = slot_of(reader, place->next - 1);
+	place->passed = slot->entries_before;
+	place->lost_told =
+		sequence(before) == place->next - 1 ? before->lost_before : slot->lost_before;
+}
+
+int ring_reader_init(struct ring_reader *reader, const struct ring_session *session, uint32_t ring,
+		     const struct ring_place *from)
 {
 	const struct ring_shape *shape = &session->shape;
 	uint8_t *base = (uint8_t *)session->header;
-	const struct ring_slot *before;
 
 	*reader = (struct ring_reader){.subbuf_size = shape->subbuf_size,
 				       .nr_subbufs = shape->nr_subbufs,
@@ -72,14 +84,10 @@ int ring_reader_init(struct ring_reader *reader, const struct ring_session *sess
 			(size_t)ring * shape->nr_subbufs;
 	reader->data =
 		base + shape->data_at + (size_t)ring * shape->nr_subbufs * shape->subbuf_size;
-	reader->next = __atomic_load_n(&reader->control->read, __ATOMIC_RELAXED);
-	if (!reader->next)
-		return 0;
-	reader->passed = slot_of(reader, reader->next)->entries_before;
-	before = slot_of(reader, reader->next - 1);
-	reader->lost_told = sequence(before) == reader->next - 1
-				    ? before->lost_before
-				    : slot_of(reader, reader->next)->lost_before;
+	if (from)
+		reader->place = *from;
+	else
+		find_place(reader);
 	return 0;
 }
 
@@ -112,19 +120,19 @@ static void give(struct ring_reader *reader, uint8_t *page, const struct ring_sl
 		 struct ring_page *ret_page)
 {
 	const uint32_t length = sane_length(reader, slot->length);
-	const uint64_t missed = slot->entries_before - reader->passed;
+	const uint64_t missed = slot->entries_before - reader->place.passed;
 
-	ret_page->lost = missed + slot->lost_before - reader->lost_told;
+	ret_page->lost = missed + slot->lost_before - reader->place.lost_told;
 	ret_page->data = page;
 	ret_page->ts = load_u64(page, HOST_BIG);
 	ret_page->length = length;
 	ret_page->entries = slot->entries;
 	stamp(reader, page, length, ret_page->lost);
-	reader->overrun += missed;
-	reader->lost_told = slot->lost_before;
-	reader->passed = slot->entries_before + slot->entries;
-	reader->entries += slot->entries;
-	reader->holding = true;
+	reader->place.overrun += missed;
+	reader->place.lost_told = slot->lost_before;
+	reader->place.passed = slot->entries_before + slot->entries;
+	reader->place.entries += slot->entries;
+	reader->place.next++;
 }
 
 static void loads_before_loads(void)
@@ -157,57 +165,51 @@ static int take_overwritten(struct ring_reader *reader, uint64_t current,
 	struct ring_slot slot;
 
 	if (current >= reader->nr_subbufs)
-		reader->next = MAX(reader->next, current - reader->nr_subbufs + 1);
-	for (; reader->next < current; reader->next++)
-		if (copy_page(reader, reader->next, reader->subbuf_size, &slot)) {
+		reader->place.next = MAX(reader->place.next, current - reader->nr_subbufs + 1);
+	for (; reader->place.next < current; reader->place.next++)
+		if (copy_page(reader, reader->place.next, reader->subbuf_size, &slot)) {
 			give(reader, reader->copy, &slot, ret_page);
 			return 1;
 		}
 	return 0;
 }
 
+uint32_t ring_reader_complete(const struct ring_reader *reader)
+{
+	uint64_t commit, current = current_page(reader, position(reader, &commit));
+
+	return current <= reader->place.next
+		       ? 0
+		       : (uint32_t)MIN(current - reader->place.next, reader->nr_subbufs - 1ull);
+}
+
 int ring_reader_take(struct ring_reader *reader, struct ring_page *ret_page)
 {
-	uint64_t commit, current;
+	uint64_t commit, current = current_page(reader, position(reader, &commit));
 
-	if (reader->holding)
-		ring_reader_give_back(reader);
-	current = current_page(reader, position(reader, &commit));
-	if (current <= reader->next)
+	if (current <= reader->place.next)
 		return 0;
 	if (reader->mode == RING_OVERWRITE)
 		return take_overwritten(reader, current, ret_page);
-	reader->complete = (uint32_t)(current - reader->next);
-	give(reader, page_of(reader, reader->next), slot_of(reader, reader->next), ret_page);
+	give(reader, page_of(reader, reader->place.next), slot_of(reader, reader->place.next),
+	     ret_page);
 	return 1;
-}
-
-static void wake_writers(struct ring_control *control)
-{
-	if (!__atomic_exchange_n(&control->waiters, 0, __ATOMIC_SEQ_CST))
-		return;
-	__atomic_fetch_add(&control->wake, 1, __ATOMIC_SEQ_CST);
-	syscall(SYS_futex, &control->wake, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 void ring_reader_give_back(struct ring_reader *reader)
 {
 	struct ring_control *control = reader->control;
 
-	if (!reader->holding)
-		return;
-	reader->holding = false;
-	reader->next++;
 	/*
-	 * From here on writers may use the page's slot. A full barrier: a writer that says that it
+	 * From here on writers may use the pages' slots. A full barrier: a writer that says that it
 	 * waits and then looks, and this that stores and then looks for those who wait, cannot miss
 	 * each other.
 	 */
-	(void)__atomic_exchange_n(&control->read, reader->next, __ATOMIC_SEQ_CST);
+	(void)__atomic_exchange_n(&control->read, reader->place.next, __ATOMIC_SEQ_CST);
 	/* Not for each page: who is woken should find room for more than one. */
-	if (reader->complete <= reader->nr_subbufs / 2 + 1 &&
-	    __atomic_load_n(&control->waiters, __ATOMIC_SEQ_CST))
-		wake_writers(control);
+	if (__atomic_load_n(&control->waiters, __ATOMIC_SEQ_CST) &&
+	    ring_reader_complete(reader) <= reader->nr_subbufs / 2)
+		ring_wake(control);
 }
 
 static uint32_t count_records(const struct ring_reader *reader)
@@ -240,8 +242,8 @@ int ring_reader_partial(struct ring_reader *reader, struct ring_page *ret_page)
 		number = current_page(reader, pos);
 		length = sane_length(reader, offset - RING_HEAD_BYTES);
 	} while (!copy_page(reader, number, RING_HEAD_BYTES + length, &slot));
-	missed = number == reader->next ? slot.entries_before - reader->passed : 0;
-	ret_page->lost = missed + slot.lost_before - reader->lost_told;
+	missed = number == reader->place.next ? slot.entries_before - reader->place.passed : 0;
+	ret_page->lost = missed + slot.lost_before - reader->place.lost_told;
 	ret_page->data = reader->copy;
 	ret_page->ts = load_u64(reader->copy, HOST_BIG);
 	ret_page->length = length;
@@ -254,9 +256,10 @@ uint64_t ring_reader_overrun(const struct ring_reader *reader)
 {
 	uint64_t commit, number = current_page(reader, position(reader, &commit));
 
-	if (number != reader->next)
-		return reader->overrun;
-	return reader->overrun + slot_of(reader, number)->entries_before - reader->passed;
+	if (number != reader->place.next)
+		return reader->place.overrun;
+	return reader->place.overrun + slot_of(reader, number)->entries_before -
+	       reader->place.passed;
 }
 
 uint64_t ring_reader_lost(const struct ring_reader *reader)
@@ -273,6 +276,10 @@ int ring_reader_tail(struct ring_reader *reader, struct ring_page *ret_page)
 	pos = position(reader, &commit);
 	slot = &reader->slots[pos / reader->subbuf_size];
 	lost = ring_reader_lost(reader) - slot->lost_before;
+	/* A page that was begun and has no records has not said what was lost before it. */
+	if ((pos & (reader->subbuf_size - 1)) <= RING_HEAD_BYTES)
+		lost += slot->lost_before - reader->place.lost_told + slot->entries_before -
+			reader->place.passed;
 	if (!lost)
 		return 0;
 	*ret_page = (struct ring_page){.data = reader->copy, .lost = lost};

@@ -16,20 +16,23 @@
 #include "ring/session.h"
 #include "ring/subbuf.h"
 
+/* How far a reader has come; another one can go on from there. */
+struct ring_place {
+	uint64_t next;	    /* number of the page to take next */
+	uint64_t passed;    /* records in all pages before it */
+	uint64_t lost_told; /* of the ring's lost events, what pages so far said */
+	uint64_t entries;   /* records in the pages that were taken */
+	uint64_t overrun;   /* records overwritten before that, as the pages taken showed */
+};
+
 struct ring_reader {
 	struct ring_control *control;
 	struct ring_slot *slots;
 	uint8_t *data; /* the ring's sub-buffers */
 	uint32_t subbuf_size, nr_subbufs;
 	enum ring_mode mode;
-	bool holding;	    /* a page is taken and not given back */
-	uint32_t complete;  /* pages, when the last was taken */
-	uint64_t next;	    /* number of the page to take next */
-	uint64_t passed;    /* records in all pages before it */
-	uint64_t lost_told; /* of the ring's lost events, what pages so far said */
-	uint64_t entries;   /* records in the pages that were taken */
-	uint64_t overrun;   /* records overwritten before that, as the pages taken showed */
-	uint8_t *copy;	    /* one page: for those that cannot be lent */
+	struct ring_place place;
+	uint8_t *copy; /* one page: for those that cannot be lent */
 };
 
 struct ring_page {
@@ -40,17 +43,24 @@ struct ring_page {
 	uint64_t lost;	     /* events lost or overwritten between the page before and this one */
 };
 
-/* `session` is borrowed. Begins at the first page that no reader before has given back. */
-int ring_reader_init(struct ring_reader *reader, const struct ring_session *session, uint32_t ring)
-	_must_check_; /* 0 or -ENOMEM */
+/*
+ * `session` is borrowed. Begins where another reader was (`from`), or at the first page that none
+ * has given back (NULL).
+ */
+int ring_reader_init(struct ring_reader *reader, const struct ring_session *session, uint32_t ring,
+		     const struct ring_place *from) _must_check_; /* 0 or -ENOMEM */
 void ring_reader_done(struct ring_reader *reader);
 
 /* The layout of the pages. */
 struct subbuf_layout ring_layout(const struct ring_session *session);
 
+/* Complete pages that can be taken now. */
+uint32_t ring_reader_complete(const struct ring_reader *reader);
+
 /*
  * Take the next complete page: 1 and *ret_page, or 0 when there is none. The page is lent until
- * ring_reader_give_back, which lets writers use it again.
+ * ring_reader_give_back, which lets writers use all pages again that were taken; in overwrite mode
+ * it is a copy, valid until the next call.
  */
 int ring_reader_take(struct ring_reader *reader, struct ring_page *ret_page) _must_check_;
 void ring_reader_give_back(struct ring_reader *reader);

@@ -51,8 +51,8 @@ static inline bool rig_open(struct rig *rig, enum ring_mode mode, uint32_t size,
 	int error;
 
 	memset(rig, 0, sizeof(*rig));
-	/* Which ring is a thread's own is true of one session. */
-	rig_thread.own = rig_thread.own_tid = 0;
+	/* Which ring a thread had is true of one session. */
+	rig_thread.own = 0;
 	if (ring_session_create(&rig->session, &options, NULL))
 		return false;
 	rig->nr_rings = rig->session.shape.nr_rings;
@@ -60,7 +60,7 @@ static inline bool rig_open(struct rig *rig, enum ring_mode mode, uint32_t size,
 	if (!rig->mapped || rig->nr_rings > RIG_MAX_RINGS)
 		return false;
 	for (uint32_t i = 0; i < rig->nr_rings; i++)
-		if (ring_reader_init(&rig->readers[i], &rig->session, i))
+		if (ring_reader_init(&rig->readers[i], &rig->session, i, NULL))
 			return false;
 	ring_session_switch(&rig->session, true);
 	return true;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -263,6 +264,14 @@ static void visit_cpus(uint32_t nr_cpus)
 	(void)sched_setaffinity(0, bytes, may);
 }
 
+void ring_wake(struct ring_control *control)
+{
+	if (!__atomic_exchange_n(&control->waiters, 0, __ATOMIC_SEQ_CST))
+		return;
+	__atomic_fetch_add(&control->wake, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, &control->wake, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
 void ring_session_switch(struct ring_session *session, bool on)
 {
 	struct ring_header *header = session->header;
@@ -270,8 +279,11 @@ void ring_session_switch(struct ring_session *session, bool on)
 
 	__atomic_store_n(&header->tracing_on, on, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&header->cpus_on, fast ? session->shape.nr_cpus : 0, __ATOMIC_SEQ_CST);
-	if (!on)
-		visit_cpus(session->shape.nr_cpus);
+	if (on)
+		return;
+	for (uint32_t ring = 0; ring < session->shape.nr_rings; ring++)
+		ring_wake(ring_control(header, ring));
+	visit_cpus(session->shape.nr_cpus);
 }
 
 bool ring_session_alive(const struct ring_session *session)
@@ -282,16 +294,6 @@ bool ring_session_alive(const struct ring_session *session)
 	return __atomic_load_n((const uint32_t *)(const void *)(header->alive + at),
 			       __ATOMIC_RELAXED) &
 	       FUTEX_TID_MASK;
-}
-
-void ring_release(struct ring_session *session, uint32_t process_key)
-{
-	for (uint32_t ring = session->shape.nr_cpus; ring < session->shape.nr_rings; ring++) {
-		struct ring_control *control = ring_control(session->header, ring);
-
-		if (__atomic_load_n(&control->owner, __ATOMIC_RELAXED) >> 32 == process_key)
-			__atomic_store_n(&control->owner, 0, __ATOMIC_RELEASE);
-	}
 }
 
 void ring_session_wait(struct ring_session *session, int timeout_ms)

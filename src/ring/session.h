@@ -56,17 +56,17 @@ int ring_session_open(struct ring_session *ret_session, int fd, struct err *err)
 void ring_session_close(struct ring_session *session);
 
 /*
- * Let records in, or keep them out. Off, it also waits until no restartable sequence that began
- * before is under way (the calling thread visits each CPU that it may run on), so that what readers
- * find then is final for the CPUs' rings.
+ * Let records in, or keep them out. Off, writers that wait go on without having written, and this
+ * waits until no restartable sequence that began before is under way (the calling thread visits
+ * each CPU that it may run on), so that what readers find then is final for the CPUs' rings.
  */
 void ring_session_switch(struct ring_session *session, bool on);
 
 /* Whether the thread that created the session lives. */
 bool ring_session_alive(const struct ring_session *session);
 
-/* The process with this key (ring_process_key) has ended: its fallback rings are free again. */
-void ring_release(struct ring_session *session, uint32_t process_key);
+/* Whoever waits for room in this ring looks again. */
+void ring_wake(struct ring_control *control);
 
 /*
  * Sleep until a ring has wake_pages complete pages, at most `timeout_ms`. For the one thread of the

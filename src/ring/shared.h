@@ -5,7 +5,7 @@
  *   header page | control of ring 0..R-1 | slots of ring 0..R-1 | sub-buffers of ring 0..R-1
  *     | counters of CPU 0..C-1 and one more set, where they are asked for
  *
- * Ring 0..nr_cpus-1 belong to CPUs and are written in restartable sequences; the rest are given to
+ * Ring 0..nr_cpus-1 belong to CPUs and are written in restartable sequences; the rest are lent to
  * threads that cannot have such. A ring is nr_subbufs sub-buffers of subbuf_size bytes, used in
  * turn; each is the kernel's page (ring/subbuf.h) in native byte order, with a long of 8 bytes.
  *
@@ -132,7 +132,7 @@ struct ring_control {
 	uint32_t call_offset_max; /* constant: last offset at which the record of a call fits */
 	uint32_t pad;
 	uint64_t lost;	/* events not stored because the ring was full */
-	uint64_t owner; /* of a fallback ring: key of the process << 32 | thread, 0: free */
+	uint64_t owner; /* of a fallback ring: pid namespace << 32 | thread that writes, 0: free */
 
 	uint64_t read __attribute__((aligned(128))); /* pages that the reader has given back */
 	uint32_t waiters;			     /* writers that wait for `wake`, or did */

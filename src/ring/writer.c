@@ -15,6 +15,7 @@
 
 #define MAX_RESTARTS	 100u /* in a row, then the thread's own ring: single steps, storms */
 #define WAIT_NS		 (20 * 1000 * 1000) /* how long a recorder may be dead before it is noticed */
+#define RING_WAIT_NS	 (1000 * 1000)	    /* for a fallback ring */
 #define FUTEX_WAIT_	 0
 #define FUTEX_WAKE_	 1
 #define FUTEX_TID_MASK_	 0x3fffffffu
@@ -360,13 +361,15 @@ static bool wait_for_room(struct ring_header *session, uint32_t ring)
 		give_up(session);
 		return false;
 	}
+	/* It may have gone to sleep after this ring's last page was begun. */
+	ring_doorbell(session, &view);
 	RING_POINT_HERE(RING_POINT_WAIT);
 	futex_wait(&control->wake, wake, WAIT_NS);
 	RING_POINT_HERE(RING_POINT_WAITED);
 	return true;
 }
 
-/* In the thread's own ring, nothing else of this thread running. */
+/* In a ring that is this thread's own meanwhile, nothing else of the thread running. */
 static enum outcome attempt_alone(struct ring_header *session, struct ring_thread *thread,
 				  struct record *record, bool count_loss, uint32_t *ret_ring)
 {
@@ -375,17 +378,18 @@ static enum outcome attempt_alone(struct ring_header *session, struct ring_threa
 	int32_t ring;
 
 	raw_signals_block(&signals);
-	ring = ring_thread_own(session, thread);
+	ring = ring_thread_take(session, thread);
 	if (ring >= 0) {
 		*ret_ring = (uint32_t)ring;
 		RING_POINT_HERE(RING_POINT_ALONE);
 		outcome = attempt(session, *ret_ring, 0, record, count_loss);
+		ring_thread_give_back(session, *ret_ring);
 	}
 	raw_signals_restore(&signals);
 	return outcome;
 }
 
-/* On this CPU's ring, or the thread's own. */
+/* On this CPU's ring, or one that is the thread's own meanwhile. */
 static enum outcome attempt_somewhere(struct ring_header *session, struct ring_thread *thread,
 				      unsigned int restarts, struct record *record, bool count_loss,
 				      uint32_t *ret_ring)
@@ -414,13 +418,31 @@ static bool tell_blocked(struct ring_header *session, struct ring_thread *thread
 		outcome = attempt_somewhere(session, thread, restarts, &record, false, &ring);
 		restarts += outcome == RESTARTED;
 	} while (outcome == RETRY || outcome == RESTARTED);
-	return outcome != FULL;
+	return outcome == DONE;
 }
 
 static bool lose_outside(struct ring_header *session)
 {
 	__atomic_fetch_add(&session->lost_outside, 1, __ATOMIC_RELAXED);
 	return false;
+}
+
+/*
+ * All fallback rings are in use, each for one record; false: there are none, or nobody reads any
+ * more.
+ */
+static bool wait_for_ring(struct ring_header *session)
+{
+	uint32_t *wake = &ring_control(session, session->nr_cpus)->wake;
+
+	if (session->nr_rings == session->nr_cpus || session->mode != RING_BLOCK)
+		return false;
+	if (!recorder_lives(session)) {
+		give_up(session);
+		return false;
+	}
+	futex_wait(wake, __atomic_load_n(wake, __ATOMIC_RELAXED), RING_WAIT_NS);
+	return true;
 }
 
 bool ring_write(struct ring_header *session, struct ring_thread *thread, uint16_t type,
@@ -449,12 +471,14 @@ bool ring_write(struct ring_header *session, struct ring_thread *thread, uint16_
 		restarts = outcome == RESTARTED ? restarts + 1 : 0;
 		if (outcome == DONE)
 			return true;
-		if (outcome == NO_RING)
+		if (outcome == NO_RING && !wait_for_ring(session))
 			return lose_outside(session);
-		if (outcome != FULL)
+		if (outcome != FULL && outcome != NO_RING)
 			continue;
-		if (count_loss)
+		if (count_loss || !__atomic_load_n(&session->tracing_on, __ATOMIC_RELAXED))
 			return false;
+		if (outcome == NO_RING)
+			continue;
 		if (!blocked_since)
 			blocked_since = now(session);
 		count_loss = !wait_for_room(session, ring);

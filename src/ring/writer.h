@@ -22,12 +22,12 @@
  * not restart its sequences. It needs a ring_thread of its own, begun with ring_thread_init_alone.
  */
 struct ring_thread {
-	void *rseq;	  /* the registered struct rseq; NULL: take the slow path */
-	uint64_t common;  /* the common fields of its records: tid << 32, and event 0's id */
-	uint32_t own;	  /* its fallback ring + 1, or 0 */
-	uint32_t own_tid; /* whose that is */
-	bool alone;	  /* no restartable sequences: always its own ring */
-	bool known;	  /* ring_thread_init was here */
+	void *rseq;	 /* the registered struct rseq; NULL: take the slow path */
+	uint64_t common; /* the common fields of its records: tid << 32, and event 0's id */
+	uint32_t own;	 /* the fallback ring that it had last + 1, or 0 */
+	uint32_t space;	 /* in which its tid means something, or 0: not known yet */
+	bool alone;	 /* no restartable sequences: always fallback rings */
+	bool known;	 /* ring_thread_init was here */
 };
 
 _Static_assert(offsetof(struct ring_thread, rseq) == RING_THREAD_RSEQ, "rseq");
@@ -70,8 +70,5 @@ static inline uint32_t ring_payload_max(const struct ring_header *session)
  */
 bool ring_write_call(struct ring_header *session, struct ring_thread *thread, uint16_t type,
 		     uint32_t addr, uint64_t sp);
-
-/* This process among the owners of fallback rings; tell the recorder (ring_release). */
-uint32_t ring_process_key(void);
 
 #endif

@@ -38,10 +38,11 @@ struct ring_step {
 bool ring_step_restartable(const struct ring_step *step, void *rseq, uint32_t cpu);
 
 /*
- * The thread's own ring, or a negative number when none is left. Signals are blocked: so nobody
- * else writes there.
+ * A fallback ring for one record, or a negative number when all are in use. Signals are blocked
+ * until it is given back: so nobody else writes there.
  */
-int32_t ring_thread_own(struct ring_header *session, struct ring_thread *thread);
+int32_t ring_thread_take(struct ring_header *session, struct ring_thread *thread);
+void ring_thread_give_back(struct ring_header *session, uint32_t ring);
 
 #ifdef RING_TEST_POINTS
 /* Where the process is to meet the signal; 0 or passed: nowhere. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How a process and its threads become writers: the mapping, the restartable sequences, and rings
- * of their own for threads that have none.
+ * for threads that have none.
  */
 #include "ring/writer.h"
 
@@ -34,7 +34,6 @@ extern const unsigned int __rseq_size __attribute__((weak));
 
 static struct area *areas; /* NULL: the C library's are used, or none */
 static uint32_t nr_areas;
-static uint32_t key_base;
 static uint32_t event_base;
 
 static bool rseq_of_library(void)
@@ -69,7 +68,6 @@ struct ring_header *ring_attach(int fd, int *ret_error)
 		raw_syscall3(SYS_munmap, session, bytes, 0);
 		return NULL;
 	}
-	key_base = (uint32_t)(raw_counter() ^ (uintptr_t)session >> 12);
 	event_base = session->event_base;
 	/* A core file of the program does not need the trace. */
 	raw_syscall3(SYS_madvise, session, bytes, MADV_DONTDUMP);
@@ -145,6 +143,7 @@ static void init(struct ring_thread *thread, bool alone)
 	uint64_t signals;
 
 	raw_signals_block(&signals);
+	thread->space = 0;
 	if (!thread->known || thread->common >> 32 != (uint32_t)tid) {
 		thread->alone = alone;
 		thread->common = (uint64_t)(uint32_t)tid << 32 | event_base;
@@ -164,41 +163,56 @@ void ring_thread_init_alone(struct ring_thread *thread)
 	init(thread, true);
 }
 
+/* struct stat of the kernel: st_ino is its second word. */
+#define STAT_BYTES 144u
+#define AT_FDCWD_  (-100)
+
 /*
- * Not the pid alone: another pid namespace has the same ones. Computed anew each time: a vfork
- * child shares this memory, and a forked one has a copy of it.
+ * The pid namespace: only there does a tid say who it is. Where it cannot be found out, a number
+ * that nobody else has, so that nobody believes to know whether the thread lives.
  */
-uint32_t ring_process_key(void)
+static uint32_t find_space(void)
 {
-	return (key_base ^ (uint32_t)raw_getpid() * 0x9e3779b1u) | 1;
+	uint64_t stat[STAT_BYTES / 8];
+
+	if (raw_syscall4(SYS_newfstatat, AT_FDCWD_, "/proc/self/ns/pid", stat, 0))
+		return (uint32_t)raw_counter() | 1;
+	return (uint32_t)stat[1] | 1u << 31;
 }
 
-static bool take_ring(struct ring_control *control, uint32_t key, int32_t tid)
+/* One that is mine already had the same tid, and is dead. */
+static bool take_ring(struct ring_control *control, uint64_t mine, bool of_dead)
 {
 	uint64_t owner = __atomic_load_n(&control->owner, __ATOMIC_ACQUIRE);
-	const uint64_t mine = (uint64_t)key << 32 | (uint32_t)tid;
 
-	if (owner && (owner >> 32 != key || !thread_is_dead((int32_t)(uint32_t)owner)))
+	if (owner && owner != mine &&
+	    (!of_dead || owner >> 32 != mine >> 32 ||
+	     raw_syscall3(SYS_tkill, (int32_t)(uint32_t)owner, 0, 0) != -ESRCH))
 		return false;
 	return __atomic_compare_exchange_n(&control->owner, &owner, mine, false, __ATOMIC_ACQ_REL,
 					   __ATOMIC_RELAXED);
 }
 
-int32_t ring_thread_own(struct ring_header *session, struct ring_thread *thread)
+/* The one it had last, so that a thread's records are not strewn over all of them; else any. */
+int32_t ring_thread_take(struct ring_header *session, struct ring_thread *thread)
 {
-	const int32_t tid = raw_gettid();
-	uint32_t key;
+	uint64_t mine;
 
-	if (thread->own_tid == (uint32_t)tid)
+	if (!thread->space)
+		thread->space = find_space();
+	mine = (uint64_t)thread->space << 32 | (uint32_t)raw_gettid();
+	if (thread->own && take_ring(ring_control(session, thread->own - 1), mine, false))
 		return (int32_t)thread->own - 1;
-	/* Also a forked child comes here: the parent's ring is not its own. */
-	thread->own_tid = (uint32_t)tid;
-	thread->own = 0;
-	key = ring_process_key();
-	for (uint32_t ring = session->nr_cpus; ring < session->nr_rings; ring++)
-		if (take_ring(ring_control(session, ring), key, tid)) {
-			thread->own = ring + 1;
-			break;
-		}
-	return (int32_t)thread->own - 1;
+	for (int of_dead = 0; of_dead < 2; of_dead++)
+		for (uint32_t ring = session->nr_cpus; ring < session->nr_rings; ring++)
+			if (take_ring(ring_control(session, ring), mine, of_dead)) {
+				thread->own = ring + 1;
+				return (int32_t)ring;
+			}
+	return -1;
+}
+
+void ring_thread_give_back(struct ring_header *session, uint32_t ring)
+{
+	__atomic_store_n(&ring_control(session, ring)->owner, 0, __ATOMIC_RELEASE);
 }

@@ -215,9 +215,11 @@ static void use_image(int socket, struct module *module, const char *name, uint3
 /* --- one module --- */
 
 static void trace_module(int socket, struct module *module, const struct link_map *map,
-			 bool is_program, bool is_known)
+			 uint32_t flags)
 {
 	static struct program_module packet;
+	const bool is_program = flags & PROGRAM_MODULE_IS_PROGRAM;
+	const bool is_known = flags & PROGRAM_MODULE_IS_KNOWN;
 	struct program_answer answer;
 	const char *name = is_program ? "/proc/self/exe" : map->l_name;
 	uint32_t cluster = is_program ? 0 : 1;
@@ -230,8 +232,7 @@ static void trace_module(int socket, struct module *module, const struct link_ma
 	if (fd < 0)
 		return;
 	packet.packet = PROGRAM_MODULE;
-	packet.flags = (is_program ? PROGRAM_MODULE_IS_PROGRAM : 0) |
-		       (is_known ? PROGRAM_MODULE_IS_KNOWN : 0);
+	packet.flags = flags;
 	packet.bias = map->l_addr;
 	packet.low = cluster_free[cluster];
 	packet.high = rt_clusters[cluster].low + rt_clusters[cluster].size;
@@ -284,7 +285,8 @@ static const void *own_dynamic(void)
 /* This library and the loader are never patched; nor is what has no file. */
 static bool is_never(const struct link_map *map)
 {
-	return map->l_ld == own_dynamic() || map->l_addr == rt_loader_state()->r_ldbase;
+	return map->l_ld == own_dynamic() || map->l_addr == rt_loader_state()->r_ldbase ||
+	       (map != rt_loader_state()->r_map && map->l_name[0] != '/');
 }
 
 /* What was unloaded; another module may come to its place. */
@@ -309,22 +311,33 @@ static bool forget_unloaded(void)
 	return any_new;
 }
 
+/* The next new one, from this one on. */
+static const struct link_map *next_new(const struct link_map *map)
+{
+	while (map && (is_never(map) || find(map)))
+		map = map->l_next;
+	return map;
+}
+
 void rt_modules_trace(int socket, bool first)
 {
-	const struct link_map *program = rt_loader_state()->r_map;
+	const struct link_map *map = rt_loader_state()->r_map, *next;
 
 	if (first)
 		reserve_clusters(socket);
-	for (const struct link_map *map = program; map; map = map->l_next) {
+	for (bool is_program = true; map; map = next, is_program = false) {
 		struct module *module = find(map);
-		bool known = module;
+		uint32_t flags = is_program ? PROGRAM_MODULE_IS_PROGRAM : 0;
 
-		if (is_never(map) || (known && map != program))
-			continue;
-		if (!known)
-			module = add(map);
 		if (module)
-			trace_module(socket, module, map, map == program, known);
+			flags |= PROGRAM_MODULE_IS_KNOWN;
+		else
+			module = add(map);
+		next = next_new(map->l_next);
+		if (!next)
+			flags |= PROGRAM_MODULE_IS_LAST;
+		if (module)
+			trace_module(socket, module, map, flags);
 	}
 }
 

@@ -79,22 +79,6 @@ static bool know_stack(struct rt_thread *thread, uint64_t sp)
 	return true;
 }
 
-/*
- * The child's ring is free again after each record: it does not live long, and nobody would see it
- * end. Compared, since a handler may have come in between and done the same.
- */
-static void give_back(struct ring_thread *thread, uint32_t tid)
-{
-	uint64_t mine = (uint64_t)ring_process_key() << 32 | tid;
-	uint32_t own = thread->own;
-
-	thread->own = 0;
-	thread->own_tid = 0;
-	if (own)
-		__atomic_compare_exchange_n(&ring_control(rt_session, own - 1)->owner, &mine, 0,
-					    false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
-}
-
 /* A child that runs in its parent's memory: vfork, posix_spawn. */
 static void write_alone(struct rt_thread *thread, uint32_t tid, uint64_t sp, uint32_t address,
 			uint32_t type)
@@ -105,7 +89,6 @@ static void write_alone(struct rt_thread *thread, uint32_t tid, uint64_t sp, uin
 		thread->alone_tid = tid;
 	}
 	write_call(&thread->alone, sp, address, type);
-	give_back(&thread->alone, tid);
 }
 
 enum whose {

@@ -312,7 +312,7 @@ static int stream_fail(const struct dat_partial *partial, size_t buffer, uint32_
 	return err_sys(err, code, "%s: cannot write b%zu.cpu%u", partial->path, buffer, cpu);
 }
 
-static int open_stream(struct dat_partial *partial, size_t buffer, uint32_t cpu)
+static int open_stream(struct dat_partial *partial, size_t buffer, uint32_t cpu, int flags)
 {
 	struct partial_stream *stream = &partial->buffers[buffer].streams[cpu];
 	_cleanup_out_ struct out path = {0};
@@ -324,7 +324,7 @@ static int open_stream(struct dat_partial *partial, size_t buffer, uint32_t cpu)
 	if (r < 0)
 		return r;
 	/* Read as well: sealing copies from it. */
-	r = io_open(path.buf, O_RDWR | O_CREAT | O_TRUNC, 0666);
+	r = io_open(path.buf, O_RDWR | O_CREAT | flags, 0666);
 	if (r < 0)
 		return r;
 	stream->fd = r;
@@ -573,10 +573,57 @@ int dat_partial_append(struct dat_partial *partial, size_t buffer, uint32_t cpu,
 	of = &partial->buffers[buffer];
 	if (of->keep_bytes)
 		step = MIN(len, chunk_bytes(of));
-	r = open_stream(partial, buffer, cpu);
+	r = open_stream(partial, buffer, cpu, O_TRUNC);
 	for (size_t at = 0; r == 0 && at < len; at += step)
 		r = append_slice(partial, buffer, cpu, (const uint8_t *)pages + at,
 				 MIN(step, len - at));
+	return r < 0 ? stream_fail(partial, buffer, cpu, r, err) : 0;
+}
+
+/* One chunk of these pages, compressed as need be; then its size is known before it is written. */
+static int store_chunk(struct dat_partial *partial, struct partial_stream *stream,
+		       const void *pages, size_t len, uint64_t *target)
+{
+	size_t pieces = stream->nr_pieces, stored = len;
+	int r;
+
+	if (partial->options.compression != DAT_NONE) {
+		struct dat_codec codec = codec_take(partial);
+
+		r = shrink(partial, &codec, stream, pages, len);
+		codec_give(partial, &codec);
+		pages = stream->chunks.buf;
+		stored = stream->chunks.len;
+	} else {
+		r = add_piece(stream, len, len);
+	}
+	if (r == 0) {
+		/* All that belongs to it has been stored before. */
+		__atomic_store_n(target, stream->size + stored, __ATOMIC_RELEASE);
+		r = write_stream(stream, pages, stored);
+	}
+	out_clear(&stream->chunks);
+	if (r == 0)
+		stream->kept += len;
+	else
+		stream->nr_pieces = pieces;
+	return r;
+}
+
+int dat_partial_store(struct dat_partial *partial, size_t buffer, uint32_t cpu, const void *pages,
+		      size_t len, uint64_t *target, struct err *err)
+{
+	const struct partial_buffer *of = &partial->buffers[buffer];
+	int r;
+
+	if (buffer >= partial->nr_buffers || cpu >= of->nr_cpus || len % of->page_size ||
+	    len > MAX(CHUNK_BYTES, of->page_size))
+		return stream_fail(partial, buffer, cpu, -EINVAL, err);
+	r = open_stream(partial, buffer, cpu, O_TRUNC);
+	if (r == 0)
+		r = let_go(partial, buffer, cpu, len);
+	if (r == 0)
+		r = store_chunk(partial, &of->streams[cpu], pages, len, target);
 	return r < 0 ? stream_fail(partial, buffer, cpu, r, err) : 0;
 }
 
@@ -649,6 +696,59 @@ int dat_partial_option(struct dat_partial *partial, uint16_t id, const void *dat
 		(void)!io_ftruncate(partial->options_fd, partial->options_size);
 	pthread_mutex_unlock(&partial->lock);
 	return r < 0 ? err_sys(err, r, "%s: cannot write option %u", partial->path, id) : 0;
+}
+
+/* --- after a kill --- */
+
+int dat_partial_descriptor(const struct dat_partial *partial)
+{
+	return partial->options_fd;
+}
+
+/* An option that did not come to its end is overwritten. */
+int dat_partial_adopt(struct dat_partial *partial, struct err *err)
+{
+	const bool big = partial->options.big_endian;
+	_cleanup_out_ struct out path = {0};
+	_cleanup_free_ char *data = NULL;
+	size_t len = 0, at = 0;
+	int r = in_dir(&path, partial->path, "options");
+
+	if (r == 0)
+		r = io_read_file(path.buf, LIMIT_OPTION_BYTES, &data, &len);
+	while (r == 0 && len - at >= 6 && load_u32(data + at + 2, big) <= len - at - 6)
+		at += 6 + (size_t)load_u32(data + at + 2, big);
+	if (r == 0)
+		r = io_ftruncate(partial->options_fd, at);
+	if (r < 0)
+		return err_sys(err, r, "%s: cannot be gone on with", partial->path);
+	partial->options_size = at;
+	/* A thread of the parent may have held it when this process was forked. */
+	pthread_mutex_init(&partial->lock, NULL);
+	partial->nr_codecs = 0;
+	return 0;
+}
+
+int dat_partial_adopt_stream(struct dat_partial *partial, size_t buffer, uint32_t cpu,
+			     uint64_t size, uint64_t target, bool *ret_whole, struct err *err)
+{
+	struct partial_stream *stream = &partial->buffers[buffer].streams[cpu];
+	struct stat stat = {0};
+	bool whole;
+	int r = open_stream(partial, buffer, cpu, 0);
+
+	if (r == 0)
+		r = io_fstat(stream->fd, &stat);
+	whole = target > size && (uint64_t)stat.st_size == target;
+	if (r == 0 && !whole)
+		r = io_ftruncate(stream->fd, size);
+	if (r < 0)
+		return stream_fail(partial, buffer, cpu, r, err);
+	/* What is kept of it at most has been looked at; the rest of a ring is little. */
+	stream->bounded = false;
+	stream->size = whole ? target : size;
+	*ret_whole = whole;
+	return 0;
 }
 
 /* --- the end --- */

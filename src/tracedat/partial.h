@@ -52,6 +52,14 @@ int dat_partial_append(struct dat_partial *partial, size_t buffer, uint32_t cpu,
 		       size_t len, struct err *err) _must_check_;
 int dat_partial_flush(struct dat_partial *partial, size_t buffer, uint32_t cpu, struct err *err)
 	_must_check_;
+/*
+ * The same in one, of at most 128 KiB: written when it returns. *target is memory that survives
+ * this process: before the first byte is written it holds the size that the stream will have. So
+ * whoever finds the stream after a kill knows whether these pages came to it. A stream is appended
+ * to in this way or in the other, not both.
+ */
+int dat_partial_store(struct dat_partial *partial, size_t buffer, uint32_t cpu, const void *pages,
+		      size_t len, uint64_t *target, struct err *err) _must_check_;
 int dat_partial_cmdlines(struct dat_partial *partial, const char *text, size_t len, struct err *err)
 	_must_check_;
 /* Symbols that were not known when the directory was made: all of them, as text of kallsyms. */
@@ -61,6 +69,18 @@ int dat_partial_kallsyms(struct dat_partial *partial, const char *text, size_t l
 /* An option known only at the end (CPUSTAT, ...). Copied. */
 int dat_partial_option(struct dat_partial *partial, uint16_t id, const void *data, size_t len,
 		       struct err *err) _must_check_;
+
+/*
+ * For a forked child after the kill of its parent, whose directory it goes on with. The locks that
+ * say that somebody records are the descriptors' of the parent, so it holds them as long as it
+ * keeps dat_partial_descriptor open. First dat_partial_adopt, then _adopt_stream for each stream
+ * to be appended to: where it has `target` bytes these stay (true in *ret_whole), else `size`.
+ */
+int dat_partial_descriptor(const struct dat_partial *partial);
+int dat_partial_adopt(struct dat_partial *partial, struct err *err) _must_check_;
+int dat_partial_adopt_stream(struct dat_partial *partial, size_t buffer, uint32_t cpu,
+			     uint64_t size, uint64_t target, bool *ret_whole, struct err *err)
+	_must_check_;
 
 /*
  * Make `out` (replacing it by rename, in one step) and remove the directory. On failure the
