@@ -2,6 +2,7 @@
 #include "cmd/unkept.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,13 +58,30 @@ static void release_signals(void)
 	current.unkept = NULL;
 }
 
+static int remove_entry(const char *path, const struct stat *stat, int type, struct FTW *ftw)
+{
+	(void)stat;
+	(void)type;
+	(void)ftw;
+	(void)!remove(path);
+	return 0;
+}
+
+/* In the keeper: all that a recording had made there. */
+static void remove_all(void *ctx)
+{
+	const struct unkept *unkept = ctx;
+
+	nftw(unkept->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 int unkept_make(struct unkept *unkept, const struct command *command, struct err *err)
 {
 	const char *top = getenv("TMPDIR");
 	sigset_t all, before;
 	int n, r = 0;
 
-	*unkept = (struct unkept){.command = command};
+	*unkept = (struct unkept){.command = command, .keeper = KEEPER_INIT};
 	n = snprintf(unkept->folder, sizeof(unkept->folder), "%s/sonde-%s-XXXXXX",
 		     top && *top ? top : "/tmp", command->name);
 	sigfillset(&all);
@@ -74,7 +92,11 @@ int unkept_make(struct unkept *unkept, const struct command *command, struct err
 		r = -errno;
 	if (r == 0) {
 		snprintf(unkept->path, sizeof(unkept->path), "%s/trace.dat", unkept->folder);
-		catch_signals(unkept);
+		r = keeper_start(&unkept->keeper, NULL, 0, remove_all, unkept);
+		if (r < 0)
+			(void)!io_rmdir(unkept->folder);
+		else
+			catch_signals(unkept);
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (r == 0)
@@ -96,6 +118,7 @@ void unkept_remove(void *arg)
 		cmd_warn(unkept->command, "%s could not be removed", unkept->folder);
 	release_signals();
 	unkept->folder[0] = '\0';
+	keeper_dismiss(&unkept->keeper);
 }
 
 int unkept_record(const struct command *command, const struct command *part,

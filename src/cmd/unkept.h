@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A recording that is not kept: in a directory of its own under $TMPDIR, which goes as soon as the
- * file is open for reading, or when a signal ends us before that.
+ * file is open for reading, or when a signal ends us before that; after kill -9 a keeper removes it.
  */
 #ifndef SONDE_CMD_UNKEPT_H
 #define SONDE_CMD_UNKEPT_H
 
+#include "base/keeper.h"
 #include "cmd/record_args.h"
 #include "cmd/words.h"
 
 struct unkept {
 	const struct command *command;
 	char folder[256], path[300]; /* of the file */
+	struct keeper keeper;
 };
 
 /* One at a time. -errno with a message; unkept_remove in any case. */
