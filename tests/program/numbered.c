@@ -3,11 +3,13 @@
  * Calls that say themselves which one they are: numbered FILE THREADS PACE_NS. Which of 16
  * functions is called next comes from a generator that the test knows, too; how many calls were
  * begun, and the longest time between two, lie in FILE, which is mapped, so that they are there
- * when this was killed. Ends when FILE says so.
+ * when this was killed. Ends when FILE says so. The time for which a thread could have run, and had
+ * no CPU, is told apart: that is the machine's business.
  */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -21,14 +23,16 @@
 #endif
 
 #define THREADS_MAX 16
+#define LONG_NS	    1000000u
 
 struct shared {
 	volatile uint64_t stop;	 /* set by the test */
 	volatile uint64_t since; /* ns; gaps that end after it are of interest; set by the test */
 	volatile uint64_t pid;
 	volatile uint64_t tid[THREADS_MAX];
-	volatile uint64_t begun[THREADS_MAX]; /* calls, this one included; stored before it */
-	volatile uint64_t gap[THREADS_MAX];   /* ns, the longest */
+	volatile uint64_t begun[THREADS_MAX];  /* calls, this one included; stored before it */
+	volatile uint64_t gap[THREADS_MAX];    /* ns, the longest */
+	volatile uint64_t asleep[THREADS_MAX]; /* the same without waiting for a CPU */
 };
 
 static struct shared *shared;
@@ -69,9 +73,39 @@ static uint64_t now(void)
 	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
+/* ns that this thread has waited for a CPU so far. */
+static uint64_t waited(int schedstat)
+{
+	unsigned long long ran, delay = 0;
+	char text[128];
+	ssize_t n = pread(schedstat, text, sizeof(text) - 1, 0);
+
+	if (n > 0) {
+		text[n] = '\0';
+		if (sscanf(text, "%llu %llu", &ran, &delay) != 2)
+			delay = 0;
+	}
+	return delay;
+}
+
+/* A long time between two calls. */
+static void note(uint64_t index, uint64_t end, uint64_t gap, uint64_t delay)
+{
+	uint64_t asleep = gap - (delay < gap ? delay : gap);
+
+	if (end <= shared->since)
+		return;
+	if (gap > shared->gap[index])
+		shared->gap[index] = gap;
+	if (asleep > shared->asleep[index])
+		shared->asleep[index] = asleep;
+}
+
 static void *work(void *arg)
 {
 	uint64_t index = (uint64_t)(uintptr_t)arg, state = index, begun = 0, last = now();
+	int schedstat = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+	uint64_t delay = waited(schedstat);
 	long value = 0;
 
 	shared->tid[index] = (uint64_t)gettid();
@@ -84,8 +118,13 @@ static void *work(void *arg)
 		do {
 			last = now();
 		} while (last - before < pace);
-		if (last > shared->since && last - before > shared->gap[index])
-			shared->gap[index] = last - before;
+		if (last - before >= LONG_NS) {
+			uint64_t delay_before = delay;
+
+			delay = waited(schedstat);
+			note(index, last, last - before, delay - delay_before);
+			last = now();
+		}
 	}
 	return (void *)(uintptr_t)(value & 1);
 }
