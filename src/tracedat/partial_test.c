@@ -319,6 +319,80 @@ TEST(abandoned_is_readable)
 	remove_dir(dir);
 }
 
+/* --- going on after a kill --- */
+
+/* Three pages of CPU 0 of the top buffer, from page `first` on. */
+static int store(struct dat_partial *partial, const struct build *b, uint64_t first,
+		 uint64_t *target, struct err *err)
+{
+	_cleanup_free_ uint8_t *pages = mem_alloc((size_t)b->page_size * 3);
+
+	if (!pages)
+		return -ENOMEM;
+	for (uint64_t i = 0; i < 3; i++)
+		build_page(b, b->page_size, 0, first + i, pages + i * b->page_size);
+	return dat_partial_store(partial, 1, 0, pages, (size_t)b->page_size * 3, target, err);
+}
+
+/* `cut` bytes of the second of two chunks, and the end of an option, did not come to the files. */
+static void go_on(enum dat_compression compression, off_t cut)
+{
+	char dir[256], out[256], path[300];
+	struct build b = small;
+	struct dat_partial *partial;
+	uint64_t sizes[3] = {0};
+	struct build_seen seen;
+	struct err err = {0};
+	struct dat *dat;
+	bool whole;
+	FILE *file;
+
+	b.compression = compression;
+	snprintf(dir, sizeof(dir), "%s/gone-on.partial", build_dir());
+	build_path(out, sizeof(out), "gone-on");
+	CHECK_EQ(create(&partial, &b, dir, &err), 0);
+	CHECK_EQ(store(partial, &b, 0, &sizes[0], &err), 0);
+	CHECK_EQ(store(partial, &b, 3, &sizes[1], &err), 0);
+	CHECK_EQ(extras(partial, &err), 0);
+	snprintf(path, sizeof(path), "%s/b1.cpu0", dir);
+	CHECK_EQ(truncate(path, (off_t)sizes[1] - cut), 0);
+	snprintf(path, sizeof(path), "%s/options", dir);
+	file = fopen(path, "a");
+	CHECK(file && fwrite("\1\0\377\0\0\0half", 1, 10, file) == 10);
+	fclose(file);
+
+	CHECK_EQ(dat_partial_adopt(partial, &err), 0);
+	CHECK_EQ(dat_partial_adopt_stream(partial, 1, 0, sizes[0], sizes[1], &whole, &err), 0);
+	CHECK_EQ(whole, cut == 0);
+	if (!whole)
+		CHECK_EQ(store(partial, &b, 3, &sizes[1], &err), 0);
+	CHECK_EQ(store(partial, &b, 6, &sizes[2], &err), 0);
+	CHECK(sizes[2] > sizes[1]);
+	CHECK_EQ(dat_partial_option(partial, DAT_OPTION_VERSION, "1", 2, &err), 0);
+	CHECK_EQ(dat_partial_seal(partial, out, 7, &err), 0);
+	CHECK_EQ(dat_open(&dat, out, &err), 0);
+	CHECK_STR(dat->damage.text, "");
+	CHECK_STR(dat->uname, "Linux");
+	seen = build_read(dat);
+	CHECK_EQ(seen.records, 9ull * BUILD_RECORDS);
+	CHECK_EQ(seen.wrong + seen.errors, 0);
+	dat_close(dat);
+	unlink(out);
+}
+
+TEST(go_on_after_whole)
+{
+	go_on(DAT_ZSTD, 0);
+	go_on(DAT_NONE, 0);
+}
+
+TEST(go_on_after_half)
+{
+	go_on(DAT_ZSTD, 7);
+	go_on(DAT_NONE, 7);
+	go_on(DAT_NONE, small.page_size);
+}
+
 TEST(existing_directory_is_left_alone)
 {
 	struct dat_partial *partial;
