@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A recording that is not kept: in a directory of its own under $TMPDIR, which goes as soon as the
- * file is open for reading, or when a signal ends us before that; after kill -9 a keeper removes it.
+ * file is open for reading, or when a signal ends us before that; after kill -9 a keeper removes
+ * it.
  */
 #ifndef SONDE_CMD_UNKEPT_H
 #define SONDE_CMD_UNKEPT_H

@@ -16,7 +16,6 @@
 #include "ring/reader.h"
 
 #define RING_AGAIN_NS  5000000
-#define BATCH_BYTES    (128u << 10) /* a chunk of OUT.partial */
 #define NAMES_EVERY_MS 200
 
 struct source {
@@ -258,8 +257,9 @@ static int prepare(struct program_drain *drain)
 	drain->failed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (drain->failed_fd < 0)
 		return -errno;
-	drain->batch_pages = MIN(BATCH_BYTES / subbuf_size(drain),
-				 MAX(options->session->shape.nr_subbufs / 4, 1u));
+	drain->batch_pages =
+		MIN((uint32_t)dat_partial_chunk_bytes(options->partial, 0) / subbuf_size(drain),
+		    MAX(options->session->shape.nr_subbufs / 4, 1u));
 	/* Two at the end, however small the ring is. */
 	drain->batch = mem_alloc((size_t)MAX(drain->batch_pages, 2u) * subbuf_size(drain));
 	drain->nr_sources = options->session->shape.nr_rings;

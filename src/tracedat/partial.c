@@ -610,6 +610,11 @@ static int store_chunk(struct dat_partial *partial, struct partial_stream *strea
 	return r;
 }
 
+size_t dat_partial_chunk_bytes(const struct dat_partial *partial, size_t buffer)
+{
+	return chunk_bytes(&partial->buffers[buffer]);
+}
+
 int dat_partial_store(struct dat_partial *partial, size_t buffer, uint32_t cpu, const void *pages,
 		      size_t len, uint64_t *target, struct err *err)
 {
@@ -617,7 +622,7 @@ int dat_partial_store(struct dat_partial *partial, size_t buffer, uint32_t cpu, 
 	int r;
 
 	if (buffer >= partial->nr_buffers || cpu >= of->nr_cpus || len % of->page_size ||
-	    len > MAX(CHUNK_BYTES, of->page_size))
+	    len > MAX(chunk_bytes(of), 2 * (size_t)of->page_size))
 		return stream_fail(partial, buffer, cpu, -EINVAL, err);
 	r = open_stream(partial, buffer, cpu, O_TRUNC);
 	if (r == 0)

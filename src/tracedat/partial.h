@@ -53,15 +53,17 @@ int dat_partial_append(struct dat_partial *partial, size_t buffer, uint32_t cpu,
 int dat_partial_flush(struct dat_partial *partial, size_t buffer, uint32_t cpu, struct err *err)
 	_must_check_;
 /*
- * The same in one, of at most 128 KiB: written when it returns. *target is memory that survives
- * this process: before the first byte is written it holds the size that the stream will have. So
- * whoever finds the stream after a kill knows whether these pages came to it. A stream is appended
- * to in this way or in the other, not both.
+ * The same as one chunk, of at most dat_partial_chunk_bytes or two pages: written when it returns.
+ * *target is memory that survives this process: before the first byte is written it holds the size
+ * that the stream will have. So whoever finds the stream after a kill knows whether these pages
+ * came to it. A stream is appended to in this way or in the other, not both.
  */
 int dat_partial_store(struct dat_partial *partial, size_t buffer, uint32_t cpu, const void *pages,
 		      size_t len, uint64_t *target, struct err *err) _must_check_;
 int dat_partial_cmdlines(struct dat_partial *partial, const char *text, size_t len, struct err *err)
 	_must_check_;
+/* Bytes of pages that are worth a chunk. */
+size_t dat_partial_chunk_bytes(const struct dat_partial *partial, size_t buffer);
 /* Symbols that were not known when the directory was made: all of them, as text of kallsyms. */
 int dat_partial_kallsyms(struct dat_partial *partial, const char *text, size_t len, struct err *err)
 	_must_check_;
