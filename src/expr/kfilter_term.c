@@ -154,8 +154,7 @@ static int read_op(struct term *term)
 
 /* --- numbers --- */
 
-/* The kernel's kstrtoull(text, 0): 0x, 0 for octal, nothing behind it. */
-static bool read_unsigned(const char *text, uint64_t *ret_number)
+bool kfilter_number(const char *text, uint64_t *ret_number)
 {
 	unsigned int base = 10;
 	uint64_t number = 0;
@@ -190,7 +189,7 @@ static bool read_signed(const char *text, uint64_t *ret_number)
 	bool negative = text[0] == '-';
 	uint64_t number;
 
-	if (!read_unsigned(text + negative, &number) || number > (uint64_t)INT64_MAX + negative)
+	if (!kfilter_number(text + negative, &number) || number > (uint64_t)INT64_MAX + negative)
 		return false;
 	*ret_number = negative ? -number : number;
 	return true;
@@ -344,7 +343,7 @@ static int read_number(struct term *term)
 	r = read_number_text(term, text);
 	if (r < 0)
 		return r;
-	if (!(term->is_signed ? read_signed(text, &number) : read_unsigned(text, &number)))
+	if (!(term->is_signed ? read_signed(text, &number) : kfilter_number(text, &number)))
 		return kfilter_refuse(term->parser, -EINVAL, KFILTER_ILLEGAL_INTVAL,
 				      term->value + 1);
 	compare_number(term, number);
@@ -465,7 +464,7 @@ static int read_function_address(struct term *term, uint64_t *ret_addr)
 		r = read_number_text(term, text);
 		if (r < 0)
 			return r;
-		return read_unsigned(text, ret_addr) ? 0 : refuse(term, KFILTER_INVALID_VALUE);
+		return kfilter_number(text, ret_addr) ? 0 : refuse(term, KFILTER_INVALID_VALUE);
 	}
 	while (tokenizer->pos < tokenizer->end && !token_is_space(TOKEN_KERNEL, *tokenizer->pos))
 		tokenizer->pos++;
