@@ -39,8 +39,8 @@ void kfilter_kernel_init(struct kfilter_kernel *kernel, const char *release, uin
 enum kfilter_flags {
 	/*
 	 * Answer as the kernel does, bit for bit, also where that is no sense: "*x" matches nothing
-	 * that is shorter than its array, numbers are cut to the field's size, filters of the
-	 * function event match nothing. Without it, the honest answer.
+	 * that is shorter than its array, numbers are cut to the field's size. Without it, the
+	 * honest answer.
 	 */
 	KFILTER_STRICT = 1 << 0,
 };

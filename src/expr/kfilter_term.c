@@ -497,43 +497,6 @@ static int read_function(struct term *term)
 	return 0;
 }
 
-/*
- * The function event: what perf makes of its filters, whose texts need no quotes. Records of it
- * never match in the kernel; the honest answer compares the function's name.
- */
-static int read_function_event(struct term *term)
-{
-	struct tokenizer *tokenizer = &term->parser->tokenizer;
-	const char *start = term->value, *p = tokenizer->pos;
-	char quote = *p == '\'' || *p == '"' ? *p : 0;
-	size_t len;
-
-	if (!term->field || strcmp(term->field->name, "ip") != 0)
-		return refuse(term, KFILTER_IP_FIELD_ONLY);
-	if (p == tokenizer->end)
-		return refuse(term, KFILTER_INVALID_VALUE);
-	for (p++; p < tokenizer->end; p++)
-		if (quote ? *p == quote : *p == ')' || *p == '&' || *p == '|')
-			break;
-	if (quote)
-		start++;
-	tokenizer->pos = p;
-	len = (size_t)(p - start);
-	if (len >= TEXT_BYTES)
-		return refuse(term, KFILTER_OPERAND_TOO_LONG);
-	if (term->parser->strict ||
-	    (term->op != OP_EQ && term->op != OP_NE && term->op != OP_GLOB)) {
-		set_constant(term, false);
-		return 0;
-	}
-	while (!quote && len && token_is_space(TOKEN_KERNEL, start[len - 1]))
-		len--;
-	term->test->code = CODE_GLOB_SYMBOL;
-	term->test->left = field_operand(term->field);
-	term->invert = term->op == OP_NE;
-	return glob_init(&term->test->glob, term->parser->arena, start, len, true, false);
-}
-
 /* --- CPUS{LIST} --- */
 
 /* One CPU is compared as a number; a list of several only with what is itself a mask. */
@@ -611,8 +574,6 @@ static int read_value(struct term *term, bool function)
 
 	if (function)
 		return read_function(term);
-	if (term->event->kind == EVENT_FUNCTION)
-		return read_function_event(term);
 	if (term->parser->kernel->cpus && !strncmp(p, "CPUS", 4))
 		return read_cpus(term);
 	if (*p == '\'' || *p == '"')
