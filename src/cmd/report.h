@@ -19,6 +19,7 @@ enum report_option {
 	REPORT_OPT_PID,
 	REPORT_OPT_COMM,
 	REPORT_OPT_TASK,
+	REPORT_OPT_TRIGGER,
 	REPORT_OPT_STAT,
 	REPORT_OPT_UNAME,
 	REPORT_OPT_VERSION,
@@ -78,9 +79,15 @@ enum report_option {
 	 "only events that match EVENTS:EXPRESSION, or EVENTS if FILTER as the kernel has them; "  \
 	 "after -i, of that file only",                                                            \
 	 NULL},                                                                                    \
+		{'v',	       'v',  NULL,                                                         \
+		 CMD_ARG_NONE, NULL, "the -F options that follow hide what they match",            \
+		 NULL},                                                                            \
 	{                                                                                          \
-		'v', 'v', NULL, CMD_ARG_NONE, NULL,                                                \
-			"the -F options that follow hide what they match", NULL                    \
+		REPORT_OPT_TRIGGER, 0, "trigger", CMD_ARG_REQUIRED, "EVENTS:TRIGGER",              \
+			"only what would have been recorded with this trigger (traceon, "          \
+			"traceoff, "                                                               \
+			"enable_event, disable_event)",                                            \
+			NULL                                                                       \
 	}
 
 struct report_file {
@@ -123,7 +130,7 @@ struct report_args {
 	struct report_filter *filters;
 	size_t nr_filters, cap_filters;
 	struct word_list raw_events, nohandler_events, shown_events, hooks, csv_fields, task_comms,
-		texts /* -F texts made here, owned */;
+		triggers, texts /* -F texts made here, owned */;
 	int32_t *task_pids;
 	size_t nr_task_pids, cap_task_pids;
 	bool *cpus; /* --cpu: flags by CPU number */

@@ -406,6 +406,8 @@ static int apply_arg(struct report_args *args, int id, const char *arg)
 		return split_list(args, arg, add_comm);
 	case REPORT_OPT_TASK:
 		return split_list(args, arg, add_task);
+	case REPORT_OPT_TRIGGER:
+		return push(&args->triggers, arg);
 	case REPORT_OPT_FIELDS:
 		args->csv = true;
 		args->report.format = REPORT_CSV;
@@ -633,6 +635,7 @@ void report_args_done(struct report_args *args)
 	mem_free(args->shown_events.words);
 	mem_free(args->hooks.words);
 	mem_free(args->csv_fields.words);
+	mem_free(args->triggers.words);
 	mem_free(args->task_comms.words);
 	mem_free(args->task_pids);
 	mem_free(args->cpus);

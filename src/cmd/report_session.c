@@ -19,6 +19,7 @@ void report_session_done(struct report_session *s)
 		if (s->profiles)
 			profile_free(s->profiles[i]);
 		filter_free(s->filters[i]);
+		trigger_play_free(s->triggers[i]);
 		mem_free(s->shown[i]);
 	}
 	for (size_t i = 0; i < s->nr_sources; i++)
@@ -28,6 +29,7 @@ void report_session_done(struct report_session *s)
 	mem_free(s->profiles);
 	mem_free(s->sources);
 	mem_free(s->shown);
+	mem_free(s->triggers);
 	mem_free(s->filters);
 	mem_free(s->inputs);
 	report_args_done(&s->args);
@@ -90,8 +92,9 @@ static int open_inputs(struct report_session *s, struct err *err)
 
 	s->inputs = mem_calloc(args->nr_files, sizeof(*s->inputs));
 	s->filters = mem_calloc(args->nr_files, sizeof(*s->filters));
+	s->triggers = mem_calloc(args->nr_files, sizeof(*s->triggers));
 	s->shown = mem_calloc(args->nr_files, sizeof(*s->shown));
-	if (!s->inputs || !s->filters || !s->shown)
+	if (!s->inputs || !s->filters || !s->triggers || !s->shown)
 		return out_of_memory(err);
 	for (size_t i = 0; i < args->nr_files; i++) {
 		int r = open_input(&s->inputs[i], &args->files[i], err);
@@ -127,18 +130,23 @@ static int mark_events(struct report_session *s, size_t index, struct err *err)
 				  s->shown[index], err);
 }
 
-/* With the language of the kernel that was recorded, where a text has that. */
+/* The language of the kernel that was recorded. */
+static struct kfilter_kernel recorded_kernel(const struct input *input)
+{
+	struct kfilter_kernel kernel;
+
+	kfilter_kernel_init(&kernel, input->dat->uname, input->dat->nr_cpus);
+	return kernel;
+}
+
 static int new_filter(struct report_session *s, size_t index)
 {
-	const struct dat *dat = s->inputs[index]->dat;
-	struct kfilter_kernel kernel;
+	struct kfilter_kernel kernel = recorded_kernel(s->inputs[index]);
 	int r = filter_new(&s->filters[index], s->inputs[index]->db);
 
-	if (r < 0)
-		return r;
-	kfilter_kernel_init(&kernel, dat->uname, dat->nr_cpus);
-	filter_set_kernel(s->filters[index], &kernel);
-	return 0;
+	if (r == 0)
+		filter_set_kernel(s->filters[index], &kernel);
+	return r;
 }
 
 static int make_filter(struct report_session *s, size_t index, struct err *err)
@@ -161,6 +169,21 @@ static int make_filter(struct report_session *s, size_t index, struct err *err)
 		r = filter_add(s->filters[index], f->text, flags, err);
 	}
 	return r < 0 ? err_wrap(err, r, "-F") : 0;
+}
+
+static int make_triggers(struct report_session *s, size_t index, struct err *err)
+{
+	struct kfilter_kernel kernel = recorded_kernel(s->inputs[index]);
+	const struct word_list *triggers = &s->args.triggers;
+	int r = 0;
+
+	if (triggers->nr)
+		r = trigger_play_new(&s->triggers[index], s->inputs[index]->db, &kernel);
+	if (r < 0)
+		return out_of_memory(err);
+	for (size_t i = 0; i < triggers->nr && r >= 0; i++)
+		r = trigger_play_add(s->triggers[index], triggers->words[i], err);
+	return r < 0 ? err_wrap(err, r, "--trigger") : 0;
 }
 
 /* Files first, in order, then their instances: the order of lines of one time. */
@@ -427,6 +450,8 @@ int report_session_open(struct report_session *s, struct err *err)
 		r = mark_events(s, i, err);
 		if (r >= 0)
 			r = make_filter(s, i, err);
+		if (r >= 0)
+			r = make_triggers(s, i, err);
 	}
 	if (r >= 0)
 		r = check_names(s, err);
@@ -455,7 +480,9 @@ int report_session_report(struct report_session *s, struct err *err)
 	if (r < 0)
 		return r;
 	report_set_tasks(s->report, &tasks);
-	for (size_t i = 0; i < s->nr_inputs; i++)
+	for (size_t i = 0; i < s->nr_inputs; i++) {
 		report_set_events(s->report, i, s->shown[i]);
+		report_set_triggers(s->report, i, s->triggers[i]);
+	}
 	return 0;
 }

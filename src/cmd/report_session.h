@@ -14,7 +14,8 @@ struct report_session {
 	struct report_args args;
 	struct input **inputs;
 	struct filter **filters;
-	uint8_t **shown; /* --event: by input, by event id */
+	struct trigger_play **triggers; /* by input; NULL: none */
+	uint8_t **shown;		/* --event: by input, by event id */
 	size_t nr_inputs;
 	struct source *sources;
 	size_t nr_sources;

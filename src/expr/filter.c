@@ -126,7 +126,8 @@ static int parse_kernel(struct filter_text *text, const struct kfilter_kernel *k
 		return 0;
 	if (!parser.error.code)
 		return err_set(err, r, "out of memory");
-	err_caret(err, r, text->source.text, text->source.start + parser.error.column, "%s",
+	err_caret(err, r, text->source.text,
+		  text->source.start + MIN(parser.error.column, strlen(parser.text)), "%s",
 		  parser.error.message);
 	if (!parser.error.no_field)
 		return -EINVAL;

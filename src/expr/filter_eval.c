@@ -165,15 +165,6 @@ static bool glob_pointer(const struct instruction *in, const struct event_db *db
 	return text && glob_test(&in->glob, text, strlen(text) + 1, in->strict);
 }
 
-static bool glob_symbol(const struct instruction *in, const struct event_db *db,
-			const struct filter_record *record, bool big_endian)
-{
-	uint64_t addr = load(&in->left, record, big_endian);
-	const struct symbol *symbol = symbols_find(event_db_symbols(db), addr);
-
-	return symbol && glob_test(&in->glob, symbol->name, symbol->name_len, false);
-}
-
 static bool in_list(const struct cpu_list *list, uint64_t cpu)
 {
 	return cpu / 64 < list->nr_words && (list->bits[cpu / 64] >> (cpu % 64) & 1);
@@ -239,8 +230,6 @@ static bool test(const struct filter_program *program, const struct instruction 
 		return glob_comm(in, db, record);
 	case CODE_GLOB_POINTER:
 		return glob_pointer(in, db, record, big);
-	case CODE_GLOB_SYMBOL:
-		return glob_symbol(in, db, record, big);
 	case CODE_CPU_IN:
 		return in_list(&in->cpus, load(&in->left, record, big));
 	case CODE_CPUS_SAME:

@@ -112,7 +112,6 @@ enum instruction_code {
 	CODE_GLOB_FIELD, /* a char array, of whatever kind */
 	CODE_GLOB_COMM,
 	CODE_GLOB_POINTER, /* the text at an address that was recorded with the trace */
-	CODE_GLOB_SYMBOL,  /* the name of a function */
 	CODE_CPU_IN,	   /* left, a number, is in cpus */
 	CODE_CPUS_SAME,	   /* the mask that a field holds is cpus */
 	CODE_CPUS_COMMON,  /* ... has one of cpus */

@@ -72,8 +72,8 @@ int kfilter_new(struct kfilter **ret_filter, const struct event *event, const ch
 	if (r < 0 && !parser.error.code)
 		return err_set(err, r, "out of memory");
 	if (r < 0)
-		return err_caret(err, r, parser.text, parser.error.column, "%s",
-				 parser.error.message);
+		return err_caret(err, r, parser.text, MIN(parser.error.column, strlen(parser.text)),
+				 "%s", parser.error.message);
 	*ret_filter = steal(&filter);
 	return 0;
 }

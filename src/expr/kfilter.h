@@ -39,8 +39,8 @@ void kfilter_kernel_init(struct kfilter_kernel *kernel, const char *release, uin
 enum kfilter_flags {
 	/*
 	 * Answer as the kernel does, bit for bit, also where that is no sense: "*x" matches nothing
-	 * that is shorter than its array, numbers are cut to the field's size, filters of the
-	 * function event match nothing. Without it, the honest answer.
+	 * that is shorter than its array, numbers are cut to the field's size. Without it, the
+	 * honest answer.
 	 */
 	KFILTER_STRICT = 1 << 0,
 };
@@ -49,8 +49,8 @@ enum kfilter_flags {
 struct kfilter_error {
 	int code;	     /* what write() gives: -EINVAL, but also -EPERM, -ENOENT, -ESRCH */
 	const char *message; /* in the kernel's words, static */
-	size_t column;	     /* of the kernel's caret, in the text; often one behind the place */
-	bool no_field;	     /* the event has no field of that name; another one may */
+	size_t column; /* of the kernel's caret: mostly one behind the place, or behind the text */
+	bool no_field; /* the event has no field of that name; another one may */
 };
 
 struct kfilter;
@@ -72,6 +72,9 @@ bool kfilter_test(const struct kfilter *filter, const struct filter_record *reco
 /* True when every record (or none) passes, whatever it holds. */
 bool kfilter_always(const struct kfilter *filter);
 bool kfilter_never(const struct kfilter *filter);
+
+/* A number as the kernel reads it: 0x, 0 for octal, nothing behind it; false: none, or too big. */
+bool kfilter_number(const char *text, uint64_t *ret_number);
 
 /* "0", with white space around it: written to a `filter` file it removes the filter. */
 bool kfilter_is_removal(const char *text);

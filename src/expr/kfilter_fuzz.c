@@ -19,7 +19,7 @@ static void try_event(const struct event *event, const char *text, unsigned int 
 
 	kfilter_kernel_init(&kernel, flags & 2 ? "6.1.0" : NULL, flags & 4 ? NAIVE_CPUS : 0);
 	if (kfilter_new(&filter, event, text, &kernel, flags & KFILTER_STRICT, &error, &err) < 0) {
-		if (error.column > strlen(text) + 1 || (error.code && !error.message))
+		if (error.column > strlen(text) + 2 || (error.code && !error.message))
 			abort();
 		return;
 	}

@@ -31,7 +31,6 @@ static const char *const messages[] = {
 	[KFILTER_TOO_MANY_PREDS] = "Too many terms in predicate expression",
 	[KFILTER_INVALID_FILTER] = "Meaningless filter expression",
 	[KFILTER_INVALID_CPULIST] = "Invalid cpulist",
-	[KFILTER_IP_FIELD_ONLY] = "Only 'ip' field is supported for function trace",
 	[KFILTER_INVALID_VALUE] = "Invalid value (did you forget quotes)?",
 	[KFILTER_NO_FUNCTION] = "Function not found",
 	[KFILTER_NO_FILTER] = "No filter found",

@@ -154,8 +154,7 @@ static int read_op(struct term *term)
 
 /* --- numbers --- */
 
-/* The kernel's kstrtoull(text, 0): 0x, 0 for octal, nothing behind it. */
-static bool read_unsigned(const char *text, uint64_t *ret_number)
+bool kfilter_number(const char *text, uint64_t *ret_number)
 {
 	unsigned int base = 10;
 	uint64_t number = 0;
@@ -190,7 +189,7 @@ static bool read_signed(const char *text, uint64_t *ret_number)
 	bool negative = text[0] == '-';
 	uint64_t number;
 
-	if (!read_unsigned(text + negative, &number) || number > (uint64_t)INT64_MAX + negative)
+	if (!kfilter_number(text + negative, &number) || number > (uint64_t)INT64_MAX + negative)
 		return false;
 	*ret_number = negative ? -number : number;
 	return true;
@@ -344,7 +343,7 @@ static int read_number(struct term *term)
 	r = read_number_text(term, text);
 	if (r < 0)
 		return r;
-	if (!(term->is_signed ? read_signed(text, &number) : read_unsigned(text, &number)))
+	if (!(term->is_signed ? read_signed(text, &number) : kfilter_number(text, &number)))
 		return kfilter_refuse(term->parser, -EINVAL, KFILTER_ILLEGAL_INTVAL,
 				      term->value + 1);
 	compare_number(term, number);
@@ -465,7 +464,7 @@ static int read_function_address(struct term *term, uint64_t *ret_addr)
 		r = read_number_text(term, text);
 		if (r < 0)
 			return r;
-		return read_unsigned(text, ret_addr) ? 0 : refuse(term, KFILTER_INVALID_VALUE);
+		return kfilter_number(text, ret_addr) ? 0 : refuse(term, KFILTER_INVALID_VALUE);
 	}
 	while (tokenizer->pos < tokenizer->end && !token_is_space(TOKEN_KERNEL, *tokenizer->pos))
 		tokenizer->pos++;
@@ -496,43 +495,6 @@ static int read_function(struct term *term)
 	set_places(term->test, start, end - 1, false);
 	term->invert = term->op == OP_NE;
 	return 0;
-}
-
-/*
- * The function event: what perf makes of its filters, whose texts need no quotes. Records of it
- * never match in the kernel; the honest answer compares the function's name.
- */
-static int read_function_event(struct term *term)
-{
-	struct tokenizer *tokenizer = &term->parser->tokenizer;
-	const char *start = term->value, *p = tokenizer->pos;
-	char quote = *p == '\'' || *p == '"' ? *p : 0;
-	size_t len;
-
-	if (!term->field || strcmp(term->field->name, "ip") != 0)
-		return refuse(term, KFILTER_IP_FIELD_ONLY);
-	if (p == tokenizer->end)
-		return refuse(term, KFILTER_INVALID_VALUE);
-	for (p++; p < tokenizer->end; p++)
-		if (quote ? *p == quote : *p == ')' || *p == '&' || *p == '|')
-			break;
-	if (quote)
-		start++;
-	tokenizer->pos = p;
-	len = (size_t)(p - start);
-	if (len >= TEXT_BYTES)
-		return refuse(term, KFILTER_OPERAND_TOO_LONG);
-	if (term->parser->strict ||
-	    (term->op != OP_EQ && term->op != OP_NE && term->op != OP_GLOB)) {
-		set_constant(term, false);
-		return 0;
-	}
-	while (!quote && len && token_is_space(TOKEN_KERNEL, start[len - 1]))
-		len--;
-	term->test->code = CODE_GLOB_SYMBOL;
-	term->test->left = field_operand(term->field);
-	term->invert = term->op == OP_NE;
-	return glob_init(&term->test->glob, term->parser->arena, start, len, true, false);
 }
 
 /* --- CPUS{LIST} --- */
@@ -612,8 +574,6 @@ static int read_value(struct term *term, bool function)
 
 	if (function)
 		return read_function(term);
-	if (term->event->kind == EVENT_FUNCTION)
-		return read_function_event(term);
 	if (term->parser->kernel->cpus && !strncmp(p, "CPUS", 4))
 		return read_cpus(term);
 	if (*p == '\'' || *p == '"')

@@ -249,40 +249,6 @@ TEST(constants)
 	      !kfilter_is_removal("") && !kfilter_is_removal("0 x"));
 }
 
-/* The event of the function tracer: perf's language, an answer only when honest. */
-TEST(function_event)
-{
-	_cleanup_db_ struct event_db *db = NULL;
-	const struct event *event = naive_event(&db);
-	uint8_t data[24] = {TEST_FUNC};
-
-	CHECK(event);
-	store_u64(data + 8, 0xffffffff81000108, false);
-	static const struct sample texts[] = {
-		{"ip == do_two", 'y', 'n'},	     {"ip ~ do_* && ip != do_one", 'y', 'n'},
-		{"ip == 'do_two'", '!', '!'},	     {"parent_ip == do_two", '!', '!'},
-		{"ip.function == do_two", 'y', 'y'},
-	};
-	for (size_t i = 0; event && i < ARRAY_SIZE(texts); i++)
-		for (unsigned int flags = 0; flags <= KFILTER_STRICT; flags++) {
-			const struct event *function = event_db_by_id(db, TEST_FUNC);
-			struct filter_record record = {.data = data, .len = sizeof(data)};
-			struct kfilter_kernel kernel;
-			struct kfilter *filter;
-			char got = '!';
-
-			kfilter_kernel_init(&kernel, NULL, 0);
-			if (kfilter_new(&filter, function, texts[i].text, &kernel, flags, NULL,
-					NULL) == 0) {
-				got = kfilter_test(filter, &record) ? 'y' : 'n';
-				kfilter_free(filter);
-			}
-			if (got != (flags ? texts[i].strict : texts[i].honest))
-				printf("# %s: %c\n", texts[i].text, got);
-			CHECK_EQ(got, flags ? texts[i].strict : texts[i].honest);
-		}
-}
-
 static uint32_t random_next(uint32_t *state, uint32_t below)
 {
 	*state = *state * 1664525 + 1013904223;

@@ -36,9 +36,11 @@ static bool is_ours(const struct session *session, const struct session_instance
 static bool can_stand_in(const char *text, struct err *err)
 {
 	struct trigger_rule rule;
+	int r = trigger_rule_parse(&rule, text, err);
 
-	return trigger_rule_parse(&rule, text, err) != -ENOTSUP ||
-	       !strncmp(text, "stacktrace", trigger_command_len(text));
+	if (r < 0)
+		return r != -ENOENT;
+	return triggers_can_stand_in(text, err) == 0 || rule.action == TRIGGER_STACKTRACE;
 }
 
 int session_trigger(struct session *session, struct session_instance *inst, const bool *hits,

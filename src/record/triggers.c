@@ -125,13 +125,35 @@ static struct triggers *make(struct triggers **triggers)
 	return *triggers;
 }
 
+int triggers_can_stand_in(const char *text, struct err *err)
+{
+	struct trigger_rule rule;
+	int r = trigger_rule_parse(&rule, text, NULL);
+
+	if (r == 0 && rule.action == TRIGGER_STACKTRACE)
+		return err_set(
+			err, -ENOTSUP,
+			"this kernel lacks the trigger stacktrace, and sonde cannot stand in "
+			"for it: a stack is there only at the moment of the event; -T "
+			"records one with every event");
+	if (r < 0 || rule.action <= TRIGGER_SNAPSHOT || rule.action == TRIGGER_ENABLE ||
+	    rule.action == TRIGGER_DISABLE)
+		return 0;
+	return err_set(err, -ENOTSUP,
+		       "this kernel lacks the trigger '%.60s', and sonde stands in only for "
+		       "traceon, traceoff, snapshot, enable_event and disable_event",
+		       text);
+}
+
 int triggers_add(struct triggers **triggers, const struct kernel_events *events,
 		 struct kernel_instance *inst, const bool *hits, const char *text, struct err *err)
 {
 	struct trigger trigger = {.text = text};
 	struct triggers *to;
-	int r = trigger_rule_parse(&trigger.rule, text, err);
+	int r = triggers_can_stand_in(text, err);
 
+	if (r == 0)
+		r = trigger_rule_parse(&trigger.rule, text, err);
 	if (r == 0)
 		r = find_event(events, &trigger, err);
 	if (r < 0)
@@ -235,6 +257,11 @@ static void act(struct triggers *triggers, struct trigger *trigger)
 	case TRIGGER_SNAPSHOT:
 		plan_snapshot(triggers);
 		break;
+	case TRIGGER_STACKTRACE:
+	case TRIGGER_HIST:
+	case TRIGGER_ENABLE_HIST:
+	case TRIGGER_DISABLE_HIST:
+		break; /* triggers_add takes none of them */
 	}
 	if (r < 0 && !triggers->err.code)
 		triggers->err = err;

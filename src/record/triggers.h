@@ -7,10 +7,10 @@
 #ifndef SONDE_RECORD_TRIGGERS_H
 #define SONDE_RECORD_TRIGGERS_H
 
+#include "expr/trigger.h"
 #include "kernel/control.h"
 #include "kernel/events.h"
 #include "kernel/instance.h"
-#include "record/triggerrule.h"
 
 struct triggers;
 
@@ -24,6 +24,11 @@ struct triggers_options { /* borrowed until triggers_free */
 	bool no_filter;		  /* our own threads may hit too */
 };
 
+/*
+ * -ENOTSUP when only the kernel can carry it out (stacktrace, hist), because it needs the moment of
+ * the event; what is no trigger is not judged.
+ */
+int triggers_can_stand_in(const char *text, struct err *err) _must_check_;
 /* One trigger for the events hits[] of the instance `inst`, which is borrowed; not yet active. */
 int triggers_add(struct triggers **triggers, const struct kernel_events *events,
 		 struct kernel_instance *inst, const bool *hits, const char *text, struct err *err)

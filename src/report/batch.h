@@ -75,6 +75,7 @@ struct report_graph {
 struct report_input {
 	struct input *input;
 	struct filter *filter;
+	struct trigger_play *triggers;
 	const uint8_t *shown; /* --event */
 	struct report_graph graph;
 	const struct event_common *common;

@@ -168,6 +168,11 @@ void report_set_events(struct report *report, size_t input, const uint8_t *shown
 	report->inputs[input].shown = shown;
 }
 
+void report_set_triggers(struct report *report, size_t input, struct trigger_play *triggers)
+{
+	report->inputs[input].triggers = triggers;
+}
+
 void report_set_name_width(struct report *report, size_t width)
 {
 	report->name_width = width;

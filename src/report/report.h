@@ -15,6 +15,7 @@
 #include "base/out.h"
 #include "event/event.h"
 #include "expr/filter.h"
+#include "expr/trigger_play.h"
 #include "expr/match.h"
 #include "report/source.h"
 
@@ -93,6 +94,8 @@ bool report_csv_column(const char *name);
 void report_set_tasks(struct report *report, const struct report_tasks *tasks);
 /* Which events of an input are shown, by id; 65536 flags, borrowed. NULL: all. */
 void report_set_events(struct report *report, size_t input, const uint8_t *shown);
+/* What is shown must have been recorded by these, too; borrowed. NULL: none. */
+void report_set_triggers(struct report *report, size_t input, struct trigger_play *triggers);
 /* Width of the column of file and instance names; 0: no such column. */
 void report_set_name_width(struct report *report, size_t width);
 

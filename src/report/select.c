@@ -214,8 +214,11 @@ static bool outside(const struct report *report, const struct source_record *rec
 static bool shown(struct report *report, struct report_input *input, struct report_cpu *cpu,
 		  const struct source_record *rec, const struct record_ids *ids, const char *comm)
 {
-	struct filter_record record;
+	struct filter_record record = {rec->data, rec->len, rec->cpu, rec->ts, comm};
 
+	/* First: a trigger acts on what is hidden, too. */
+	if (input->triggers && !trigger_play_record(input->triggers, ids->event, &record))
+		return false;
 	if (context_hidden(report, input, rec->data, rec->len))
 		return false;
 	if (input->shown && !input->shown[ids->id])
@@ -224,7 +227,6 @@ static bool shown(struct report *report, struct report_input *input, struct repo
 		return false;
 	if (!input->filter)
 		return true;
-	record = (struct filter_record){rec->data, rec->len, rec->cpu, rec->ts, comm};
 	return filter_shows(filter_match(input->filter, ids->event, &record), ids->event,
 			    &cpu->last_shown, report->options.compat == COMPAT_31);
 }
@@ -471,7 +473,7 @@ static int scan_record(struct report *report, size_t source_index, const struct 
 
 	if (rec->lost)
 		count_loss(cpu, rec->lost);
-	if (report->tasks.nr_comms || input->filter)
+	if (report->tasks.nr_comms || input->filter || input->triggers)
 		comm = comm_of(report, input, cpu, ids.pid);
 	if (!shown(report, input, cpu, rec, &ids, comm)) {
 		cpu->hidden_lost = lost;

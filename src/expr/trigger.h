@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A trigger as the kernel's own are written, where sonde must act in its place:
- * COMMAND[:SYSTEM:EVENT][:COUNT] [if FILTER].
+ * Triggers as they are written into the kernel's `trigger` files:
+ * [!]COMMAND[:SYSTEM:EVENT][:COUNT] [if FILTER], and when one acts. The kernel has no message for
+ * a trigger that it refuses but those of the filter (kfilter.h) and of hist.
  */
-#ifndef SONDE_RECORD_TRIGGERRULE_H
-#define SONDE_RECORD_TRIGGERRULE_H
+#ifndef SONDE_EXPR_TRIGGER_H
+#define SONDE_EXPR_TRIGGER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,8 +17,12 @@ enum trigger_action {
 	TRIGGER_TRACEON,
 	TRIGGER_TRACEOFF,
 	TRIGGER_SNAPSHOT,
+	TRIGGER_STACKTRACE,
+	TRIGGER_HIST,
 	TRIGGER_ENABLE,
 	TRIGGER_DISABLE,
+	TRIGGER_ENABLE_HIST,
+	TRIGGER_DISABLE_HIST,
 };
 
 #define TRIGGER_NAME_BYTES 128
@@ -25,14 +30,17 @@ enum trigger_action {
 
 struct trigger_rule {
 	enum trigger_action action;
+	bool removes; /* '!': takes one of this kind away */
 	char system[TRIGGER_NAME_BYTES], event[TRIGGER_NAME_BYTES]; /* enable, disable: of which */
 	int64_t count;	    /* actions that are left, or TRIGGER_UNLIMITED */
 	const char *filter; /* borrowed from the text, NULL: none */
+	const char *hist;   /* TRIGGER_HIST: what follows `hist:`, with its `if`; borrowed too */
 };
 
 /*
- * -EINVAL when it is none; -ENOTSUP for one that only the kernel can carry out (stacktrace, hist),
- * because it needs the moment of the event.
+ * As the kernel reads it: a blank does for a colon, and what follows a count and a colon is passed
+ * over. -EINVAL when it is none, -ENOENT when there is no such command (where the kernel says
+ * EINVAL too). The filter and the hist are not looked into.
  */
 int trigger_rule_parse(struct trigger_rule *ret_rule, const char *text, struct err *err)
 	_must_check_;
