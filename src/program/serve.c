@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "program/modules.h"
+#include "program/packet.h"
 #include "program/protocol.h"
 
 #define EVENTS_PER_WAIT 16
@@ -67,45 +68,22 @@ _printf_(2, 3) static void warn(struct program_server *server, const char *fmt, 
 
 /* --- packets --- */
 
-union control {
-	struct cmsghdr header;
-	uint8_t bytes[CMSG_SPACE(sizeof(int))];
-};
-
 static int send_packet(int to, const void *data, size_t len, int fd)
 {
-	struct iovec part = {(void *)(uintptr_t)data, len};
-	union control control = {0};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	struct program_packet_message message;
 
-	if (fd >= 0) {
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	}
-	return sendmsg(to, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+	program_packet_make(&message, data, len, fd);
+	return sendmsg(to, &message.header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
 static ssize_t receive_packet(int from, void *data, size_t len, int *ret_fd)
 {
-	struct iovec part = {data, len};
-	union control control = {0};
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t n = recvmsg(from, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	struct cmsghdr *header = n < 0 ? NULL : CMSG_FIRSTHDR(&message);
+	struct program_packet_message message;
+	ssize_t n;
 
-	*ret_fd = -1;
-	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-	    header->cmsg_len >= CMSG_LEN(sizeof(int)))
-		memcpy(ret_fd, CMSG_DATA(header), sizeof(*ret_fd));
+	program_packet_expect(&message, data, len);
+	n = recvmsg(from, &message.header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	*ret_fd = n < 0 ? -1 : program_packet_descriptor(&message);
 	return n < 0 ? -errno : n;
 }
 

@@ -131,7 +131,7 @@ static bool check_with(const struct test_format *with, size_t nr_with, enum func
 #define CHECK_SCENE(group, steps, expected)                                                        \
 	CHECK(check_with(formats, ARRAY_SIZE(formats), group, steps, ARRAY_SIZE(steps), expected))
 
-/* function,hits,timed,total,avg,s2,self,self_calls,min,p50,p90,p95,p99,max */
+/* function,hits,timed,total,avg,s2,self,self_calls,min,p50,p90,p95,p99,max,module */
 
 TEST(a_call_in_a_call_is_not_its_callers_own_time)
 {
@@ -146,8 +146,8 @@ TEST(a_call_in_a_call_is_not_its_callers_own_time)
 
 	/* s^2 of 10 and 20 is 50. */
 	CHECK_SCENE(FUNCTIONS_ALL, steps,
-		    "do_one,1,1,100,100,0,70,1,100,100,100,100,100,100\n"
-		    "do_two,2,2,30,15,50,30,2,10,10,20,20,20,20\n");
+		    "do_one,1,1,100,100,0,70,1,100,100,100,100,100,100,\n"
+		    "do_two,2,2,30,15,50,30,2,10,10,20,20,20,20,\n");
 }
 
 TEST(recursion_counts_the_whole_time_on_each_level)
@@ -158,7 +158,7 @@ TEST(recursion_counts_the_whole_time_on_each_level)
 		{OUT(7, 0, ONE, 1, 11, 14)}, {OUT(7, 0, ONE, 0, 10, 15)},
 	};
 
-	CHECK_SCENE(FUNCTIONS_ALL, steps, "do_one,3,3,9,3,4,5,3,1,3,5,5,5,5\n");
+	CHECK_SCENE(FUNCTIONS_ALL, steps, "do_one,3,3,9,3,4,5,3,1,3,5,5,5,5,\n");
 }
 
 TEST(a_call_that_did_not_end_is_a_hit)
@@ -177,9 +177,9 @@ TEST(a_call_that_did_not_end_is_a_hit)
 	};
 
 	CHECK_SCENE(FUNCTIONS_ALL, steps,
-		    "do_one,2,2,12,6,32,12,2,2,2,10,10,10,10\n"
-		    "do_three,2,0,,,,,0,,,,,,\n"
-		    "do_two,1,0,,,,,0,,,,,,\n");
+		    "do_one,2,2,12,6,32,12,2,2,2,10,10,10,10,\n"
+		    "do_three,2,0,,,,,0,,,,,,,\n"
+		    "do_two,1,0,,,,,0,,,,,,,\n");
 }
 
 TEST(behind_a_loss_open_calls_have_no_time_of_their_own)
@@ -198,8 +198,8 @@ TEST(behind_a_loss_open_calls_have_no_time_of_their_own)
 	};
 
 	CHECK_SCENE(FUNCTIONS_ALL, steps,
-		    "do_one,3,3,130,43,1733,40,2,10,30,90,90,90,90\n"
-		    "do_two,1,1,10,10,0,10,1,10,10,10,10,10,10\n");
+		    "do_one,3,3,130,43,1733,40,2,10,30,90,90,90,90,\n"
+		    "do_two,1,1,10,10,0,10,1,10,10,10,10,10,10,\n");
 }
 
 TEST(a_call_whose_end_was_lost_is_lost)
@@ -210,7 +210,7 @@ TEST(a_call_whose_end_was_lost_is_lost)
 		{OUT(7, 0, ONE, 0, 50, 60)},
 	};
 
-	CHECK_SCENE(FUNCTIONS_ALL, steps, "do_one,1,1,10,10,0,10,1,10,10,10,10,10,10\n");
+	CHECK_SCENE(FUNCTIONS_ALL, steps, "do_one,1,1,10,10,0,10,1,10,10,10,10,10,10,\n");
 }
 
 TEST(a_task_that_comes_to_the_cpu_of_a_loss)
@@ -222,8 +222,8 @@ TEST(a_task_that_comes_to_the_cpu_of_a_loss)
 	};
 
 	CHECK_SCENE(FUNCTIONS_ALL, steps,
-		    "do_one,1,1,10,10,0,,0,10,10,10,10,10,10\n"
-		    "do_three,1,0,,,,,0,,,,,,\n");
+		    "do_one,1,1,10,10,0,,0,10,10,10,10,10,10,\n"
+		    "do_three,1,0,,,,,0,,,,,,,\n");
 }
 
 TEST(tasks_switch_and_migrate)
@@ -237,22 +237,22 @@ TEST(tasks_switch_and_migrate)
 	};
 
 	CHECK_SCENE(FUNCTIONS_ALL, steps,
-		    "do_one,2,2,35,17,312,31,2,5,5,30,30,30,30\n"
-		    "do_two,2,2,5,2,4,5,2,1,1,4,4,4,4\n");
+		    "do_one,2,2,35,17,312,31,2,5,5,30,30,30,30,\n"
+		    "do_two,2,2,5,2,4,5,2,1,1,4,4,4,4,\n");
 	CHECK_SCENE(FUNCTIONS_BY_CPU, steps,
-		    "0,do_one,1,1,5,5,0,5,1,5,5,5,5,5,5\n"
-		    "0,do_two,1,1,1,1,0,1,1,1,1,1,1,1,1\n"
-		    "1,do_one,1,1,30,30,0,26,1,30,30,30,30,30,30\n"
-		    "1,do_two,1,1,4,4,0,4,1,4,4,4,4,4,4\n");
+		    "0,do_one,1,1,5,5,0,5,1,5,5,5,5,5,5,\n"
+		    "0,do_two,1,1,1,1,0,1,1,1,1,1,1,1,1,\n"
+		    "1,do_one,1,1,30,30,0,26,1,30,30,30,30,30,30,\n"
+		    "1,do_two,1,1,4,4,0,4,1,4,4,4,4,4,4,\n");
 	CHECK_SCENE(FUNCTIONS_BY_TASK, steps,
-		    "bash,7,do_one,1,1,30,30,0,26,1,30,30,30,30,30,30\n"
-		    "bash,7,do_two,1,1,4,4,0,4,1,4,4,4,4,4,4\n"
-		    "bash,8,do_one,1,1,5,5,0,5,1,5,5,5,5,5,5\n"
-		    "cc1,9,do_two,1,1,1,1,0,1,1,1,1,1,1,1,1\n");
+		    "bash,7,do_one,1,1,30,30,0,26,1,30,30,30,30,30,30,\n"
+		    "bash,7,do_two,1,1,4,4,0,4,1,4,4,4,4,4,4,\n"
+		    "bash,8,do_one,1,1,5,5,0,5,1,5,5,5,5,5,5,\n"
+		    "cc1,9,do_two,1,1,1,1,0,1,1,1,1,1,1,1,1,\n");
 	CHECK_SCENE(FUNCTIONS_BY_COMM, steps,
-		    "bash,do_one,2,2,35,17,312,31,2,5,5,30,30,30,30\n"
-		    "bash,do_two,1,1,4,4,0,4,1,4,4,4,4,4,4\n"
-		    "cc1,do_two,1,1,1,1,0,1,1,1,1,1,1,1,1\n");
+		    "bash,do_one,2,2,35,17,312,31,2,5,5,30,30,30,30,\n"
+		    "bash,do_two,1,1,4,4,0,4,1,4,4,4,4,4,4,\n"
+		    "cc1,do_two,1,1,1,1,0,1,1,1,1,1,1,1,1,\n");
 }
 
 TEST(idle_tasks_are_one_a_cpu)
@@ -264,8 +264,8 @@ TEST(idle_tasks_are_one_a_cpu)
 	};
 
 	CHECK_SCENE(FUNCTIONS_ALL, steps,
-		    "do_one,2,2,20,10,0,19,2,10,10,10,10,10,10\n"
-		    "do_two,1,1,1,1,0,1,1,1,1,1,1,1,1\n");
+		    "do_one,2,2,20,10,0,19,2,10,10,10,10,10,10,\n"
+		    "do_two,1,1,1,1,0,1,1,1,1,1,1,1,1,\n");
 }
 
 TEST(an_interrupt_is_not_the_time_of_whom_it_interrupts)
@@ -281,9 +281,9 @@ TEST(an_interrupt_is_not_the_time_of_whom_it_interrupts)
 	};
 
 	CHECK_SCENE(FUNCTIONS_ALL, steps,
-		    "do_one,1,1,100,100,0,90,1,100,100,100,100,100,100\n"
-		    "do_three,1,1,10,10,0,7,1,10,10,10,10,10,10\n"
-		    "do_two,1,1,3,3,0,3,1,3,3,3,3,3,3\n");
+		    "do_one,1,1,100,100,0,90,1,100,100,100,100,100,100,\n"
+		    "do_three,1,1,10,10,0,7,1,10,10,10,10,10,10,\n"
+		    "do_two,1,1,3,3,0,3,1,3,3,3,3,3,3,\n");
 }
 
 TEST(an_end_without_a_begin)
@@ -296,8 +296,8 @@ TEST(an_end_without_a_begin)
 	};
 
 	CHECK_SCENE(FUNCTIONS_ALL, steps,
-		    "do_one,2,1,25,25,0,,0,25,25,25,25,25,25\n"
-		    "do_two,1,1,10,10,0,,0,10,10,10,10,10,10\n");
+		    "do_one,2,1,25,25,0,,0,25,25,25,25,25,25,\n"
+		    "do_two,1,1,10,10,0,,0,10,10,10,10,10,10,\n");
 }
 
 TEST(counts_without_times)
@@ -329,8 +329,8 @@ TEST(times_of_the_records_where_exits_tell_none)
 
 	CHECK(check_with(bare_formats, ARRAY_SIZE(bare_formats), FUNCTIONS_ALL, steps,
 			 ARRAY_SIZE(steps),
-			 "do_one,2,1,100,100,0,85,1,100,100,100,100,100,100\n"
-			 "do_two,1,1,15,15,0,15,1,15,15,15,15,15,15\n"));
+			 "do_one,2,1,100,100,0,85,1,100,100,100,100,100,100,\n"
+			 "do_two,1,1,15,15,0,15,1,15,15,15,15,15,15,\n"));
 }
 
 TEST(the_kernels_layout)
@@ -405,10 +405,10 @@ TEST(numbers_too_large_to_be_squared)
 	CHECK_SCENE(FUNCTIONS_ALL, steps,
 		    "do_one,2,2,18446744073709551615,9223372036854775807,,,0,18446744073709551615,"
 		    "18446744073709551615,18446744073709551615,18446744073709551615,"
-		    "18446744073709551615,18446744073709551615\n"
+		    "18446744073709551615,18446744073709551615,\n"
 		    "do_two,2,2,20000000000000000,10000000000000000,"
 		    "200000000000000000000000000000000,,0,0,0,19703248369745920,19703248369745920,"
-		    "19703248369745920,20000000000000000\n");
+		    "19703248369745920,20000000000000000,\n");
 }
 
 TEST(sums_of_somebody_else)
@@ -425,8 +425,8 @@ TEST(sums_of_somebody_else)
 	CHECK(functions_add(functions, 1, "one and more", 3, &second) == 0);
 	CHECK(functions_add(functions, 1, "two", 3, &counted) == 0);
 	CHECK(functions_print(functions, &how, &out) == 0);
-	CHECK_STR(out_cstr(&out), "one,4,4,120,30,466,,0,,,,,,\n"
-				  "two,7,0,,,,,0,,,,,,\n");
+	CHECK_STR(out_cstr(&out), "one,4,4,120,30,466,,0,,,,,,,\n"
+				  "two,7,0,,,,,0,,,,,,,\n");
 }
 
 TEST(short_records_and_no_memory)

@@ -321,15 +321,16 @@ static void heapify(struct source *source)
 /* They are sorted by CPU. */
 static void begins_of(const struct source *source, struct source_head *head)
 {
-	const struct source_begin *end = source->begins + source->nr_begins;
-	const struct source_begin *at = source->begins;
+	size_t first = 0, end;
 
-	while (at < end && at->cpu != head->cpu)
-		at++;
-	head->begin = at;
-	while (at < end && at->cpu == head->cpu)
-		at++;
-	head->end_begins = at;
+	if (!source->nr_begins)
+		return;
+	while (first < source->nr_begins && source->begins[first].cpu != head->cpu)
+		first++;
+	for (end = first; end < source->nr_begins && source->begins[end].cpu == head->cpu;)
+		end++;
+	head->begin = source->begins + first;
+	head->end_begins = source->begins + end;
 }
 
 int source_start(struct source *source, const bool *cpus, uint32_t nr_cpus, uint64_t from,

@@ -7,38 +7,23 @@
 #include <elf.h>
 #include <stddef.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 
+#include "program/packet.h"
 #include "runtime/runtime.h"
 #include "runtime/sys.h"
 
 struct program_session rt_plan;
 
-/* Room for one descriptor beside a packet. */
-union control {
-	struct cmsghdr header;
-	uint8_t bytes[CMSG_SPACE(sizeof(int))];
-};
-
 /* --- packets --- */
 
 long rt_send(int socket, const void *data, size_t len, int fd)
 {
-	struct iovec part = {(void *)(uintptr_t)data, len};
-	union control control = {0};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	struct program_packet_message message;
 
-	if (fd >= 0) {
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	}
+	program_packet_make(&message, data, len, fd);
 	for (;;) {
-		long r = sys_3(SYS_sendmsg, socket, (long)&message, MSG_NOSIGNAL);
+		long r = sys_3(SYS_sendmsg, socket, (long)&message.header, MSG_NOSIGNAL);
 
 		if (r != -4 /* EINTR */)
 			return r;
@@ -47,23 +32,14 @@ long rt_send(int socket, const void *data, size_t len, int fd)
 
 long rt_receive(int socket, void *data, size_t len, int *ret_fd)
 {
-	struct iovec part = {data, len};
-	union control control = {0};
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
+	struct program_packet_message message;
 	long r;
 
+	program_packet_expect(&message, data, len);
 	do {
-		r = sys_3(SYS_recvmsg, socket, (long)&message, MSG_CMSG_CLOEXEC);
+		r = sys_3(SYS_recvmsg, socket, (long)&message.header, MSG_CMSG_CLOEXEC);
 	} while (r == -4 /* EINTR */);
-	*ret_fd = -1;
-	if (r > 0 && message.msg_controllen >= CMSG_LEN(sizeof(int)) &&
-	    control.header.cmsg_type == SCM_RIGHTS)
-		memcpy(ret_fd, CMSG_DATA(&control.header), sizeof(*ret_fd));
+	*ret_fd = r < 0 ? -1 : program_packet_descriptor(&message);
 	return r;
 }
 

@@ -43,7 +43,8 @@ APART static long stopped(long value)
 
 APART static void handler(int number)
 {
-	__atomic_fetch_add(&shared->handled, number / number, __ATOMIC_RELAXED);
+	(void)number;
+	__atomic_fetch_add(&shared->handled, 1, __ATOMIC_RELAXED);
 }
 
 static void *work(void *arg)
