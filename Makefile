@@ -49,7 +49,7 @@ arm64:  ## cross-compile for arm64, and run the unit tests under qemu where it i
 	@tests/check arm64
 tidy:  ## clang-tidy with the checks of .clang-tidy
 	@tests/check tidy
-fuzz:  ## every fuzz target for FUZZ_SECONDS (20) each
+fuzz:  ## every fuzz target for FUZZ_SECONDS (10) each
 	@tests/check fuzz
 
 format:  ## clang-format everything
