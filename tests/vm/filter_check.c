@@ -3,7 +3,7 @@
  * filter_check LIST DIR RELEASE: what filter_try has brought back from a guest against src/expr:
  * the kernel's answer to each filter, and the records that each has let through, which must be
  * those that the same filter lets through of all records. For filters-in-guest; says what differs,
- * and then "N filters, N refused, N of N records passed, N differences".
+ * and then "N triggers, N filters, N refused, N of N records passed, N differences".
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "expr/kfilter.h"
+#include "expr/trigger.h"
 #include "ring/subbuf.h"
 
 #define CPUS	    2
@@ -36,7 +37,7 @@ static struct {
 	struct kfilter_kernel kernel;
 	struct active active[MAX_EVENTS];
 	size_t nr_active;
-	unsigned long nr_filters, nr_refused, nr_records, nr_passed, nr_differences;
+	unsigned long nr_filters, nr_refused, nr_triggers, nr_records, nr_passed, nr_differences;
 } check;
 
 static void die(const char *what)
@@ -77,7 +78,7 @@ static void read_formats(char *text)
 static void read_machine(const char *dir)
 {
 	const struct event_db_options options = {.long_size = 8};
-	struct symbols *symbols;
+	struct symbols *symbols = NULL;
 	char *text;
 	size_t len;
 
@@ -322,6 +323,41 @@ static char *next_line(char **text)
 	return line;
 }
 
+/* As the kernel does: all of it must be right when it is set; an event must be there. */
+static bool trigger_accepted(const char *text)
+{
+	const struct event *on = event_db_by_name(check.db, "sched", "sched_switch");
+	struct kfilter *filter = NULL;
+	struct trigger_rule rule;
+	struct err err;
+
+	if (trigger_rule_parse(&rule, text, &err) < 0)
+		return false;
+	if (rule.system[0] && !event_db_by_name(check.db, rule.system, rule.event))
+		return false;
+	if (rule.filter &&
+	    kfilter_new(&filter, on, rule.filter, &check.kernel, KFILTER_STRICT, NULL, &err) < 0)
+		return false;
+	kfilter_free(filter);
+	return true;
+}
+
+static void check_triggers(const char *dir)
+{
+	size_t len;
+	char *texts = slurp(dir, "triggers", &len), *answers = slurp(dir, "trigger-answers", &len);
+
+	while (*texts) {
+		const char *text = next_line(&texts), *answer = next_line(&answers);
+
+		check.nr_triggers++;
+		if (trigger_accepted(text) == !strcmp(answer, "0"))
+			continue;
+		check.nr_differences++;
+		printf("# sched_switch trigger '%s': kernel says %s\n", text, answer);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	char *list, *answers, *times, *line;
@@ -342,8 +378,10 @@ int main(int argc, char **argv)
 		else
 			check_round(argv[2], round++, next_line(&times));
 	}
-	printf("%lu filters, %lu refused, %lu of %lu records passed, %lu differences\n",
-	       check.nr_filters, check.nr_refused, check.nr_passed, check.nr_records,
-	       check.nr_differences);
+	check_triggers(argv[2]);
+	printf("%lu triggers, %lu filters, %lu refused, %lu of %lu records passed, %lu "
+	       "differences\n",
+	       check.nr_triggers, check.nr_filters, check.nr_refused, check.nr_passed,
+	       check.nr_records, check.nr_differences);
 	return check.nr_differences != 0;
 }
