@@ -63,6 +63,13 @@ static bool is_for_programs(const char *tracer)
 			  !strcmp(tracer, "count"));
 }
 
+static bool is_count(const struct record_plan *plan)
+{
+	const char *tracer = plan->instances[0]->tracer;
+
+	return tracer && !strcmp(tracer, "count");
+}
+
 /* What is the kernel's alone, and was asked for. */
 static const char *kernels_own(const struct record_plan *plan)
 {
@@ -205,7 +212,7 @@ static bool falls_back(const struct record_args *args)
 
 	if (!plan->command || !is_for_programs(plan->instances[0]->tracer) || kernels_own(plan))
 		return false;
-	if (!strcmp(plan->instances[0]->tracer, "count")) /* the kernel has none of that name */
+	if (is_count(plan)) /* the kernel has none of that name */
 		return true;
 	if (tracefs_open(&fs, plan->tracefs, &err) == 0) {
 		tracefs_close(fs);
@@ -227,6 +234,12 @@ bool record_args_choose_place(struct record_args *args)
 		return use_program(args);
 	if (args->in_both)
 		return use_both(args);
+	if (is_count(&args->plan)) {
+		cmd_usage(args->command,
+			  "-p count counts the functions of programs: with --in both beside the "
+			  "kernel's events, with a command to count in");
+		return false;
+	}
 	if (!args->program_option)
 		return true;
 	cmd_usage(args->command, "%s belongs to --in program", args->program_option);
