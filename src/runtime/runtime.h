@@ -136,6 +136,18 @@ void rt_modules_changed(void);
 /* The arena that holds this address, or NULL. Any context. */
 const struct rt_arena *rt_arena_find(uint64_t address);
 
+/* debugger.c: an entry of the list that debuggers read, in their layout. */
+struct rt_debugger_file {
+	struct rt_debugger_file *next, *prev;
+	uint64_t address, size; /* of an ELF file */
+};
+#define RT_DEBUGGER_AT 256u /* in the page of the arena's words */
+/* Writes the file of an arena whose first page can still be written. */
+void rt_debugger_write(const struct program_image_header *image, uint64_t arena);
+/* `file` is in memory that stays until it is removed; one that was not added may be, too. */
+void rt_debugger_add(struct rt_debugger_file *file, const struct rt_arena *arena);
+void rt_debugger_remove(struct rt_debugger_file *file);
+
 /* start.c */
 /* Connect and greet: the socket, or a negative errno. *ret_fd: the memory of the session. */
 int rt_connect(struct program_session *ret_session, int *ret_fd);
