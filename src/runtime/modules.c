@@ -46,6 +46,17 @@ const struct rt_arena *rt_arena_find(uint64_t address)
 	return NULL;
 }
 
+int rt_arenas_each(int (*each)(const struct rt_arena *arena, void *data), void *data)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < nr_modules && r == 0; i++) {
+		if (modules[i].arena.size)
+			r = each(&modules[i].arena, data);
+	}
+	return r;
+}
+
 /* --- clusters --- */
 
 static bool reserve(struct rt_range *cluster, uint64_t low, uint64_t size)

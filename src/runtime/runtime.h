@@ -135,6 +135,8 @@ void rt_modules_trace(int socket, bool first);
 void rt_modules_changed(void);
 /* The arena that holds this address, or NULL. Any context. */
 const struct rt_arena *rt_arena_find(uint64_t address);
+/* Ends with the first result that is not 0, which it returns. */
+int rt_arenas_each(int (*each)(const struct rt_arena *arena, void *data), void *data);
 
 /* debugger.c: an entry of the list that debuggers read, in their layout. */
 struct rt_debugger_file {
@@ -162,6 +164,15 @@ struct r_debug;
 bool rt_loader_is_glibc(void);
 const struct r_debug *rt_loader_state(void);
 void rt_loader_init(void);
+/* Address of a function of the C library or the loader; 0: there is none. */
+uint64_t rt_loader_symbol(const char *name);
+/* Whether the module that `address` is in exports `name`. */
+bool rt_loader_module_has(uint64_t address, const char *name);
+
+/* unwind.c */
+struct dl_phdr_info;
+typedef int (*rt_iterate_fn)(struct dl_phdr_info *info, size_t size, void *data);
+void rt_unwind_init(void);
 
 void *memcpy(void *to, const void *from, size_t len);
 void *memset(void *to, int byte, size_t len);

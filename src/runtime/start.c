@@ -204,6 +204,7 @@ __attribute__((constructor, used)) static void start(int argc, char **argv, char
 
 	(void)argc;
 	(void)argv;
+	rt_unwind_init(); /* also where nothing is traced: what is interposed has to work */
 	if (!rt_loader_is_glibc() || !find_recorder(environment))
 		return;
 	socket = rt_connect(&rt_plan, &session_fd);
