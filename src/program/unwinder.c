@@ -25,11 +25,17 @@ static bool asks_the_loader(const char *name)
 	return !strcmp(name, "_dl_find_object") || !strcmp(name, "dl_iterate_phdr");
 }
 
-/* Whether the module has an unwinder that its names do not show. */
+/*
+ * Whether the module has an unwinder that its names do not show. A list of modules is asked for by
+ * others, too; but who has tables of what exceptions leave, and imports no unwinder, has one.
+ */
 static bool may_be_hidden(const struct plan *plan)
 {
 	const struct program_elf *elf = plan->elf;
-	bool asks = false;
+	bool asks = false, has_tables;
+	GElf_Shdr tables;
+
+	has_tables = symbol_section(plan->files.elves[0], ".gcc_except_table", &tables);
 
 	for (size_t i = 0; i < elf->nr_functions; i++) {
 		if (plan->flags[i] & START_UNWINDER)
@@ -40,7 +46,7 @@ static bool may_be_hidden(const struct plan *plan)
 
 		if (!strncmp(name, "_Unwind_", 8))
 			return false; /* it uses another module's */
-		asks |= asks_the_loader(name);
+		asks |= asks_the_loader(name) && (has_tables || name[0] == '_');
 	}
 	return asks;
 }
