@@ -181,6 +181,8 @@ static void hear_failure(struct program_server *server, const struct program_fai
 		[PROGRAM_FAILURE_CHANGED] = "has other code in memory than its file has: it is not "
 					    "traced",
 		[PROGRAM_FAILURE_RING] = "cannot map the buffers: it is not traced",
+		[PROGRAM_FAILURE_VALGRIND] = "runs in valgrind, which runs a translation of its "
+					     "code: it is not traced; run it by itself",
 	};
 	const char *text = failed->failure < ARRAY_SIZE(texts) ? texts[failed->failure] : NULL;
 

@@ -47,7 +47,8 @@
 
 /* The return address is RT_SHADOW_SHIFT below its place: where an ID stands there. */
 .macro RETURN_IN_SLOT
-	.cfi_escape 0x10, 16, 10, 0x0e, 8, 0, 0, 0, 0, 0x10, 0, 0, 0x1c
+	/* the CFA - (1 << RT_SHADOW_SHIFT) - 8: lit1, const1u, shl, minus, lit8, minus */
+	.cfi_escape 0x10, 16, 7, 0x31, 0x08, RT_SHADOW_SHIFT, 0x24, 0x1c, 0x38, 0x1c
 .endm
 
 /* r8: the thread, rcx: sp of the records; to `strange` unless all is known. */

@@ -72,6 +72,28 @@ static uint64_t symbol_of(const struct link_map *map, const char *name)
 	return 0;
 }
 
+static const char *last_part(const char *path)
+{
+	const char *last = path + strlen(path);
+
+	while (last > path && last[-1] != '/')
+		last--;
+	return last;
+}
+
+bool rt_loader_is_valgrinds(void)
+{
+	static const char name[] = "vgpreload_";
+
+	for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next) {
+		const char *last = last_part(map->l_name);
+
+		if (strlen(last) > sizeof(name) && !memcmp(last, name, sizeof(name) - 1))
+			return true;
+	}
+	return false;
+}
+
 bool rt_loader_module_has(uint64_t address, const char *name)
 {
 	const struct link_map *of = NULL;
@@ -87,10 +109,8 @@ bool rt_loader_module_has(uint64_t address, const char *name)
 uint64_t rt_loader_symbol(const char *name)
 {
 	for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next) {
-		const char *last = map->l_name + strlen(map->l_name);
+		const char *last = last_part(map->l_name);
 
-		while (last > map->l_name && last[-1] != '/')
-			last--;
 		if ((map->l_addr == _r_debug.r_ldbase || !memcmp(last, "libc.so", 7)) &&
 		    symbol_of(map, name))
 			return symbol_of(map, name);

@@ -162,6 +162,7 @@ extern struct program_session rt_plan;
 /* loader.c: what is needed of the dynamic loader. */
 struct r_debug;
 bool rt_loader_is_glibc(void);
+bool rt_loader_is_valgrinds(void);
 const struct r_debug *rt_loader_state(void);
 void rt_loader_init(void);
 /* Address of a function of the C library or the loader; 0: there is none. */

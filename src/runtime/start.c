@@ -175,6 +175,10 @@ static void begin(int socket, int session_fd)
 {
 	int error = 0;
 
+	if (rt_loader_is_valgrinds()) {
+		rt_fail(socket, PROGRAM_FAILURE_VALGRIND, -95 /* EOPNOTSUPP */, "");
+		return;
+	}
 	rt_session = ring_attach(session_fd, &error);
 	if (!rt_session) {
 		rt_fail(socket, PROGRAM_FAILURE_RING, error, "");
