@@ -241,6 +241,8 @@ static void trace_module(int socket, struct module *module, const struct link_ma
 	if (name[0] != '/' || len >= sizeof(packet.name) || !rt_clusters[cluster].size)
 		return;
 	fd = (int)sys_3(SYS_open, (long)name, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0 && is_program && rt_program_path)
+		fd = (int)sys_3(SYS_open, (long)rt_program_path, O_RDONLY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return;
 	packet.packet = PROGRAM_MODULE;

@@ -158,6 +158,7 @@ void rt_fail(int socket, enum program_failure failure, int error, const char *na
 long rt_send(int socket, const void *data, size_t len, int fd);
 long rt_receive(int socket, void *data, size_t len, int *ret_fd);
 extern struct program_session rt_plan;
+extern const char *rt_program_path; /* as executed, for where there is no /proc; or NULL */
 
 /* loader.c: what is needed of the dynamic loader. */
 struct r_debug;
