@@ -276,6 +276,7 @@
 
 /* --thresh: only when the function began, beside the return address; a record, if it took long. */
 .macro NOTE_TIME tag
+.Lbegan_\tag:
 	rdtsc
 	shlq $32, %rdx
 	orq %rdx, %rax
