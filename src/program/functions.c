@@ -34,6 +34,7 @@ const char *program_skip_text(enum program_skip skip)
 		[PROGRAM_SKIP_UNMOVABLE] = "one of its first instructions cannot be moved",
 		[PROGRAM_SKIP_OUT_OF_REACH] =
 			"what its first instructions refer to is too far away",
+		[PROGRAM_SKIP_GO] = "it is Go's, whose stacks have no room for anybody else",
 	};
 
 	return skip < PROGRAM_NR_SKIPS ? texts[skip] : "the reason is not known";

@@ -27,6 +27,7 @@ enum program_skip {
 	PROGRAM_SKIP_UNDECODED,	   /* bytes that are no instruction: data in the code */
 	PROGRAM_SKIP_UNMOVABLE,	   /* an instruction that cannot stand elsewhere */
 	PROGRAM_SKIP_OUT_OF_REACH, /* the arena is too far from what an instruction refers to */
+	PROGRAM_SKIP_GO,	   /* on a goroutine's stack there is no room for a handler */
 	PROGRAM_NR_SKIPS,
 };
 

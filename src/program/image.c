@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Building is writing three things: for every chosen function a stub, a jump to it into a copy of
- * the code, and one frame description that holds for all stubs, because the only address in them
- * that a stack ever has is the one a function returns to.
+ * the code, and what unwinders need to know of the stubs (unwind.h).
  *
  * Only pages with a jump in them are in the image, with short gaps between them closed: the others
  * stay the file's, shared with every process that is not traced.
@@ -19,13 +18,12 @@
 #include "base/mem.h"
 #include "base/parallel.h"
 #include "program/select.h"
+#include "program/unwind.h"
 #include "program/window.h"
 
 #define RUN_GAP_PAGES  16u /* a gap of fewer pages does not end a run */
 #define REACH_BYTES    (0x80000000ull - 0x10000u)
 #define STUB_BYTES_MAX (PROGRAM_STUB_DISPLACED + WINDOW_DISPLACED_BYTES)
-#define FRAMES_BYTES   128u /* .eh_frame_hdr and .eh_frame */
-#define HDR_BYTES      24u
 #define INT3	       0xccu
 
 #ifndef MFD_EXEC
@@ -44,13 +42,13 @@ static bool is_chosen(const uint8_t *choices, size_t index)
 
 uint64_t program_image_arena_bytes(const struct program_elf *elf, const uint8_t *choices)
 {
-	uint64_t bytes = FRAMES_BYTES;
+	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < elf->nr_functions; i++) {
 		if (is_chosen(choices, i) && !elf->functions[i].skip)
 			bytes += STUB_BYTES_MAX;
 	}
-	return PROGRAM_WORDS_BYTES + page_up(bytes);
+	return PROGRAM_WORDS_BYTES + page_up(2 * bytes + UNWIND_FRAMES_BYTES);
 }
 
 /* An image while it is being built. */
@@ -58,7 +56,9 @@ struct build {
 	const struct program_elf *elf;
 	const struct program_image_options *options;
 	struct program_image image;
-	uint8_t *stubs;	   /* as they will be mapped */
+	uint8_t *stubs;	 /* as they will be mapped */
+	uint8_t *states; /* what unwind.h says of each byte of them */
+	uint8_t frames[UNWIND_FRAMES_BYTES];
 	size_t len;	   /* up to where there are any */
 	uint64_t *stub_of; /* offset of each function's stub, or NO_STUB + why there is none */
 	struct piece *pieces;
@@ -149,15 +149,17 @@ static enum program_skip add_stub(const struct build *build, size_t index, size_
 	const struct window_code code = {text->code, (size_t)text->bytes, text->address};
 	const uint8_t *choices = build->options->choices;
 	uint64_t first = build->options->arena + PROGRAM_WORDS_BYTES;
-	uint8_t displaced[WINDOW_DISPLACED_BYTES];
+	struct window_displaced displaced;
 	size_t head, len, end;
 
 	head = put_stub(build, function, *at, id_of(build, index),
 			choices && choices[index] == PROGRAM_CHOICE_ROOT);
-	len = window_displace(&code, function, first + *at + head, displaced);
+	len = window_displace(&code, function, first + *at + head, &displaced);
 	if (!len)
 		return PROGRAM_SKIP_OUT_OF_REACH;
-	memcpy(build->stubs + *at + head, displaced, len);
+	memcpy(build->stubs + *at + head, displaced.code, len);
+	unwind_put_head(build->states + *at, head == PROGRAM_STUB_ONLY);
+	memcpy(build->states + *at + head, displaced.states, len);
 	build->stub_of[index] = *at;
 	end = *at + head + len;
 	*at = (end + PROGRAM_STUB_ALIGN - 1) / PROGRAM_STUB_ALIGN * PROGRAM_STUB_ALIGN;
@@ -243,49 +245,16 @@ static int add_stubs(struct build *build)
 	return 0;
 }
 
-/* --- frame descriptions --- */
-
-/*
- * The frame of a stub as seen from where the function returns to (PROGRAM_STUB_EXIT): the caller's
- * stack pointer is ours, the return address is in the shadow slot. Frames are told apart by their
- * canonical address, and the function's own is the same place: hence the odd one.
- */
-static const uint8_t frame_rules[] = {
-	0x0c, 7,  1,				 /* def_cfa %rsp + 1 */
-	0x10, 16, 10,				 /* expression, return address: */
-	0x0e, 9,  0,  0,    0,	  0, 0x10, 0, 0, /* PROGRAM_SHADOW + 9 ... */
-	0x1c,					 /* ... below the CFA */
-	0x16, 7,  2,  0x31, 0x1c,		 /* val_expression, %rsp: CFA - 1 */
-};
-
 static void put_frames(struct build *build)
 {
-	static const uint8_t cie[] = {1, 'z', 'R', 0, 1, 0x78, 16, 1, 0x1b};
-	static const uint8_t hdr[] = {1, 0x1b, 0x03, 0x3b};
 	struct program_image_header *header = &build->image.header;
-	size_t hdr_at = (build->len + 7) / 8 * 8, at = hdr_at + HDR_BYTES, cie_at = at, fde_at;
-	size_t cie_len = 4 + sizeof(cie) + sizeof(frame_rules);
-	uint8_t *p = build->stubs;
+	size_t at = 2 * build->len, bytes = unwind_put_frames(build->frames, build->len);
 
-	cie_len = (cie_len + 7) / 8 * 8 + 4;
-	put_u32(p + at, (uint32_t)cie_len);
-	memcpy(p + at + 8, cie, sizeof(cie));
-	memcpy(p + at + 8 + sizeof(cie), frame_rules, sizeof(frame_rules));
-	fde_at = at = cie_at + 4 + cie_len;
-	put_u32(p + at, 20);
-	put_u32(p + at + 4, (uint32_t)(at + 4 - cie_at));
-	put_u32(p + at + 8, (uint32_t)(0 - (at + 8)));
-	put_u32(p + at + 12, (uint32_t)build->len);
-	memcpy(p + hdr_at, hdr, sizeof(hdr));
-	put_u32(p + hdr_at + 4, (uint32_t)(cie_at - (hdr_at + 4)));
-	put_u32(p + hdr_at + 8, 1);
-	put_u32(p + hdr_at + 12, (uint32_t)(0 - hdr_at));
-	put_u32(p + hdr_at + 16, (uint32_t)(fde_at - hdr_at));
+	header->stubs_bytes = page_up(at + sizeof(build->frames));
 	header->code_bytes = build->len;
-	header->eh_frame_hdr = hdr_at;
-	header->eh_frame = cie_at;
-	/* What follows is zeros: the terminator. */
-	header->stubs_bytes = page_up(fde_at + 24 + 4);
+	header->eh_frame_hdr = at;
+	header->eh_frame = at + UNWIND_HDR_BYTES;
+	header->eh_frame_bytes = bytes - UNWIND_HDR_BYTES;
 }
 
 /* --- the code with jumps in it --- */
@@ -383,21 +352,25 @@ static int write_runs(struct build *build)
 	return 0;
 }
 
-/* Where no stub is, the file has no bytes either; the frame description is behind the last piece.
- */
+/* Where no stub is, the file has no bytes either. */
 static int write_stubs(const struct build *build)
 {
-	const struct program_image_header *header = &build->image.header;
+	uint64_t stubs_at = build->image.header.stubs_offset, states_at = stubs_at + build->len;
 	int r = 0;
 
 	for (size_t i = 0; i < build->nr_pieces && r == 0; i++) {
 		const struct piece *piece = &build->pieces[i];
-		size_t end = i + 1 == build->nr_pieces ? (size_t)header->stubs_bytes : piece->end;
+		size_t bytes = piece->end - piece->begin;
 
-		r = io_pwrite_full(build->image.fd, build->stubs + piece->begin, end - piece->begin,
-				   header->stubs_offset + piece->begin);
+		r = io_pwrite_full(build->image.fd, build->stubs + piece->begin, bytes,
+				   stubs_at + piece->begin);
+		if (r == 0)
+			r = io_pwrite_full(build->image.fd, build->states + piece->begin, bytes,
+					   states_at + piece->begin);
 	}
-	return r;
+	return r < 0 ? r
+		     : io_pwrite_full(build->image.fd, build->frames, sizeof(build->frames),
+				      states_at + build->len);
 }
 
 static int write_image(struct build *build)
@@ -444,12 +417,14 @@ static int build_steps(struct build *build)
 	if (!is_in_reach(build->elf, build->options->arena, arena_bytes))
 		return -ERANGE;
 	build->stubs = mem_zalloc((size_t)arena_bytes);
+	build->states = mem_zalloc((size_t)arena_bytes);
 	build->stub_of = mem_calloc(build->elf->nr_functions + 1, sizeof(*build->stub_of));
 	build->pieces =
 		mem_calloc(build->elf->nr_functions / PIECE_FUNCTIONS + 1, sizeof(*build->pieces));
-	if (!build->stubs || !build->stub_of || !build->pieces)
+	if (!build->stubs || !build->states || !build->stub_of || !build->pieces)
 		return -ENOMEM;
-	mem_expect_use(build->stubs, (size_t)arena_bytes);
+	mem_expect_use(build->stubs, (size_t)arena_bytes / 2);
+	mem_expect_use(build->states, (size_t)arena_bytes / 2);
 	r = add_stubs(build);
 	if (r < 0 || !build->image.nr_patched)
 		return r;
@@ -473,6 +448,7 @@ int program_image_build(struct program_image *ret_image, const struct program_el
 	int r = build_steps(&build);
 
 	mem_free(build.stubs);
+	mem_free(build.states);
 	mem_free(build.stub_of);
 	mem_free(build.pieces);
 	mem_free(build.runs);

@@ -110,6 +110,9 @@ int plan_merge(struct plan *plan) _must_check_;
 /* Find windows, and what leads into them. */
 int plan_windows(struct plan *plan) _must_check_;
 
+/* What an unwinder consists of is seen at entry only. */
+void plan_spare_unwinder(struct plan *plan);
+
 /* What a name says of a function. */
 enum rule {
 	RULE_NONE,

@@ -7,7 +7,8 @@
  *
  *   0             struct program_image_header, then nr_runs of struct program_image_run
  *   run.offset    the module's code with jumps in it, whole pages, one piece a run
- *   stubs_offset  the stubs, then .eh_frame_hdr and .eh_frame for them
+ *   stubs_offset  the stubs, then a table for unwinders that has a byte for each byte of them
+ *                 (unwind.h), then .eh_frame_hdr and .eh_frame
  *
  * All addresses are as linked (what stands in the ELF file); in a process the module's load bias
  * comes on top, for the arena too. The arena is [arena, arena + PROGRAM_WORDS_BYTES): the words,
@@ -92,6 +93,7 @@ struct program_image_header {
 	uint64_t code_bytes;   /* of these, stubs: return addresses lie in them */
 	uint64_t eh_frame_hdr; /* offset from the first stub, 4-byte aligned */
 	uint64_t eh_frame;     /* offset from the first stub, 8-byte aligned */
+	uint64_t eh_frame_bytes;
 	uint64_t nr_stubs;
 };
 

@@ -222,6 +222,9 @@ static void make_function(const struct plan *plan, struct group *group,
 	function.exported = flags & START_EXPORTED;
 	function.entry_only = plan->is_go;
 	apply_rules(plan, &function, starts, group->nr, &flags);
+	/* C in a Go program runs on a stack of its own, and has frame descriptions. */
+	if (plan->is_go && !(flags & START_FRAME))
+		function.skip = PROGRAM_SKIP_GO;
 	if (flags & START_INSIDE)
 		function.skip = PROGRAM_SKIP_FRAGMENT;
 	if (flags & START_IFUNC)

@@ -82,6 +82,8 @@ enum program_failure {
 	PROGRAM_FAILURE_MAP,	    /* an image could not be mapped */
 	PROGRAM_FAILURE_CHANGED,    /* a module's code is not what its file says */
 	PROGRAM_FAILURE_RING,	    /* the memory of the session could not be mapped */
+	PROGRAM_FAILURE_VALGRIND,   /* its instructions are valgrind's */
+	PROGRAM_FAILURE_SHSTK,	    /* the processor compares return addresses (CET) */
 };
 
 struct program_failed {

@@ -20,7 +20,6 @@
 
 #define BYTES_MAX      6u	    /* of the others, up to the end of what they refer by */
 #define PIECE_BYTES    (256u << 10) /* of code, looked through in one go */
-#define UNWINDER_BYTES 16384u	    /* an unwinder is that near to its exported functions */
 #define FUNCTION_ALIGN 16u	    /* what compilers align functions to, but no pieces of them */
 
 enum reached {
@@ -292,33 +291,6 @@ static bool is_fragment(const struct scan *scan, size_t index)
 	return reached & REACHED_JCC || function->address % FUNCTION_ALIGN;
 }
 
-/*
- * An unwinder knows by their return addresses which functions of its own it is in: none of it may
- * return into a stub. In a stripped file its local functions have no names, but they are near.
- */
-static void spare_unwinder(struct plan *plan)
-{
-	struct program_elf *elf = plan->elf;
-
-	for (size_t i = 0; i < elf->nr_functions; i++) {
-		uint64_t address = elf->functions[i].address;
-
-		if (!(plan->flags[i] & START_UNWINDER))
-			continue;
-		for (size_t j = i; j < elf->nr_functions; j++) {
-			if (elf->functions[j].address - address > UNWINDER_BYTES)
-				break;
-			elf->functions[j].entry_only = true;
-		}
-		for (size_t j = i; j-- > 0;) {
-			if (address - elf->functions[j].address > UNWINDER_BYTES ||
-			    plan->flags[j] & START_UNWINDER)
-				break;
-			elf->functions[j].entry_only = true;
-		}
-	}
-}
-
 static void judge(struct plan *plan, const struct scan *scan)
 {
 	for (size_t i = 0; i < plan->elf->nr_functions; i++) {
@@ -381,6 +353,6 @@ int plan_windows(struct plan *plan)
 	for (size_t i = 0; i < elf->nr_texts; i++)
 		scan_text(&scan, &elf->texts[i]);
 	judge(plan, &scan);
-	spare_unwinder(plan);
+	plan_spare_unwinder(plan);
 	return 0;
 }

@@ -161,6 +161,12 @@ static void hear_failure(struct program_server *server, const struct program_fai
 		[PROGRAM_FAILURE_CHANGED] = "has other code in memory than its file has: it is not "
 					    "traced",
 		[PROGRAM_FAILURE_RING] = "cannot map the buffers: it is not traced",
+		[PROGRAM_FAILURE_VALGRIND] = "runs in valgrind, which runs a translation of its "
+					     "code: it is not traced; run it by itself",
+		[PROGRAM_FAILURE_SHSTK] =
+			"has a shadow stack (CET), which stubs do not keep: it is not "
+			"traced; GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK in its "
+			"environment turns that off",
 	};
 	const char *text = failed->failure < ARRAY_SIZE(texts) ? texts[failed->failure] : NULL;
 
@@ -211,14 +217,19 @@ static int watch(const struct program_server *server, int fd, struct connection 
 	return epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-static bool may_connect(const struct program_server *server, int fd)
+static bool may_connect(struct program_server *server, int fd)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return false;
-	return peer.uid == server->options.uid || peer.uid == geteuid();
+	if (peer.uid == server->options.uid || peer.uid == geteuid())
+		return true;
+	warn(server,
+	     "process %d is not traced: it runs as another user (%u; --user says whose are)",
+	     (int)peer.pid, (unsigned int)peer.uid);
+	return false;
 }
 
 static void take_connection(struct program_server *server)

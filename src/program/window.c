@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "program/unwind.h"
 
 #define OP_JMP_NEAR 0xe9u
 
@@ -201,6 +202,67 @@ static enum program_skip find(const struct window_code *code, uint64_t site, uin
 	return at <= next ? PROGRAM_SKIP_NONE : PROGRAM_SKIP_SHORT;
 }
 
+/* How far an instruction moves the stack pointer down, as far as that can be said beforehand. */
+static int64_t moves_down(const ZydisDecodedInstruction *raw)
+{
+	bool of_stack_pointer = raw->raw.modrm.mod == 3 && raw->raw.modrm.rm == 4 &&
+				!raw->raw.rex.B && (raw->opcode == 0x81 || raw->opcode == 0x83);
+
+	switch (raw->mnemonic) {
+	case ZYDIS_MNEMONIC_PUSH:
+	case ZYDIS_MNEMONIC_PUSHFQ:
+		return 8;
+	case ZYDIS_MNEMONIC_POP:
+	case ZYDIS_MNEMONIC_POPFQ:
+		return -8;
+	case ZYDIS_MNEMONIC_SUB:
+		return of_stack_pointer ? raw->raw.imm[0].value.s : 0;
+	case ZYDIS_MNEMONIC_ADD:
+		return of_stack_pointer ? -raw->raw.imm[0].value.s : 0;
+	case ZYDIS_MNEMONIC_LEA:
+		return raw->raw.modrm.reg == 4 && !raw->raw.rex.R && uses_stack_pointer(raw)
+			       ? -raw->raw.disp.value
+			       : 0;
+	default:
+		return 0;
+	}
+}
+
+#define HEAD_BYTES 32u
+
+/*
+ * Whether the function reads or takes away its own return address before it moves the stack: to
+ * return from another place (libffi) or to act on its caller. Only those are decoded in which there
+ * is an operand (%rsp).
+ */
+static bool uses_return_address(const struct window_code *code, uint64_t site, uint64_t end)
+{
+	const uint8_t *bytes = code->code + (site - code->address);
+	uint64_t span =
+		MIN(MIN(end, site + HEAD_BYTES) - site, code->bytes - (site - code->address));
+	bool found = false;
+	struct insn insn;
+
+	if (end <= site || span < 2)
+		return false;
+	if ((bytes[0] & 0xf8) == 0x58) /* pop */
+		return true;
+	for (size_t i = 1; i + 1 < span && !found; i++)
+		found = (bytes[i] & 0xc7) == 0x04 && bytes[i + 1] == 0x24;
+	if (!found)
+		return false;
+	for (uint64_t at = site; at < site + span; at += insn.length) {
+		decode(code, at, &insn);
+		if (is_memory(&insn.raw) && insn.raw.raw.modrm.mod == 0 &&
+		    uses_stack_pointer(&insn.raw) && insn.raw.raw.sib.index == 4 &&
+		    insn.raw.mnemonic != ZYDIS_MNEMONIC_LEA)
+			return true;
+		if ((insn.kind != KIND_PLAIN && insn.kind != KIND_RIP) || moves_down(&insn.raw))
+			return false;
+	}
+	return false;
+}
+
 void window_find(struct program_function *function, const struct window_code *code, uint64_t end,
 		 uint64_t next)
 {
@@ -215,6 +277,8 @@ void window_find(struct program_function *function, const struct window_code *co
 	function->window = (uint8_t)(window_end - site);
 	if (function->skip == PROGRAM_SKIP_NONE)
 		function->skip = (uint8_t)skip;
+	if (!function->skip && uses_return_address(code, site, end))
+		function->entry_only = true;
 }
 
 bool window_is_branch(const struct window_code *code, uint64_t start, uint64_t at, uint64_t target)
@@ -236,15 +300,25 @@ bool window_is_branch(const struct window_code *code, uint64_t start, uint64_t a
 /* --- writing --- */
 
 struct writer {
-	uint8_t *code;
+	uint8_t *code, *states;
 	size_t len;
 	uint64_t place; /* of code[0] */
 	bool too_far;
+	uint32_t pushed; /* bytes from the stack pointer up to the caller's */
+	bool has_rbp;	 /* the caller's %rbp lies below the return address */
 };
+
+static uint8_t state_of(const struct writer *writer)
+{
+	uint32_t pushed = writer->pushed < UNWIND_FAR ? writer->pushed & UNWIND_FAR : UNWIND_FAR;
+
+	return (uint8_t)(pushed | (writer->has_rbp ? UNWIND_RBP : 0));
+}
 
 static void put(struct writer *writer, const void *bytes, size_t len)
 {
 	memcpy(writer->code + writer->len, bytes, len);
+	memset(writer->states + writer->len, state_of(writer), len);
 	writer->len += len;
 }
 
@@ -284,11 +358,14 @@ static void put_rip_relative(struct writer *writer, const struct insn *insn)
 static void put_return_address(struct writer *writer, uint64_t address)
 {
 	put(writer, "\x48\x8d\x64\x24\xf8", 5); /* lea -8(%rsp),%rsp */
-	put(writer, "\x50", 1);			/* push %rax */
-	put(writer, "\x48\x8d\x05", 3);		/* lea address(%rip),%rax */
+	writer->pushed += 8;
+	put(writer, "\x50", 1); /* push %rax */
+	writer->pushed += 8;
+	put(writer, "\x48\x8d\x05", 3); /* lea address(%rip),%rax */
 	put_distance(writer, address, 0);
 	put(writer, "\x48\x89\x44\x24\x08", 5); /* mov %rax,8(%rsp) */
 	put(writer, "\x58", 1);			/* pop %rax */
+	writer->pushed -= 8;
 }
 
 static void put_call(struct writer *writer, const struct insn *insn)
@@ -346,11 +423,35 @@ static void put_insn(struct writer *writer, const struct insn *insn)
 	put(writer, insn->code, insn->length);
 }
 
+static void follow_stack(struct writer *writer, const struct insn *insn)
+{
+	static const uint8_t push_rbp = 0x55;
+
+	writer->has_rbp |= writer->pushed == 8 && insn->code[0] == push_rbp;
+	writer->pushed += (uint32_t)moves_down(&insn->raw);
+	writer->has_rbp &= writer->pushed > 8;
+}
+
+/* To where the function goes on. */
+static void put_way_back(struct writer *writer, uint64_t target)
+{
+	size_t from = writer->len;
+
+	put_jump(writer, target);
+	if (writer->pushed >= UNWIND_FAR)
+		store_u32(writer->states + from + 1, writer->pushed, false);
+}
+
 size_t window_displace(const struct window_code *code, const struct program_function *function,
-		       uint64_t place, uint8_t ret_code[WINDOW_DISPLACED_BYTES])
+		       uint64_t place, struct window_displaced *ret_displaced)
 {
 	uint64_t at = function->address + function->site, end = at + function->window;
-	struct writer writer = {.code = ret_code, .place = place};
+	struct writer writer = {
+		.code = ret_displaced->code,
+		.states = ret_displaced->states,
+		.place = place,
+		.pushed = 8,
+	};
 	bool falls_through = true;
 
 	while (at < end) {
@@ -358,11 +459,12 @@ size_t window_displace(const struct window_code *code, const struct program_func
 
 		decode(code, at, &insn);
 		put_insn(&writer, &insn);
+		follow_stack(&writer, &insn);
 		at += insn.length;
 		falls_through =
 			insn.kind <= KIND_RIP || insn.kind == KIND_JCC || insn.kind == KIND_LOOP;
 	}
 	if (falls_through)
-		put_jump(&writer, end);
+		put_way_back(&writer, end);
 	return writer.too_far ? 0 : writer.len;
 }

@@ -38,11 +38,16 @@ void window_find(struct program_function *function, const struct window_code *co
  */
 bool window_is_branch(const struct window_code *code, uint64_t start, uint64_t at, uint64_t target);
 
+struct window_displaced {
+	uint8_t code[WINDOW_DISPLACED_BYTES];
+	uint8_t states[WINDOW_DISPLACED_BYTES]; /* what unwind.h says of each byte */
+};
+
 /*
  * Write the window's instructions for `place`, with a jump behind them unless they never get
  * there. Returns the bytes, or 0 when the distance is too great.
  */
 size_t window_displace(const struct window_code *code, const struct program_function *function,
-		       uint64_t place, uint8_t ret_code[WINDOW_DISPLACED_BYTES]);
+		       uint64_t place, struct window_displaced *ret_displaced);
 
 #endif

@@ -21,8 +21,8 @@ bool window_is_branch(const struct window_code *code, uint64_t start, uint64_t a
 }
 
 size_t window_displace(const struct window_code *code, const struct program_function *function,
-		       uint64_t place, uint8_t ret_code[WINDOW_DISPLACED_BYTES])
+		       uint64_t place, struct window_displaced *ret_displaced)
 {
-	(void)code, (void)function, (void)place, (void)ret_code;
+	(void)code, (void)function, (void)place, (void)ret_displaced;
 	return 0;
 }

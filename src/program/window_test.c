@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/test.h"
+#include "program/unwind.h"
 #include "program/window.h"
 
 #define PLACE_DISTANCE (48u << 20)
@@ -119,20 +120,20 @@ static const char *check_window(const struct window_code *window,
 				const struct program_function *function, uint64_t place)
 {
 	uint64_t from = function->address + function->site, end = from + function->window;
-	uint8_t code[WINDOW_DISPLACED_BYTES];
-	size_t len = window_displace(window, function, place, code), at = 0;
+	struct window_displaced displaced;
+	size_t len = window_displace(window, function, place, &displaced), at = 0;
 	struct decoded old = {.address = 0}, now;
 	const char *wrong;
 	bool ends = false;
 
-	if (!len || len > sizeof(code))
+	if (!len || len > sizeof(displaced.code))
 		return "it does not fit";
 	for (; from < end; from += old.insn.length) {
 		size_t offset = (size_t)(from - window->address);
 
 		if (ends || !decode(window->code + offset, window->bytes - offset, from, &old))
 			return "the window cannot be decoded";
-		wrong = check_insn(&old, code, len, place, &at);
+		wrong = check_insn(&old, displaced.code, len, place, &at);
 		if (wrong)
 			return wrong;
 		ends = old.insn.meta.category == ZYDIS_CATEGORY_CALL ||
@@ -143,7 +144,7 @@ static const char *check_window(const struct window_code *window,
 	if (from != end)
 		return "the window ends inside an instruction";
 	if (!ends) {
-		if (!decode(code + at, len - at, place + at, &now) ||
+		if (!decode(displaced.code + at, len - at, place + at, &now) ||
 		    now.insn.mnemonic != ZYDIS_MNEMONIC_JMP || now.target != end)
 			return "it does not go on behind the window";
 		at += now.insn.length;
@@ -260,10 +261,35 @@ TEST(too_far)
 	static const uint8_t code[] = "\x48\x8d\x05\x10\x20\x30\x00";
 	const struct window_code window = {code, 7, ADDRESS};
 	const struct program_function function = {.address = ADDRESS, .window = 7};
-	uint8_t displaced[WINDOW_DISPLACED_BYTES];
+	struct window_displaced displaced;
 
-	CHECK(window_displace(&window, &function, ADDRESS + (1ull << 30), displaced) > 0);
-	CHECK_EQ(window_displace(&window, &function, ADDRESS + (1ull << 32), displaced), 0);
+	CHECK(window_displace(&window, &function, ADDRESS + (1ull << 30), &displaced) > 0);
+	CHECK_EQ(window_displace(&window, &function, ADDRESS + (1ull << 32), &displaced), 0);
+}
+
+/* What is said of the stack at each instruction, and of a frame that is too large for a byte. */
+TEST(stack_is_followed)
+{
+	/* push %rbp; mov %rsp,%rbp; push %r15 */
+	static const uint8_t small[] = {0x55, 0x48, 0x89, 0xe5, 0x41, 0x57};
+	static const uint8_t large[] = {0x48, 0x81, 0xec, 0x08, 0x10, 0, 0};
+	struct window_code window = {small, 6, ADDRESS};
+	struct program_function function = {.address = ADDRESS, .window = 6};
+	struct window_displaced displaced;
+	uint32_t bytes;
+
+	CHECK_EQ(window_displace(&window, &function, ADDRESS + (1ull << 20), &displaced), 11);
+	CHECK_EQ(displaced.states[0], 8);
+	CHECK_EQ(displaced.states[1], 16 | UNWIND_RBP);
+	CHECK_EQ(displaced.states[4], 16 | UNWIND_RBP);
+	CHECK_EQ(displaced.states[6], 24 | UNWIND_RBP);
+	window = (struct window_code){large, 7, ADDRESS};
+	function.window = 7;
+	CHECK_EQ(window_displace(&window, &function, ADDRESS + (1ull << 20), &displaced), 12);
+	memcpy(&bytes, displaced.states + 8, sizeof(bytes));
+	CHECK_EQ(displaced.states[0], 8);
+	CHECK_EQ(displaced.states[7], UNWIND_FAR);
+	CHECK_EQ(bytes, 0x1010);
 }
 
 TEST_MAIN()

@@ -32,11 +32,11 @@
 	.type ring_step_restartable, @function
 ring_step_restartable:
 	.cfi_startproc
-	RING_SEQUENCE step_begin, step_end, step_abort, .Lstep_not
+	RING_SEQUENCE step
 	movq %rdi, %r8
-	leaq .Lring_cs_step_begin(%rip), %rax
+	leaq .Lring_cs_step(%rip), %rax
 	movq %rax, RING_RSEQ_CS(%rsi)
-.Lring_step_begin:
+.Lring_begin_step:
 	cmpl RING_RSEQ_CPU_ID(%rsi), %edx
 	jne .Lstep_not
 	RING_POINT 6
@@ -62,13 +62,14 @@ ring_step_restartable:
 	movq STEP_LAST + 8(%r8), %rcx
 	/* What it makes visible depends on the step: a record, a page, a loss. */
 	movq %rcx, (%rax)
-.Lring_step_end:
+.Lring_end_step:
 	RING_POINT 9
 	movl $1, %eax
 	ret
 .Lstep_not:
 	xorl %eax, %eax
 	ret
+	RING_ABORT step, .Lstep_not
 	.cfi_endproc
 	.size ring_step_restartable, . - ring_step_restartable
 
@@ -102,7 +103,7 @@ ring_write_call:
 	movq %r8, 24(%rsp)
 	testq %rcx, %rcx
 	jz 1f
-	RING_WRITE_CALL (%rsp), STORE_PAYLOAD, 1f
+	RING_WRITE_CALL call, (%rsp), STORE_PAYLOAD, 1f
 	movl $1, %eax
 	addq $40, %rsp
 	.cfi_adjust_cfa_offset -40
@@ -117,6 +118,8 @@ ring_write_call:
 	addq $40, %rsp
 	.cfi_adjust_cfa_offset -40
 	ret
+	.cfi_adjust_cfa_offset 40
+	RING_ABORT call, 1b
 	.cfi_endproc
 	.size ring_write_call, . - ring_write_call
 

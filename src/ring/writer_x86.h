@@ -3,8 +3,10 @@
  * The fast path on x86-64, for assembly (C calls ring_write_call, which is made of it): the record
  * of a call, RING_CALL_BYTES long, into the ring of this CPU.
  *
- *	RING_WRITE_CALL session, payload, slow
+ *	RING_WRITE_CALL tag, session, payload, slow
  *
+ *   tag       of its labels; somewhere outside, where seldom executed code goes, there has to be
+ *	       RING_ABORT tag, slow
  *   %rcx      the thread's struct rseq, not NULL
  *   session   memory operand that holds the address of the session, as ring_base(%rip)
  *   payload   name of a macro that stores the 16 bytes of the payload at 4(%rdi); it may clobber
@@ -40,27 +42,29 @@
 .endm
 #endif
 
-/* The kernel's struct rseq_cs, and the place where a restarted sequence goes on. */
-.macro RING_SEQUENCE begin, end, abort, go_on
+/* The kernel's struct rseq_cs: from .Lring_begin_TAG to .Lring_end_TAG. */
+.macro RING_SEQUENCE tag
 	.pushsection .data.rel.ro.ring, "aw"
 	.balign 32
-.Lring_cs_\begin:
+.Lring_cs_\tag:
 	.long 0, 0 /* version, flags */
-	.quad .Lring_\begin, .Lring_\end - .Lring_\begin, .Lring_\abort
-	.popsection
-	.pushsection .text.unlikely, "ax"
-	.byte 0x0f, 0xb9, 0x3d /* with the signature: ud1, so that disassemblers stay in step */
-	.long RING_RSEQ_SIG
-.Lring_\abort:
-	jmp \go_on
+	.quad .Lring_begin_\tag, .Lring_end_\tag - .Lring_begin_\tag, .Lring_abort_\tag
 	.popsection
 .endm
 
-.macro RING_WRITE_CALL session, payload, slow
-	RING_SEQUENCE begin_\@, end_\@, abort_\@, \slow
-	leaq .Lring_cs_begin_\@(%rip), %rsi
+/* The place where a restarted sequence goes on; it leads to `go_on`. */
+.macro RING_ABORT tag, go_on
+	.byte 0x0f, 0xb9, 0x3d /* with the signature: ud1, so that disassemblers stay in step */
+	.long RING_RSEQ_SIG
+.Lring_abort_\tag:
+	jmp \go_on
+.endm
+
+.macro RING_WRITE_CALL tag, session, payload, slow
+	RING_SEQUENCE \tag
+	leaq .Lring_cs_\tag(%rip), %rsi
 	movq %rsi, RING_RSEQ_CS(%rcx)
-.Lring_begin_\@:
+.Lring_begin_\tag:
 	movl RING_RSEQ_CPU_ID(%rcx), %esi
 	movq \session, %rdi
 	RING_POINT 1
@@ -103,7 +107,7 @@
 	RING_POINT 4
 	/* Readers, and whoever writes next on this CPU, see the record from here on. */
 	movq %rcx, RING_COMMIT(%rsi)
-.Lring_end_\@:
+.Lring_end_\tag:
 	RING_POINT 5
 .endm
 

@@ -16,22 +16,39 @@
 #define CALLER	(SAVED + 16) /* the caller's return address: the sp of the function's records */
 #define EXIT_ID (SAVED)	     /* in place of the caller's return address */
 
+/* Unwinders are told where things are at each instruction: signals come anywhere. */
+.macro PUSH reg
+	pushq \reg
+	.cfi_adjust_cfa_offset 8
+.endm
+
+.macro POP reg
+	popq \reg
+	.cfi_adjust_cfa_offset -8
+.endm
+
 .macro SAVE
-	pushq %rax
-	pushq %rdx
-	pushq %rcx
-	pushq %rsi
-	pushq %rdi
-	pushq %r8
+	PUSH %rax
+	PUSH %rdx
+	PUSH %rcx
+	PUSH %rsi
+	PUSH %rdi
+	PUSH %r8
 .endm
 
 .macro RESTORE
-	popq %r8
-	popq %rdi
-	popq %rsi
-	popq %rcx
-	popq %rdx
-	popq %rax
+	POP %r8
+	POP %rdi
+	POP %rsi
+	POP %rcx
+	POP %rdx
+	POP %rax
+.endm
+
+/* The return address is RT_SHADOW_SHIFT below its place: where an ID stands there. */
+.macro RETURN_IN_SLOT
+	/* the CFA - (1 << RT_SHADOW_SHIFT) - 8: lit1, const1u, shl, minus, lit8, minus */
+	.cfi_escape 0x10, 16, 7, 0x31, 0x08, RT_SHADOW_SHIFT, 0x24, 0x1c, 0x38, 0x1c
 .endm
 
 /* r8: the thread, rcx: sp of the records; to `strange` unless all is known. */
@@ -52,18 +69,22 @@
 	leaq \at(%rsp), %rdi
 	movl \id(%rsp), %esi
 	movl $\type, %edx
-	pushq %r9
-	pushq %r10
-	pushq %r11
-	pushq %rbp
+	PUSH %r9
+	PUSH %r10
+	PUSH %r11
+	PUSH %rbp
+	.cfi_rel_offset %rbp, 0
 	movq %rsp, %rbp
+	.cfi_def_cfa_register %rbp
 	andq $-16, %rsp
 	call \function
 	movq %rbp, %rsp
-	popq %rbp
-	popq %r11
-	popq %r10
-	popq %r9
+	.cfi_def_cfa_register %rsp
+	POP %rbp
+	.cfi_same_value %rbp
+	POP %r11
+	POP %r10
+	POP %r9
 .endm
 
 /* The 16 bytes of a record: common fields and type, address, stack pointer. */
@@ -91,18 +112,20 @@
 	PAYLOAD EXIT_ID, EXIT_ID, RING_EVENT_EXIT
 .endm
 
-/* A record; goes on behind it, whether by the fast path or by C. */
-.macro RECORD payload at id type
+/* A record; goes on behind it, whether by the fast path or by C (SLOW, with the same tag). */
+.macro RECORD tag payload
 	movq %fs:RING_THREAD_RSEQ(%r8), %rcx
 	testq %rcx, %rcx
-	jz .Lslow_\@
-	RING_WRITE_CALL rt_session(%rip), \payload, .Lslow_\@
-.Lwritten_\@:
-	.pushsection .text.rt_slow, "ax" /* not rt_cold, where some records are */
-.Lslow_\@:
+	jz .Lslow_\tag
+	RING_WRITE_CALL \tag, rt_session(%rip), \payload, .Lslow_\tag
+.Lwritten_\tag:
+.endm
+
+.macro SLOW tag at id type
+	RING_ABORT \tag, .Lslow_\tag
+.Lslow_\tag:
 	CALL_C rt_write, \at, \id, \type
-	jmp .Lwritten_\@
-	.popsection
+	jmp .Lwritten_\tag
 .endm
 
 .macro FUNCTION name
@@ -111,6 +134,24 @@
 	.type \name, @function
 	.p2align 5
 \name:
+	.cfi_startproc
+.endm
+
+.macro END name
+	.cfi_endproc
+	.size \name, . - \name
+.endm
+
+/* What a function seldom does, with SAVE done; up to COLD_END. */
+.macro COLD
+	.pushsection .text.rt_cold, "ax"
+	.cfi_startproc
+	.cfi_def_cfa_offset 8 + SAVED
+.endm
+
+.macro COLD_END
+	.cfi_endproc
+	.popsection
 .endm
 
 /*
@@ -125,109 +166,138 @@
 .macro ENTRY name begin record tail
 	FUNCTION \name
 	SAVE
-.Lagain_\@:
-	KNOW CALLER, .Lstrange_\@
+.Lagain_\name:
+	KNOW CALLER, .Lstrange_\name
 .ifb \tail
-	\begin .Ldone_\@
+	\begin .Ldone_\name
 .else
 	movq (%rcx), %rax
 	movq %rax, %rdx
 	subq rt_clusters(%rip), %rdx
 	cmpq rt_clusters+8(%rip), %rdx
-	jb .Ltail_\@
+	jb .Ltail_\name
 	movq %rax, %rdx
 	subq rt_clusters+16(%rip), %rdx
 	cmpq rt_clusters+24(%rip), %rdx
-	jb .Ltail_\@
+	jb .Ltail_\name
 	movabsq $-(1 << RT_SHADOW_SHIFT), %rdx
 	movq %rax, (%rcx,%rdx)
-	\begin .Lleave_\@
+	\begin .Lleave_\name
 .endif
-	\record
-.Ldone_\@:
+	\record \name
+.Ldone_\name:
 	RESTORE
 	ret
-	.pushsection .text.rt_cold, "ax"
-.Lstrange_\@:
+	END \name
+
+	COLD
+	\record\()_SLOW \name
+.Lstrange_\name:
 	CALL_C rt_look, CALLER, ID, RT_EVENT_CALL
 	testl %eax, %eax
-	jnz .Lagain_\@
+	jnz .Lagain_\name
 .ifb \tail
-	jmp .Ldone_\@
+	jmp .Ldone_\name
 .else
-	jmp .Lleave_\@
-.Ltail_\@:
-	\tail .Lleave_\@
-.Lleave_\@: /* for the function's first instructions, with its caller on top of the stack */
+	jmp .Lleave_\name
+	\tail\()_SLOW \name\()_tail
+.Ltail_\name:
+	\tail \name\()_tail, .Lleave_\name
+.Lleave_\name: /* for the function's first instructions, with its caller on top of the stack */
 	movq STUB(%rsp), %rax
 	addq $RT_TO_DISPLACED, %rax
 	movq %rax, ID(%rsp)
 	RESTORE
 	leaq 8(%rsp), %rsp
+	.cfi_adjust_cfa_offset -8
 	ret
 .endif
-	.popsection
-	.size \name, . - \name
+	COLD_END
 .endm
 
 /* After a function: the ID stands where its return address was. */
 .macro EXIT name begin record end
 	FUNCTION \name
+	RETURN_IN_SLOT
 	SAVE
-.Lagain_\@:
-	KNOW EXIT_ID, .Lstrange_\@
-	\begin .Ldone_\@
-	\record
+.Lagain_\name:
+	KNOW EXIT_ID, .Lstrange_\name
+	\begin .Ldone_\name
+	\record \name
 	\end
-.Ldone_\@:
+.Ldone_\name:
 	movabsq $-(1 << RT_SHADOW_SHIFT), %rdx
 	movq EXIT_ID(%rsp,%rdx), %rax
 	movq %rax, EXIT_ID(%rsp)
+	.cfi_offset %rip, -8 /* not restore, which libgcc takes for "as it was" */
 	RESTORE
 	ret
-	.pushsection .text.rt_cold, "ax"
-.Lstrange_\@:
+	END \name
+
+	COLD
+	RETURN_IN_SLOT
+	\record\()_SLOW \name
+.Lstrange_\name:
 	CALL_C rt_look, EXIT_ID, EXIT_ID, RING_EVENT_EXIT
 	testl %eax, %eax
-	jnz .Lagain_\@
-	jmp .Ldone_\@
-	.popsection
-	.size \name, . - \name
+	jnz .Lagain_\name
+	jmp .Ldone_\name
+	COLD_END
 .endm
 
-/* --- what is recorded --- */
+/*
+ * --- what is recorded ---
+ *
+ * Each with what it seldom does, which stands elsewhere (_SLOW), and a tag for both.
+ */
 
-.macro RECORD_ENTRY
-	RECORD PAYLOAD_ENTRY, CALLER, ID, RING_EVENT_ENTRY
+.macro RECORD_ENTRY tag
+	RECORD \tag, PAYLOAD_ENTRY
 .endm
-.macro RECORD_CALL
-	RECORD PAYLOAD_CALL, CALLER, ID, RT_EVENT_CALL
+.macro RECORD_ENTRY_SLOW tag
+	SLOW \tag, CALLER, ID, RING_EVENT_ENTRY
 .endm
-.macro RECORD_EXIT
-	RECORD PAYLOAD_EXIT, EXIT_ID, EXIT_ID, RING_EVENT_EXIT
+.macro RECORD_CALL tag
+	RECORD \tag, PAYLOAD_CALL
 .endm
-.macro NOTHING otherwise
+.macro RECORD_CALL_SLOW tag
+	SLOW \tag, CALLER, ID, RT_EVENT_CALL
+.endm
+.macro RECORD_EXIT tag
+	RECORD \tag, PAYLOAD_EXIT
+.endm
+.macro RECORD_EXIT_SLOW tag
+	SLOW \tag, EXIT_ID, EXIT_ID, RING_EVENT_EXIT
+.endm
+.macro NOTHING tag otherwise
+.endm
+.macro NOTHING_SLOW tag
 .endm
 
 /* --thresh: only when the function began, beside the return address; a record, if it took long. */
-.macro NOTE_TIME
+.macro NOTE_TIME tag
+.Lbegan_\tag:
 	rdtsc
 	shlq $32, %rdx
 	orq %rdx, %rax
 	movabsq $-(RT_TIMES << RT_SHADOW_SHIFT), %rdx
 	movq %rax, (%rcx,%rdx)
 .endm
-.macro RECORD_LONG
+.macro RECORD_LONG tag
 	rdtsc
 	shlq $32, %rdx
 	orq %rdx, %rax
 	movabsq $-(RT_TIMES << RT_SHADOW_SHIFT), %rdx
 	subq EXIT_ID(%rsp,%rdx), %rax
 	cmpq rt_threshold(%rip), %rax
-	jbe .Lshort_\@
+	jbe .Lshort_\tag
 	CALL_C rt_write_long, EXIT_ID, EXIT_ID, 0
 	movq rt_thread@gottpoff(%rip), %r8
-.Lshort_\@:
+.Lshort_\tag:
+.endm
+.macro NOTE_TIME_SLOW tag
+.endm
+.macro RECORD_LONG_SLOW tag
 .endm
 
 /* --- which calls --- */
@@ -246,6 +316,7 @@
 .Linner_\@:
 .endm
 .macro ROOT_ENDS
+	movq rt_thread@gottpoff(%rip), %r8 /* the record may have been C's */
 	leaq EXIT_ID(%rsp), %rcx
 	cmpq %fs:RT_ROOT(%r8), %rcx
 	jb .Linner_\@
@@ -296,16 +367,25 @@
 	CALL_DEPTH \otherwise
 .endm
 
-.macro TAIL otherwise
-	RECORD PAYLOAD_TAIL, CALLER, ID, RING_EVENT_TAIL
+.macro TAIL tag otherwise
+	RECORD \tag, PAYLOAD_TAIL
 .endm
-.macro INSIDE_TAIL otherwise
+.macro TAIL_SLOW tag
+	SLOW \tag, CALLER, ID, RING_EVENT_TAIL
+.endm
+.macro INSIDE_TAIL tag otherwise
 	INSIDE \otherwise
-	TAIL \otherwise
+	TAIL \tag
 .endm
-.macro ROOT_TAIL otherwise
+.macro INSIDE_TAIL_SLOW tag
+	TAIL_SLOW \tag
+.endm
+.macro ROOT_TAIL tag otherwise
 	ROOT_BEGINS \otherwise
-	TAIL \otherwise
+	TAIL \tag
+.endm
+.macro ROOT_TAIL_SLOW tag
+	TAIL_SLOW \tag
 .endm
 
 	.text
@@ -351,17 +431,17 @@
 #define COUNT_CALLER 40
 
 	FUNCTION rt_count
-	pushq %rax
-	pushq %rcx
-	pushq %r8
+	PUSH %rax
+	PUSH %rcx
+	PUSH %r8
 	KNOW COUNT_CALLER, .Lcount_outside
 	movq %fs:RING_THREAD_RSEQ(%r8), %rcx
 	testq %rcx, %rcx
 	jz .Lcount_outside
-	RING_SEQUENCE count_begin, count_end, count_abort, .Lcount_outside
-	leaq .Lring_cs_count_begin(%rip), %rax
+	RING_SEQUENCE count
+	leaq .Lring_cs_count(%rip), %rax
 	movq %rax, RING_RSEQ_CS(%rcx)
-.Lring_count_begin:
+.Lring_begin_count:
 	movl RING_RSEQ_CPU_ID(%rcx), %eax
 	movq rt_session(%rip), %rcx
 	cmpl RING_CPUS_ON(%rcx), %eax
@@ -370,32 +450,38 @@
 	addq rt_counters(%rip), %rax
 	movl COUNT_ID(%rsp), %ecx
 	incq (%rax,%rcx,8)
-.Lring_count_end:
+.Lring_end_count:
 .Lcounted:
-	popq %r8
-	popq %rcx
-	popq %rax
+	POP %r8
+	POP %rcx
+	POP %rax
 	ret
+	END rt_count
+
 	.pushsection .text.rt_cold, "ax"
+	.cfi_startproc
+	.cfi_def_cfa_offset COUNT_ID
+	RING_ABORT count, .Lcount_outside
 .Lcount_outside:
-	pushq %rdx
-	pushq %rsi
-	pushq %rdi
+	PUSH %rdx
+	PUSH %rsi
+	PUSH %rdi
 	CALL_C rt_count_outside, 24 + COUNT_CALLER, 24 + COUNT_ID, 0
-	popq %rdi
-	popq %rsi
-	popq %rdx
+	POP %rdi
+	POP %rsi
+	POP %rdx
 	jmp .Lcounted
-	.popsection
-	.size rt_count, . - rt_count
+	COLD_END
 
 /*
  * In place of the loader's function that debuggers stop at, which does nothing: a list of modules
  * has changed.
  */
 	FUNCTION rt_debug_state
-	pushq %rbp
+	PUSH %rbp
+	.cfi_rel_offset %rbp, 0
 	movq %rsp, %rbp
+	.cfi_def_cfa_register %rbp
 	pushq %rax
 	pushq %rdx
 	pushq %rcx
@@ -418,8 +504,9 @@
 	popq %rdx
 	popq %rax
 	popq %rbp
+	.cfi_def_cfa %rsp, 8
 	ret
-	.size rt_debug_state, . - rt_debug_state
+	END rt_debug_state
 
 /*
  * vfork: the child runs in the parent's memory, on its stack and with its thread's variables, but
@@ -430,13 +517,16 @@
 	.type vfork, @function
 	.p2align 4
 vfork:
+	.cfi_startproc
 	movq rt_thread@gottpoff(%rip), %r8
 	movq %fs:RT_STACK_SIZE(%r8), %r9
 	movq $0, %fs:RT_STACK_SIZE(%r8)
-	popq %rdi
+	POP %rdi
+	.cfi_register %rip, %rdi
 	movl $58, %eax /* SYS_vfork */
 	syscall
-	pushq %rdi
+	PUSH %rdi
+	.cfi_rel_offset %rip, 0
 	testl %eax, %eax
 	jz .Lchild
 	movq %r9, %fs:RT_STACK_SIZE(%r8)
@@ -446,13 +536,13 @@ vfork:
 	ret
 .Lfailed:
 	negl %eax
-	pushq %rax
+	PUSH %rax
 	call *__errno_location@GOTPCREL(%rip)
-	popq %rdx
+	POP %rdx
 	movl %edx, (%rax)
 	movq $-1, %rax
 	ret
-	.size vfork, . - vfork
+	END vfork
 	.weak __errno_location
 
 	.section .note.GNU-stack, "", @progbits

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The dynamic loader: symbols of it, the function it calls when its list of modules has changed,
- * and the one by which unwinders find frame descriptions, which knows those of the stubs here.
+ * The dynamic loader: symbols of it, and the function it calls when its list of modules has
+ * changed.
  */
-#include <dlfcn.h>
 #include <link.h>
 #include <sys/mman.h>
 
@@ -73,14 +72,45 @@ static uint64_t symbol_of(const struct link_map *map, const char *name)
 	return 0;
 }
 
+static const char *last_part(const char *path)
+{
+	const char *last = path + strlen(path);
+
+	while (last > path && last[-1] != '/')
+		last--;
+	return last;
+}
+
+bool rt_loader_is_valgrinds(void)
+{
+	static const char name[] = "vgpreload_";
+
+	for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next) {
+		const char *last = last_part(map->l_name);
+
+		if (strlen(last) > sizeof(name) && !memcmp(last, name, sizeof(name) - 1))
+			return true;
+	}
+	return false;
+}
+
+bool rt_loader_module_has(uint64_t address, const char *name)
+{
+	const struct link_map *of = NULL;
+
+	for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next) {
+		if (map->l_addr <= address && (!of || map->l_addr > of->l_addr))
+			of = map;
+	}
+	return of && symbol_of(of, name);
+}
+
 /* In the C library or the loader itself: other modules have no business with such names. */
-static uint64_t loader_symbol(const char *name)
+uint64_t rt_loader_symbol(const char *name)
 {
 	for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next) {
-		const char *last = map->l_name + strlen(map->l_name);
+		const char *last = last_part(map->l_name);
 
-		while (last > map->l_name && last[-1] != '/')
-			last--;
 		if ((map->l_addr == _r_debug.r_ldbase || !memcmp(last, "libc.so", 7)) &&
 		    symbol_of(map, name))
 			return symbol_of(map, name);
@@ -129,33 +159,7 @@ static void hook_notification(void)
 	sys_3(SYS_munmap, (long)copy, PROGRAM_PAGE_BYTES, 0);
 }
 
-/* --- unwinding --- */
-
-static int (*loader_find_object)(void *pc, struct dl_find_object *result);
-
-/*
- * The loader's own, which libgcc asks for every frame, with the stubs added. Where it is missing
- * (glibc before 2.35) libgcc does not ask.
- */
-__attribute__((visibility("default"))) int _dl_find_object(void *pc, struct dl_find_object *result)
-{
-	const struct rt_arena *arena = rt_arena_find((uint64_t)pc);
-
-	if (!arena)
-		return loader_find_object ? loader_find_object(pc, result) : -1;
-	*result = (struct dl_find_object){
-		.dlfo_map_start = (void *)arena->low,
-		.dlfo_map_end = (void *)(arena->low + arena->size),
-		.dlfo_link_map = _r_debug.r_map,
-		.dlfo_eh_frame = (void *)arena->eh_frame_hdr,
-	};
-	return 0;
-}
-
 void rt_loader_init(void)
 {
-	uint64_t found = loader_symbol("_dl_find_object");
-
-	memcpy(&loader_find_object, &found, sizeof(found));
 	hook_notification();
 }

@@ -27,6 +27,7 @@ struct module {
 	uint64_t bias, dynamic; /* 0: free */
 	bool seen;
 	struct rt_arena arena; /* size 0: not patched */
+	struct rt_debugger_file file;
 };
 static struct module modules[MODULES_MAX];
 static uint32_t nr_modules;
@@ -43,6 +44,17 @@ const struct rt_arena *rt_arena_find(uint64_t address)
 			return arena;
 	}
 	return NULL;
+}
+
+int rt_arenas_each(int (*each)(const struct rt_arena *arena, void *data), void *data)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < nr_modules && r == 0; i++) {
+		if (modules[i].arena.size)
+			r = each(&modules[i].arena, data);
+	}
+	return r;
 }
 
 /* --- clusters --- */
@@ -138,6 +150,7 @@ static int map_arena(const struct program_image_header *header, uint64_t arena, 
 	if (sys_failed(at))
 		return (int)at;
 	fill_words((uint64_t *)at);
+	rt_debugger_write(header, arena);
 	at = sys_3(SYS_mprotect, at, PROGRAM_WORDS_BYTES, PROT_READ);
 	if (!sys_failed(at))
 		at = sys_mmap(arena + PROGRAM_WORDS_BYTES, header->stubs_bytes,
@@ -178,6 +191,7 @@ static int map_image(const struct image *image, struct module *module, uint64_t 
 		.size = PROGRAM_WORDS_BYTES + header->stubs_bytes,
 		.eh_frame_hdr = arena + PROGRAM_WORDS_BYTES + header->eh_frame_hdr,
 	};
+	rt_debugger_add(&module->file, &module->arena);
 	return 0;
 }
 
@@ -229,6 +243,8 @@ static void trace_module(int socket, struct module *module, const struct link_ma
 	if (name[0] != '/' || len >= sizeof(packet.name) || !rt_clusters[cluster].size)
 		return;
 	fd = (int)sys_3(SYS_open, (long)name, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0 && is_program && rt_program_path)
+		fd = (int)sys_3(SYS_open, (long)rt_program_path, O_RDONLY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return;
 	packet.packet = PROGRAM_MODULE;
@@ -305,8 +321,10 @@ static bool forget_unloaded(void)
 			any_new = true;
 	}
 	for (uint32_t i = 0; i < nr_modules; i++) {
-		if (!modules[i].seen)
-			modules[i] = (struct module){0};
+		if (modules[i].seen)
+			continue;
+		rt_debugger_remove(&modules[i].file);
+		modules[i] = (struct module){0};
 	}
 	return any_new;
 }

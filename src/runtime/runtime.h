@@ -135,6 +135,20 @@ void rt_modules_trace(int socket, bool first);
 void rt_modules_changed(void);
 /* The arena that holds this address, or NULL. Any context. */
 const struct rt_arena *rt_arena_find(uint64_t address);
+/* Ends with the first result that is not 0, which it returns. */
+int rt_arenas_each(int (*each)(const struct rt_arena *arena, void *data), void *data);
+
+/* debugger.c: an entry of the list that debuggers read, in their layout. */
+struct rt_debugger_file {
+	struct rt_debugger_file *next, *prev;
+	uint64_t address, size; /* of an ELF file */
+};
+#define RT_DEBUGGER_AT 256u /* in the page of the arena's words */
+/* Writes the file of an arena whose first page can still be written. */
+void rt_debugger_write(const struct program_image_header *image, uint64_t arena);
+/* `file` is in memory that stays until it is removed; one that was not added may be, too. */
+void rt_debugger_add(struct rt_debugger_file *file, const struct rt_arena *arena);
+void rt_debugger_remove(struct rt_debugger_file *file);
 
 /* start.c */
 /* Connect and greet: the socket, or a negative errno. *ret_fd: the memory of the session. */
@@ -144,12 +158,23 @@ void rt_fail(int socket, enum program_failure failure, int error, const char *na
 long rt_send(int socket, const void *data, size_t len, int fd);
 long rt_receive(int socket, void *data, size_t len, int *ret_fd);
 extern struct program_session rt_plan;
+extern const char *rt_program_path; /* as executed, for where there is no /proc; or NULL */
 
 /* loader.c: what is needed of the dynamic loader. */
 struct r_debug;
 bool rt_loader_is_glibc(void);
+bool rt_loader_is_valgrinds(void);
 const struct r_debug *rt_loader_state(void);
 void rt_loader_init(void);
+/* Address of a function of the C library or the loader; 0: there is none. */
+uint64_t rt_loader_symbol(const char *name);
+/* Whether the module that `address` is in exports `name`. */
+bool rt_loader_module_has(uint64_t address, const char *name);
+
+/* unwind.c */
+struct dl_phdr_info;
+typedef int (*rt_iterate_fn)(struct dl_phdr_info *info, size_t size, void *data);
+void rt_unwind_init(void);
 
 void *memcpy(void *to, const void *from, size_t len);
 void *memset(void *to, int byte, size_t len);

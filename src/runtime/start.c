@@ -14,6 +14,7 @@
 #include "runtime/sys.h"
 
 struct program_session rt_plan;
+const char *rt_program_path;
 
 /* --- packets --- */
 
@@ -85,6 +86,20 @@ static bool find_recorder(char **environment)
 	return true;
 }
 
+/* The path that was executed, which the kernel puts behind the environment. */
+static const char *path_of_program(char **environment)
+{
+	const Elf64_auxv_t *at;
+
+	while (*environment)
+		environment++;
+	for (at = (const void *)(environment + 1); at->a_type != AT_NULL; at++) {
+		if (at->a_type == AT_EXECFN)
+			return (const char *)at->a_un.a_val;
+	}
+	return NULL;
+}
+
 int rt_connect(struct program_session *ret_session, int *ret_fd)
 {
 	struct program_hello hello = {
@@ -147,10 +162,25 @@ static int reserve_shadow(void)
 	return r;
 }
 
+/* A user space shadow stack; a kernel without it does not know the question. */
+static bool has_shadow_stack(void)
+{
+	uint64_t features = 0;
+
+	return sys_3(SYS_arch_prctl, 0x5005 /* ARCH_SHSTK_STATUS */, (long)&features, 0) == 0 &&
+	       features & 1;
+}
+
 static void begin(int socket, int session_fd)
 {
 	int error = 0;
 
+	if (rt_loader_is_valgrinds() || has_shadow_stack()) {
+		rt_fail(socket,
+			rt_loader_is_valgrinds() ? PROGRAM_FAILURE_VALGRIND : PROGRAM_FAILURE_SHSTK,
+			-95 /* EOPNOTSUPP */, "");
+		return;
+	}
 	rt_session = ring_attach(session_fd, &error);
 	if (!rt_session) {
 		rt_fail(socket, PROGRAM_FAILURE_RING, error, "");
@@ -180,8 +210,10 @@ __attribute__((constructor, used)) static void start(int argc, char **argv, char
 
 	(void)argc;
 	(void)argv;
+	rt_unwind_init(); /* also where nothing is traced: what is interposed has to work */
 	if (!rt_loader_is_glibc() || !find_recorder(environment))
 		return;
+	rt_program_path = path_of_program(environment);
 	socket = rt_connect(&rt_plan, &session_fd);
 	if (socket < 0)
 		return;

@@ -30,7 +30,7 @@ bench_loop:
 	movq RING_THREAD_COMMON(%r12), %r10
 	orq $RING_EVENT_ENTRY, %r10
 	movq %rbx, %r11
-	RING_WRITE_CALL (%rsp), STORE_PAYLOAD, 2f
+	RING_WRITE_CALL loop, (%rsp), STORE_PAYLOAD, 2f
 3:	decq %rbx
 	jnz 1b
 	addq $16, %rsp
@@ -51,6 +51,7 @@ bench_loop:
 	movl $8, %r8d
 	call ring_write
 	jmp 3b
+	RING_ABORT loop, 2b
 	.cfi_endproc
 	.size bench_loop, . - bench_loop
 
