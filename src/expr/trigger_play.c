@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/limits.h"
 #include "base/mem.h"
 #include "expr/match.h"
 #include "expr/trigger.h"
@@ -33,6 +32,7 @@ struct trigger_play {
 	struct played *list;
 	size_t nr, cap;
 	struct event_state *events; /* by id */
+	size_t nr_ids;
 	struct trigger_state state;
 	bool switches; /* there is a traceon or a traceoff */
 };
@@ -47,7 +47,9 @@ int trigger_play_new(struct trigger_play **ret_play, const struct event_db *db,
 	play->db = db;
 	play->kernel = *kernel;
 	play->state.on = true;
-	play->events = mem_calloc(LIMIT_EVENTS, sizeof(*play->events));
+	for (size_t i = 0; i < event_db_count(db); i++)
+		play->nr_ids = MAX(play->nr_ids, event_db_at(db, i)->id + (size_t)1);
+	play->events = mem_calloc(play->nr_ids + 1, sizeof(*play->events));
 	if (!play->events) {
 		mem_free(play);
 		return -ENOMEM;
@@ -62,7 +64,7 @@ void trigger_play_free(struct trigger_play *play)
 
 	if (!play)
 		return;
-	for (size_t id = 0; id < LIMIT_EVENTS; id++) {
+	for (size_t id = 0; id < play->nr_ids; id++) {
 		for (action = play->events[id].actions; action; action = next) {
 			next = action->next;
 			kfilter_free(action->filter);
