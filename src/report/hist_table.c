@@ -231,25 +231,27 @@ static void print_row(const struct table *table, size_t row, const uint64_t *emp
 		print_stack_lines(table, row);
 }
 
-/* Rows in the order of their only key, which is a number. */
-static size_t *by_key(const struct table *table)
+struct keyed_row {
+	uint64_t key;
+	size_t row;
+};
+
+static int compare_keys(const void *a, const void *b)
 {
-	size_t *order = mem_calloc(table->nr_rows + 1, sizeof(*order));
+	const struct keyed_row *left = a, *right = b;
 
-	for (size_t i = 0; order && i < table->nr_rows; i++) {
-		uint64_t key = cell_at(table, i, 0).number;
-		bool is_signed = table->columns[0].shape == HIST_SIGNED;
-		size_t at = i;
+	return (left->key > right->key) - (left->key < right->key);
+}
 
-		for (; at > 0; at--) {
-			uint64_t before = cell_at(table, order[at - 1], 0).number;
+/* Rows in the order of their only key, a bucket. */
+static struct keyed_row *by_key(const struct table *table)
+{
+	struct keyed_row *order = mem_calloc(table->nr_rows + 1, sizeof(*order));
 
-			if (is_signed ? (int64_t)before <= (int64_t)key : before <= key)
-				break;
-			order[at] = order[at - 1];
-		}
-		order[at] = i;
-	}
+	for (size_t i = 0; order && i < table->nr_rows; i++)
+		order[i] = (struct keyed_row){cell_at(table, i, 0).number, i};
+	if (order)
+		qsort(order, table->nr_rows, sizeof(*order), compare_keys);
 	return order;
 }
 
@@ -259,56 +261,55 @@ static uint64_t key_step(const struct table *table)
 }
 
 /* All buckets from the first to the last, unless there are very many between. */
-static void print_buckets(const struct table *table, const size_t *order)
+static void print_buckets(const struct table *table, const struct keyed_row *order)
 {
 	uint64_t step = key_step(table), next = 0;
 
 	for (size_t i = 0; i < table->nr_rows; i++) {
-		uint64_t key = cell_at(table, order[i], 0).number;
+		uint64_t key = order[i].key;
 
 		if (i && (key - next) / step <= MAX_GAP_ROWS)
 			for (; next < key; next += step)
 				print_row(table, 0, &next);
-		print_row(table, order[i], NULL);
+		print_row(table, order[i].row, NULL);
 		next = key + step;
 	}
 }
 
-static void print_percentiles(const struct table *table, const size_t *order)
+/* In which bucket half of the hits are, and so on. */
+static void print_percentiles(const struct table *table, const struct keyed_row *order)
 {
 	static const unsigned int wanted[PERCENTILES] = {50, 90, 99, 100};
 	static const char *const names[PERCENTILES] = {"p50", "p90", "p99", "max"};
-	uint64_t seen = 0;
+	uint64_t seen = 0, sum = 0;
 	size_t at = 0;
 
-	out_str(table->out, is_rounded(&table->columns[0]) ? "in:" : "at:");
+	for (size_t i = 0; i < table->nr_rows; i++)
+		sum += cell_at(table, i, table->nr_keys).number;
+	if (!sum)
+		return;
+	out_lit(table->out, "in:");
 	for (size_t i = 0; i < table->nr_rows && at < PERCENTILES; i++) {
 		_cleanup_out_ struct out text = {0};
-		struct hist_cell key = cell_at(table, order[i], 0);
+		struct hist_cell key = cell_at(table, order[i].row, 0);
 
-		seen += cell_at(table, order[i], table->value).number;
+		seen += cell_at(table, order[i].row, table->nr_keys).number;
 		print_cell(table, 0, &key, &text);
-		for (; at < PERCENTILES && (double)seen >= (double)table->sum * wanted[at] / 100.0;
-		     at++)
+		for (; at < PERCENTILES && (double)seen >= (double)sum * wanted[at] / 100.0; at++)
 			out_printf(table->out, "  %s %s", names[at], out_cstr(&text));
 	}
 	out_char(table->out, '\n');
 }
 
-static int print_numbers(const struct table *table)
+/* Buckets, in their order. */
+static int print_rounded(const struct table *table)
 {
-	_cleanup_free_ size_t *order = by_key(table);
+	_cleanup_free_ struct keyed_row *order = by_key(table);
 
 	if (!order)
 		return -ENOMEM;
-	if (is_rounded(&table->columns[0]))
-		print_buckets(table, order);
-	else
-		for (size_t i = 0; i < table->nr_rows; i++)
-			if (!table->how->limit || i < table->how->limit)
-				print_row(table, i, NULL);
-	if (table->nr_rows && table->sum)
-		print_percentiles(table, order);
+	print_buckets(table, order);
+	print_percentiles(table, order);
 	return 0;
 }
 
@@ -427,8 +428,8 @@ static int print_text(struct table *table)
 		r = print_heat(table);
 	} else {
 		print_head(table);
-		if (table->nr_keys == 1 && !is_text(&table->columns[0]))
-			r = print_numbers(table);
+		if (table->nr_keys == 1 && is_rounded(&table->columns[0]))
+			r = print_rounded(table);
 		else
 			for (size_t i = 0; i < table->nr_rows; i++)
 				if (!table->how->limit || i < table->how->limit)
