@@ -3,12 +3,10 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "cmd/hist_triggers.h"
+#include "cmd/record_args.h"
 #include "cmd/summary.h"
 #include "report/chains.h"
-
-enum {
-	OPT_LIMIT = 2000
-};
 
 struct hist_args {
 	const struct command *command;
@@ -90,7 +88,7 @@ static int own_option(void *own, int id, const char *text)
 	case 'P':
 		args->all_pids = true;
 		return 0;
-	case OPT_LIMIT:
+	case HIST_OPT_LIMIT:
 		return cmd_parse_u64(args->command, "--limit", text, 1, UINT64_MAX, &args->limit)
 			       ? 0
 			       : CMD_USAGE;
@@ -103,6 +101,8 @@ static int run(const struct command *command, int argc, char **argv)
 {
 	struct hist_args args = {.command = command};
 
+	if (hist_triggers_wanted(argc, argv))
+		return hist_triggers_run(command, argc, argv);
 	return summary_run(command, argc, argv, &kind, own_option, &args, NULL);
 }
 
@@ -112,7 +112,17 @@ static const struct cmd_option options[] = {
 	REPORT_FILTER_ROWS,
 	SUMMARY_OUTPUT_ROWS,
 	{'P', 'P', "all-pids", CMD_ARG_NONE, NULL, "all tasks together", NULL},
-	{OPT_LIMIT, 0, "limit", CMD_ARG_REQUIRED, "N", "only the N most frequent", NULL},
+	{HIST_OPT_LIMIT, 0, "limit", CMD_ARG_REQUIRED, "N", "only the N most frequent", NULL},
+	{'s', 's', "synthetic", CMD_ARG_REQUIRED, "DEFINITION",
+	 "a synthetic event, as 'NAME TYPE FIELD; TYPE FIELD'", "Hist triggers"},
+	{HIST_OPT_STRICT, 0, "strict", CMD_ARG_NONE, NULL,
+	 "the text of the kernel's hist file, and its results bit by bit", NULL},
+	{'o', 'o', "output", CMD_ARG_REQUIRED, "FILE",
+	 "write the synthetic events that fired to FILE, a trace.dat", NULL},
+	{HIST_OPT_ONLY, 0, "only", CMD_ARG_REQUIRED, "EVENT",
+	 "of several triggers show only those of this event", NULL},
+	{OPT_IN, 0, "in", CMD_ARG_REQUIRED, "program|kernel",
+	 "with COMMAND and calls: of whose functions", NULL},
 	{'q', 'q', "quiet", CMD_ARG_NONE, NULL, "no warnings", "Messages"},
 	{0},
 };
@@ -120,8 +130,10 @@ static const struct cmd_option options[] = {
 const struct command cmd_hist = {
 	.name = "hist",
 	.group = "understand",
-	.summary = "show which call chains led to functions and events, and how often",
-	.synopsis = "[OPTIONS] [FILE]",
+	.summary = "show which call chains led to functions and events, or a hist trigger's result",
+	.synopsis =
+		"[OPTIONS] [FILE] | [OPTIONS] {'hist:keys=...' EVENT [if FILTER]}... [-i FILE | -- "
+		"COMMAND]",
 	.description =
 		"Reads trace.dat (or FILE) and prints a histogram for each function and event of "
 		"each task,\n"
@@ -138,7 +150,30 @@ const struct command cmd_hist = {
 		"them (record -T, or --func-stack for functions), else the functions that their "
 		"task was in.\n"
 		"\n"
-		"For the hist triggers of the kernel see 'sonde record --help', -R.\n"
+		"With 'hist:keys=...' and an event it is the kernel's hist trigger instead, in "
+		"the words of\n"
+		"the trigger files: keys, vals, sort, size, modifiers (.hex .sym .sym-offset "
+		".execname .syscall\n"
+		".log2 .buckets=N .usecs .percent .graph .stacktrace), variables, expressions, "
+		"onmatch(), onmax()\n"
+		"and onchange() with trace(), save() and snapshot(); 'if FILTER' may follow the "
+		"event. Several\n"
+		"triggers may be given, each with its event, and -s defines synthetic events. "
+		"What it counts\n"
+		"is a file, or, behind --, what a COMMAND does, recorded for that and not kept. "
+		"The kernel need\n"
+		"not have hist triggers. 'calls' in place of an event are the returns of "
+		"functions, of a\n"
+		"program's or with --in kernel of the kernel's, with the fields func, duration, "
+		"self (ns), depth.\n"
+		"\n"
+		"Buckets (.log2, .buckets=N) come in their order, with percentiles; "
+		"common_timestamp.buckets=N\n"
+		"and a second key of buckets are drawn as a heat map. What the kernel calls a "
+		"histogram to the\n"
+		"byte, oddities of its arithmetic included, is --strict. To let the kernel "
+		"count, see 'sonde\n"
+		"record --help', -R.\n"
 		"\n"
 		"Examples:\n"
 		"  sonde record -e sched_switch -T make\n"
@@ -146,7 +181,19 @@ const struct command cmd_hist = {
 		"  sonde hist -P --limit 10                    of all tasks, the ten most "
 		"frequent\n"
 		"  sonde record -p function --func-stack -l kfree_skb_reason sleep 1\n"
-		"  sonde hist --csv | sort -t, -k5 -rn",
+		"  sonde hist --csv | sort -t, -k5 -rn\n"
+		"  sonde hist 'hist:keys=common_pid.execname,id.syscall:sort=hitcount' "
+		"raw_syscalls:sys_enter -- sleep 10\n"
+		"  sonde hist 'hist:keys=bytes_req.log2' kmem:kmalloc 'if bytes_req > 64' -i "
+		"x.dat\n"
+		"  sonde hist 'hist:keys=func:vals=duration' calls -- git status\n"
+		"  sonde hist -s 'wake u64 us; pid_t pid' \\\n"
+		"    'hist:keys=pid:t=common_timestamp.usecs' sched:sched_waking \\\n"
+		"    "
+		"'hist:keys=next_pid:d=common_timestamp.usecs-$t:onmatch(sched.sched_waking).wake($"
+		"d,"
+		"next_pid)' sched:sched_switch \\\n"
+		"    'hist:keys=us.log2' synthetic:wake -i x.dat",
 	.options = options,
 	.needs = CMD_NEEDS_FILE,
 	.run = run,

@@ -38,6 +38,7 @@
 	row(split) \
 	row(convert) \
 	row(hist) \
+	row(latency) \
 	row(mem) \
 	row(profile) \
 	row(help_command) \
