@@ -62,6 +62,8 @@ int hist_set_trigger(struct hist_set *set, const struct event *event, const char
 /* An event of the db, or a synthetic one; NULL. */
 const struct event *hist_set_event(const struct hist_set *set, const char *system,
 				   const char *name);
+/* The same from one text: SYSTEM:EVENT, SYSTEM.EVENT, SYSTEM/EVENT or EVENT. */
+const struct event *hist_set_find_event(const struct hist_set *set, const char *name);
 
 /*
  * What the kernel would have put into its error_log for the last text that was refused: the i-th

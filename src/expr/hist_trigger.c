@@ -585,6 +585,17 @@ const struct event *hist_set_event(const struct hist_set *set, const char *syste
 	return event;
 }
 
+const struct event *hist_set_find_event(const struct hist_set *set, const char *name)
+{
+	size_t len = strcspn(name, ":./");
+	_cleanup_free_ char *system = NULL;
+
+	if (!name[len])
+		return hist_set_event(set, NULL, name);
+	system = mem_strndup(name, len);
+	return system ? hist_set_event(set, system, name + len + 1) : NULL;
+}
+
 void hist_set_comm(struct hist_set *set, hist_comm_fn *comm, void *arg)
 {
 	set->comm = comm;
