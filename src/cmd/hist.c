@@ -115,6 +115,10 @@ static const struct cmd_option options[] = {
 	{HIST_OPT_LIMIT, 0, "limit", CMD_ARG_REQUIRED, "N", "only the N most frequent", NULL},
 	{'s', 's', "synthetic", CMD_ARG_REQUIRED, "DEFINITION",
 	 "a synthetic event, as 'NAME TYPE FIELD; TYPE FIELD'", "Hist triggers"},
+	{'n', 'n', "name", CMD_ARG_REQUIRED, "NAME",
+	 "the synthetic event of the SELECT behind it (default: Anonymous)", NULL},
+	{HIST_OPT_TRANSLATE, 0, "translate", CMD_ARG_NONE, NULL,
+	 "what each SELECT means to the kernel, as commands in its tracing directory", NULL},
 	{HIST_OPT_STRICT, 0, "strict", CMD_ARG_NONE, NULL,
 	 "the text of the kernel's hist file, and its results bit by bit", NULL},
 	{'o', 'o', "output", CMD_ARG_REQUIRED, "FILE",
@@ -131,9 +135,9 @@ const struct command cmd_hist = {
 	.name = "hist",
 	.group = "understand",
 	.summary = "show which call chains led to functions and events, or a hist trigger's result",
-	.synopsis =
-		"[OPTIONS] [FILE] | [OPTIONS] {'hist:keys=...' EVENT [if FILTER]}... [-i FILE | -- "
-		"COMMAND]",
+	.synopsis = "[OPTIONS] [FILE] | [OPTIONS] {'hist:keys=...' EVENT [if FILTER] | 'SELECT "
+		    "...'}... "
+		    "[-i FILE | -- COMMAND]",
 	.description =
 		"Reads trace.dat (or FILE) and prints a histogram for each function and event of "
 		"each task,\n"
@@ -175,6 +179,18 @@ const struct command cmd_hist = {
 		"count, see 'sonde\n"
 		"record --help', -R.\n"
 		"\n"
+		"'SELECT ...' says the same in the words of sqlhist. Without a JOIN it is a "
+		"histogram: fields\n"
+		"are keys, CAST(FIELD AS TYPE) has a modifier (comm, hex, sym, sym-offset, "
+		"syscall, "
+		"log2,\n"
+		"buckets=N) or is summed up (COUNTER). With FROM A JOIN B ON A.x = B.y it makes a "
+		"synthetic event\n"
+		"of two, of fields, sums and differences of them, TIMESTAMP_DELTA or "
+		"TIMESTAMP_DELTA_USECS;\n"
+		"what is shown is that event, by its first three fields, or what further words "
+		"ask of it.\n"
+		"\n"
 		"Examples:\n"
 		"  sonde record -e sched_switch -T make\n"
 		"  sonde hist                                  who waits where\n"
@@ -193,7 +209,13 @@ const struct command cmd_hist = {
 		"'hist:keys=next_pid:d=common_timestamp.usecs-$t:onmatch(sched.sched_waking).wake($"
 		"d,"
 		"next_pid)' sched:sched_switch \\\n"
-		"    'hist:keys=us.log2' synthetic:wake -i x.dat",
+		"    'hist:keys=us.log2' synthetic:wake -i x.dat\n"
+		"  sonde hist 'SELECT start.pid, TIMESTAMP_DELTA_USECS AS lat FROM sched_waking AS "
+		"start\n"
+		"    JOIN sched_switch AS end ON start.pid = end.next_pid WHERE start.prio < 100' "
+		"-- make\n"
+		"  sonde hist 'SELECT CAST(common_pid AS comm), CAST(bytes_req AS counter) FROM "
+		"kmalloc' -i x.dat",
 	.options = options,
 	.needs = CMD_NEEDS_FILE,
 	.run = run,

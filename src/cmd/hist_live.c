@@ -9,11 +9,13 @@
 #include "cmd/option_rows.h"
 #include "cmd/record_program.h"
 #include "cmd/unkept.h"
+#include "expr/sql.h"
 
 struct hist_live {
 	const struct command *command;
 	struct words read, record; /* a command line for each */
 	struct words texts;	   /* of options in them */
+	struct words made;	   /* names of synthetic events: -n */
 	struct unkept unkept;
 	bool stacks, calls, in_given;
 	char **run;
@@ -30,12 +32,64 @@ static const struct command record_part = {
 	.stop_at_operand = true,
 };
 
+/* `name` is an event that the SELECTs make themselves. */
+static bool is_made(const struct hist_live *live, const char *name)
+{
+	bool made = strcmp(name, HIST_SELECT_NAME) == 0 || strncmp(name, "synthetic", 9) == 0;
+
+	for (size_t i = 0; i < live->made.nr; i++)
+		made |= strcmp(live->made.words[i], name) == 0;
+	return made;
+}
+
+/* SYSTEM.EVENT is SYSTEM:EVENT for record. */
+static int want_event(struct hist_live *live, const char *name)
+{
+	char *copy, *dot;
+
+	if (is_made(live, name))
+		return 0;
+	copy = mem_strdup(name);
+	if (!copy || words_push(&live->texts, copy) < 0) {
+		mem_free(copy);
+		return -ENOMEM;
+	}
+	dot = strchr(copy, '.');
+	if (dot)
+		*dot = ':';
+	return words_option(&live->record, "-e", copy);
+}
+
+/* A SELECT names the events that are recorded for it. */
+static int take_select(struct hist_live *live, const char *text)
+{
+	struct err err;
+	struct sql *sql;
+	const char *name;
+	int r = words_push(&live->read, text);
+
+	if (r < 0)
+		return r;
+	if (sql_new(&sql, text, &err) < 0) {
+		cmd_fail(live->command, &err);
+		return CMD_USAGE;
+	}
+	live->stacks |= strstr(text, "STACKTRACE") != NULL;
+	for (size_t i = 0; r == 0 && (name = sql_event(sql, i)); i++)
+		r = want_event(live, name);
+	sql_free(sql);
+	return r;
+}
+
 /* The word behind a trigger is an event; what the engine makes itself is not recorded. */
 static int take_operand(struct hist_live *live, const char *word, const char *before)
 {
 	bool is_event = before && strncmp(before, "hist:", 5) == 0;
-	int r = words_push(&live->read, word);
+	int r;
 
+	if (!is_event && sql_is(word))
+		return take_select(live, word);
+	r = words_push(&live->read, word);
 	if (strncmp(word, "hist:", 5) == 0)
 		live->stacks |= strstr(word, "stacktrace") != NULL;
 	if (r == 0 && is_event && strcmp(word, HIST_CALLS_EVENT) == 0)
@@ -53,9 +107,11 @@ static int take_option(struct hist_live *live, int id, const char *arg)
 	if (!option)
 		return -ENOMEM;
 	live->in_given |= id == OPT_IN;
+	if (id == 'n')
+		r = words_push(&live->made, arg);
 	if (id == 'i')
 		return cmd_usage(live->command, "-i reads a file, and a command is given");
-	if (id != OPT_IN)
+	if (r == 0 && id != OPT_IN)
 		r = words_option(&live->read, option, arg);
 	if (r == 0 && (id == OPT_IN || id == 'q'))
 		r = words_option(&live->record, option, arg);
@@ -147,6 +203,7 @@ int hist_live_run(const struct command *command, int argc, char **argv,
 	unkept_remove(&live.unkept);
 	words_done(&live.read);
 	words_done(&live.record);
+	words_done(&live.made);
 	words_done_texts(&live.texts);
 	return status;
 }

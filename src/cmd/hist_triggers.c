@@ -10,15 +10,18 @@
 #include "cmd/summary.h"
 #include "cmd/words.h"
 #include "expr/hist.h"
+#include "expr/sql.h"
 #include "report/hist_calls.h"
 #include "report/hist_feed.h"
 #include "report/hist_table.h"
 #include "report/hist_write.h"
 
-/* One trigger: 'hist:...' EVENT [if FILTER]. */
+/* One trigger, 'hist:...' EVENT [if FILTER], or a SELECT. */
 struct wanted {
 	const char *event;
 	struct out text;
+	struct sql *sql;
+	const char *name; /* of the synthetic event that a SELECT with JOIN makes */
 };
 
 struct triggers_args {
@@ -26,7 +29,8 @@ struct triggers_args {
 	struct wanted *wanted;
 	size_t nr_wanted, cap_wanted;
 	struct words synthetics;
-	bool strict, in_filter;
+	const char *name; /* -n, for the next SELECT */
+	bool strict, in_filter, translate, joins;
 	const char *only;   /* the event whose histograms are shown; NULL: all */
 	const char *events; /* -o: the file for synthetic events */
 	uint64_t limit;
@@ -39,14 +43,50 @@ struct triggers_table {
 	struct hist_feed *feed;
 	struct hist_calls *calls;   /* some trigger is about calls */
 	struct hist_writer *writer; /* -o */
+	struct out translation;	    /* of all SELECTs */
 };
 
 bool hist_triggers_wanted(int argc, char **argv)
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (strncmp(argv[i], "hist:", 5) == 0)
+		if (strncmp(argv[i], "hist:", 5) == 0 || sql_is(argv[i]))
 			return true;
 	return false;
+}
+
+static int take_select(struct triggers_args *args, struct wanted *wanted, const char *word)
+{
+	struct err err;
+
+	if (sql_new(&wanted->sql, word, &err) < 0) {
+		cmd_fail(args->command, &err);
+		return CMD_USAGE;
+	}
+	wanted->name = args->name ? args->name : HIST_SELECT_NAME;
+	args->joins |= sql_event(wanted->sql, 1) != NULL;
+	args->name = NULL;
+	return 0;
+}
+
+static int begin_trigger(struct triggers_args *args, const char *word)
+{
+	struct wanted *last = args->nr_wanted ? &args->wanted[args->nr_wanted - 1] : NULL;
+
+	if (last && !last->event && !last->sql)
+		return cmd_usage(args->command,
+				 "'%s' is for no event: SYSTEM:EVENT goes "
+				 "behind it",
+				 out_cstr(&last->text));
+	if (array_reserve(&args->wanted, &args->cap_wanted, args->nr_wanted + 1,
+			  sizeof(*args->wanted)) < 0)
+		return -ENOMEM;
+	last = &args->wanted[args->nr_wanted++];
+	*last = (struct wanted){0};
+	args->in_filter = false;
+	if (sql_is(word))
+		return take_select(args, last, word);
+	out_str(&last->text, word);
+	return 0;
 }
 
 /* The next word of the triggers. */
@@ -54,21 +94,14 @@ static int take_word(struct triggers_args *args, const char *word)
 {
 	struct wanted *last = args->nr_wanted ? &args->wanted[args->nr_wanted - 1] : NULL;
 
-	if (strncmp(word, "hist:", 5) == 0) {
-		if (last && !last->event)
-			return cmd_usage(args->command,
-					 "'%s' is for no event: SYSTEM:EVENT goes "
-					 "behind it",
-					 out_cstr(&last->text));
-		if (array_reserve(&args->wanted, &args->cap_wanted, args->nr_wanted + 1,
-				  sizeof(*args->wanted)) < 0)
-			return -ENOMEM;
-		last = &args->wanted[args->nr_wanted++];
-		*last = (struct wanted){0};
-		args->in_filter = false;
-		out_str(&last->text, word);
-		return 0;
-	}
+	if (strncmp(word, "hist:", 5) == 0 || sql_is(word))
+		return begin_trigger(args, word);
+	if (last && last->sql)
+		return cmd_usage(
+			args->command,
+			"'%s': behind a SELECT, which is one word, may come the next one or "
+			"'hist:...'",
+			word);
 	if (!last)
 		return cmd_usage(args->command, "'%s': a histogram begins with 'hist:keys=...'",
 				 word);
@@ -96,6 +129,12 @@ static int own_option(void *own, int id, const char *text)
 		return take_word(args, text);
 	case 's':
 		return words_push(&args->synthetics, text);
+	case 'n':
+		args->name = text;
+		return 0;
+	case HIST_OPT_TRANSLATE:
+		args->translate = true;
+		return 0;
 	case HIST_OPT_STRICT:
 		args->strict = true;
 		return 0;
@@ -114,19 +153,11 @@ static int own_option(void *own, int id, const char *text)
 	}
 }
 
-/* SYSTEM:EVENT, SYSTEM.EVENT, SYSTEM/EVENT or EVENT */
 static const struct event *find_event(const struct hist_set *set, const char *name)
 {
-	size_t len = strcspn(name, ":./");
-	_cleanup_free_ char *system = NULL;
-
 	if (strcmp(name, HIST_CALLS_EVENT) == 0)
 		return hist_set_event(set, "synthetic", HIST_CALLS_NAME);
-
-	if (!name[len])
-		return hist_set_event(set, NULL, name);
-	system = mem_strndup(name, len);
-	return system ? hist_set_event(set, system, name + len + 1) : NULL;
+	return hist_set_find_event(set, name);
 }
 
 /* As the kernel's error_log has it, without the time. */
@@ -143,27 +174,84 @@ static void print_errors(const struct hist_set *set)
 		(void)!fwrite(out.buf, 1, out.len, stderr);
 }
 
+/* The first event that a trigger is about, as it was written. */
+static const char *event_of(const struct wanted *wanted)
+{
+	return wanted->sql ? sql_event(wanted->sql, 0) : wanted->event;
+}
+
+/* Somebody asks for histograms of this event, so that it is to be shown. */
+static bool is_asked_for(const struct triggers_table *table, const struct event *event)
+{
+	const struct triggers_args *args = table->args;
+
+	for (size_t i = 0; i < args->nr_wanted; i++) {
+		const struct wanted *wanted = &args->wanted[i];
+		bool joins = wanted->sql && sql_event(wanted->sql, 1);
+		const char *name = event_of(wanted);
+
+		if (!joins && name && find_event(table->set, name) == event)
+			return true;
+	}
+	return false;
+}
+
+/* Through the texts that it means; its synthetic event is shown as it is, or as others want it. */
+static int add_select(struct triggers_table *table, const struct wanted *wanted, struct err *err)
+{
+	struct sql_texts texts;
+	const struct event *made;
+	int r = sql_translate(wanted->sql, table->set, wanted->name, &texts, err);
+
+	if (r >= 0)
+		sql_texts_print(&texts, &table->translation);
+	if (r >= 0 && texts.synthetic.len)
+		r = hist_set_synthetic(table->set, out_cstr(&texts.synthetic), err);
+	for (size_t i = 0; i < texts.nr_triggers && r >= 0; i++)
+		r = hist_set_trigger(table->set, texts.triggers[i].event,
+				     out_cstr(&texts.triggers[i].text), err);
+	if (r >= 0 && texts.view.len) {
+		made = hist_set_event(table->set, "synthetic", wanted->name);
+		if (!is_asked_for(table, made))
+			r = hist_set_trigger(table->set, made, out_cstr(&texts.view), err);
+	}
+	sql_texts_done(&texts);
+	return r;
+}
+
+static int add_trigger(struct triggers_table *table, struct wanted *wanted, struct err *err)
+{
+	const struct event *event;
+
+	if (wanted->sql)
+		return add_select(table, wanted, err);
+	event = wanted->event ? find_event(table->set, wanted->event) : NULL;
+	if (!event)
+		return err_set(err, -ENOENT, "%s: no such event in the recording",
+			       wanted->event ? wanted->event : "(none)");
+	return hist_set_trigger(table->set, event, out_cstr(&wanted->text), err);
+}
+
 static int add_triggers(struct triggers_table *table, struct err *err)
 {
 	struct triggers_args *args = table->args;
+	bool selects = false;
 	int r = 0;
 
+	for (size_t i = 0; i < args->nr_wanted; i++)
+		selects |= args->wanted[i].sql != NULL;
+	if (args->name)
+		return err_set(err, -EINVAL, "-n %s: a SELECT has to follow", args->name);
+	if (args->translate && !selects)
+		return err_set(err, -EINVAL, "--translate: there is no SELECT");
 	for (size_t i = 0; i < args->nr_wanted && r >= 0 && !table->calls; i++)
 		if (args->wanted[i].event && strcmp(args->wanted[i].event, HIST_CALLS_EVENT) == 0)
 			r = hist_calls_new(&table->calls, table->set, table->source->input->db,
 					   err);
 	for (size_t i = 0; i < args->synthetics.nr && r >= 0; i++)
 		r = hist_set_synthetic(table->set, args->synthetics.words[i], err);
-	for (size_t i = 0; i < args->nr_wanted && r >= 0; i++) {
-		struct wanted *wanted = &args->wanted[i];
-		const struct event *event =
-			wanted->event ? find_event(table->set, wanted->event) : NULL;
-
-		if (!event)
-			return err_set(err, -ENOENT, "%s: no such event in the recording",
-				       wanted->event ? wanted->event : "(none)");
-		r = hist_set_trigger(table->set, event, out_cstr(&wanted->text), err);
-	}
+	for (size_t i = 0; i < args->nr_wanted && r >= 0; i++)
+		r = add_trigger(table, &args->wanted[i], err);
 	if (r < 0 && args->strict)
 		print_errors(table->set);
 	return r;
@@ -177,6 +265,7 @@ static void free_table(void *arg)
 	hist_calls_free(table->calls);
 	hist_feed_free(table->feed);
 	hist_set_free(table->set);
+	out_done(&table->translation);
 	mem_free(table);
 }
 
@@ -251,14 +340,25 @@ static void heading(const struct summary *summary, struct out *out)
 	(void)out;
 }
 
-/* The `hist` files of all events that have triggers. */
-static int print_strict(const struct hist_set *set, struct out *out)
+/* Triggers that only serve a JOIN are shown when --only says so. */
+static bool is_shown(const struct triggers_table *table, const struct event *event)
 {
+	const struct triggers_args *args = table->args;
+
+	if (args->only)
+		return find_event(table->set, args->only) == event;
+	return !args->joins || event->db != table->source->input->db || is_asked_for(table, event);
+}
+
+/* The `hist` files of all events that have triggers. */
+static int print_strict(const struct triggers_table *table, struct out *out)
+{
+	const struct hist_set *set = table->set;
 	int r = 0;
 
 	for (size_t i = 0; i < hist_set_count(set) && r >= 0; i++) {
 		const struct event *event = hist_event(hist_set_at(set, i));
-		bool first = true;
+		bool first = is_shown(table, event);
 
 		for (size_t j = 0; j < i; j++)
 			first &= hist_event(hist_set_at(set, j)) != event;
@@ -302,12 +402,16 @@ static int print(const struct summary *summary, void *arg, const char *buffer, s
 		r = write_events(table);
 	if (r < 0)
 		return r;
+	if (args->translate) {
+		out_str(out, out_cstr(&table->translation));
+		return 0;
+	}
 	if (args->strict && how.format == REPORT_TEXT)
-		return print_strict(table->set, out);
+		return print_strict(table, out);
 	for (size_t i = 0; i < hist_set_count(table->set) && r >= 0; i++) {
 		const struct hist *hist = hist_set_at(table->set, i);
 
-		if (!args->only || find_event(table->set, args->only) == hist_event(hist))
+		if (is_shown(table, hist_event(hist)))
 			r = hist_table_print(hist, &how, out);
 	}
 	return r;
@@ -329,8 +433,10 @@ static int read_file(const struct command *command, int argc, char **argv,
 	struct triggers_args args = {.command = command};
 	int status = summary_run(command, argc, argv, &kind, own_option, &args, &output);
 
-	for (size_t i = 0; i < args.nr_wanted; i++)
+	for (size_t i = 0; i < args.nr_wanted; i++) {
 		out_done(&args.wanted[i].text);
+		sql_free(args.wanted[i].sql);
+	}
 	mem_free(args.wanted);
 	words_done(&args.synthetics);
 	return status;
