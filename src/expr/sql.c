@@ -38,6 +38,7 @@ struct translation {
 	struct out params;	 /* of trace(): ",$NAME" */
 	struct out keys, sorts;	 /* of the view: "NAME,NAME" */
 	unsigned int nr_kept, nr_keys, nr_sorts;
+	struct place start_key; /* of the first event, by ON */
 	struct err *err;
 };
 
@@ -470,6 +471,7 @@ static int add_keys(struct translation *t, struct sql_texts *texts)
 			return refuse(t, &tokens[a.field != NULL], "this can be no key");
 		if (a.field->size != b.field->size)
 			return refuse(t, &tokens[1], "the fields have different sizes");
+		t->start_key = a.side == START ? a : b;
 		out_printf(&texts->triggers[a.side].text, "%s%s", i ? "," : "hist:keys=", a.text);
 		out_printf(&texts->triggers[b.side].text, "%s%s", i ? "," : "hist:keys=", b.text);
 	}
@@ -485,6 +487,11 @@ static int make_synthetic(struct translation *t, struct sql_texts *texts)
 		r = add_column(t, i);
 	if (r < 0)
 		return r;
+	/* Without a variable of the first event the second would fire where none came before. */
+	if (!t->nr_kept) {
+		out_printf(&t->variables[END], ":__%s_0=", t->name);
+		put_operand(t, &t->start_key, &t->variables[END]);
+	}
 	out_printf(&texts->synthetic, "%s%s", t->name, out_cstr(&t->fields));
 	for (size_t side = START; side <= END; side++)
 		if (t->variables[side].len)

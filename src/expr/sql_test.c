@@ -179,6 +179,24 @@ TEST(a_join_counts)
 	rig_done(&rig);
 }
 
+TEST(a_join_needs_both)
+{
+	struct test_switch s = {"prev", "next", 5, 7, 120, 120, 0};
+	uint8_t data[TEST_SWITCH_LEN];
+	struct hist_record record = {.data = data, .len = sizeof(data), .ts = 1};
+	struct rig rig;
+
+	CHECK(rig_init(&rig));
+	CHECK(translate(&rig, "SELECT b.next_pid FROM sched_wakeup AS a JOIN sched_switch AS b ON "
+			      "a.pid = b.next_pid"));
+	CHECK(add(&rig));
+	test_switch(data, &s);
+	record.event = event_db_by_name(rig.db, "sched", "sched_switch");
+	CHECK(!hist_set_record(rig.set, &record));
+	CHECK_EQ(hist_totals(hist_set_at(rig.set, hist_set_count(rig.set) - 1)).hits, 0);
+	rig_done(&rig);
+}
+
 TEST(names_of_synthetic_events)
 {
 	static const char *const bad[] = {"", "w", "a b", "a;b", "a,b", "a.b"};
@@ -208,9 +226,11 @@ TEST(commands_for_the_kernel)
 	sql_texts_print(&rig.texts, &rig.out);
 	CHECK_STR(out_cstr(&rig.out),
 		  "echo 's:wake s32 p;' >> dynamic_events\n"
-		  "echo 'hist:keys=pid if comm == '\\''it'\\''' >> "
+		  "echo 'hist:keys=pid:__wake_1=pid if comm == '\\''it'\\''' >> "
 		  "events/sched/sched_wakeup/trigger\n"
-		  "echo 'hist:keys=next_pid:__wake_p=prev_pid:onmatch(sched.sched_wakeup)"
+		  "echo "
+		  "'hist:keys=next_pid:__wake_p=prev_pid:__wake_0=$__wake_1:onmatch(sched.sched_"
+		  "wakeup)"
 		  ".trace(wake,$__wake_p)' >> "
 		  "events/sched/sched_switch/trigger\n");
 	rig_done(&rig);
