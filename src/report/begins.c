@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/mem.h"
 #include "report/source.h"
 
@@ -49,15 +50,9 @@ static bool is_of(const struct event_db *db, const struct event *event,
 		  const struct source_record *rec)
 {
 	const struct event_common *common = event_db_common(db);
-	uint16_t id;
 
-	if (rec->len < (uint32_t)common->type_offset + sizeof(id))
-		return false;
-	id = event_db_big_endian(db) ? (uint16_t)(rec->data[common->type_offset] << 8 |
-						  rec->data[common->type_offset + 1])
-				     : (uint16_t)(rec->data[common->type_offset + 1] << 8 |
-						  rec->data[common->type_offset]);
-	return id == event->id;
+	return rec->len >= (uint32_t)common->type_offset + sizeof(uint16_t) &&
+	       load_u16(rec->data + common->type_offset, event_db_big_endian(db)) == event->id;
 }
 
 int source_find_begins(struct source *source, struct err *err)
