@@ -728,9 +728,13 @@ int dat_partial_adopt(struct dat_partial *partial, struct err *err)
 	if (r < 0)
 		return err_sys(err, r, "%s: cannot be gone on with", partial->path);
 	partial->options_size = at;
-	/* A thread of the parent may have held it when this process was forked. */
-	pthread_mutex_init(&partial->lock, NULL);
-	partial->nr_codecs = 0;
+	/* A thread of the parent may have held it when this process was forked: it is not here. */
+	if (pthread_mutex_trylock(&partial->lock) == 0) {
+		pthread_mutex_unlock(&partial->lock);
+	} else {
+		pthread_mutex_init(&partial->lock, NULL);
+		partial->nr_codecs = 0;
+	}
 	return 0;
 }
 
