@@ -50,7 +50,7 @@ arm64:  ## cross-compile for arm64, and run the unit tests under qemu where it i
 	@tests/check arm64
 tidy:  ## clang-tidy with the checks of .clang-tidy
 	@tests/check tidy
-fuzz:  ## every fuzz target for FUZZ_SECONDS (10) each
+fuzz:  ## every fuzz target for FUZZ_SECONDS (5) each
 	@tests/check fuzz
 
 format:  ## clang-format everything
