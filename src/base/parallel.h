@@ -7,6 +7,7 @@
 #define SONDE_BASE_PARALLEL_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 typedef void parallel_fn(void *ctx, size_t index);
 
@@ -19,5 +20,11 @@ size_t parallel_threads(void);
  * calls wrote is visible afterwards.
  */
 void parallel_for(parallel_fn *fn, void *ctx, size_t nr);
+
+/* How many pieces of `piece` things make `nr` of them. */
+static inline size_t pieces_of(uint64_t nr, size_t piece)
+{
+	return (size_t)((nr + piece - 1) / piece);
+}
 
 #endif

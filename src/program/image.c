@@ -21,10 +21,16 @@
 #include "program/unwind.h"
 #include "program/window.h"
 
-#define RUN_GAP_PAGES  16u /* a gap of fewer pages does not end a run */
+#define RUN_GAP_BYTES  (16u * PROGRAM_PAGE_BYTES) /* a gap that is not longer does not end a run */
+#define CODE_BYTES     (16u * PROGRAM_PAGE_BYTES) /* written in one go */
+#define SITE_MAX       4u			  /* from a function's start to its jump */
 #define REACH_BYTES    (0x80000000ull - 0x10000u)
 #define STUB_BYTES_MAX (PROGRAM_STUB_DISPLACED + WINDOW_DISPLACED_BYTES)
 #define INT3	       0xccu
+/* Behind the header, as if there were as many runs as there can be. */
+#define STUBS_OFFSET                                                                               \
+	page_up(sizeof(struct program_image_header) +                                              \
+		PROGRAM_IMAGE_RUNS_MAX * sizeof(struct program_image_run))
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x10u
@@ -51,74 +57,91 @@ uint64_t program_image_arena_bytes(const struct program_elf *elf, const uint8_t 
 	return PROGRAM_WORDS_BYTES + page_up(2 * bytes + UNWIND_FRAMES_BYTES);
 }
 
+/* Stubs that one thread makes in one go. They begin where those before could reach at most. */
+struct piece {
+	size_t from, to;  /* functions */
+	size_t begin, nr; /* its first byte; how many stubs there are */
+};
+#define PIECE_FUNCTIONS 512u
+
 /* An image while it is being built. */
 struct build {
 	const struct program_elf *elf;
 	const struct program_image_options *options;
 	struct program_image image;
-	uint8_t *stubs;	 /* as they will be mapped */
-	uint8_t *states; /* what unwind.h says of each byte of them */
-	uint8_t frames[UNWIND_FRAMES_BYTES];
-	size_t len;	   /* up to where there are any */
-	uint64_t *stub_of; /* offset of each function's stub, or NO_STUB + why there is none */
+	size_t len;	   /* of the stubs */
+	uint32_t *stub_of; /* offset of each function's stub, or NO_STUB + why there is none */
 	struct piece *pieces;
 	size_t nr_pieces;
 	struct program_image_run *runs;
 	size_t nr_runs, cap_runs;
+	int r; /* of the first thread that could not write; atomic */
 };
-#define NO_STUB (1ull << 63)
+#define NO_STUB (1u << 31)
 
-/* Stubs that one thread makes in one go. They begin where those before could reach at most. */
-struct piece {
-	size_t from, to; /* functions */
-	size_t begin, end;
-};
-#define PIECE_FUNCTIONS 16384u
+static void fail(struct build *build, int r)
+{
+	int none = 0;
+
+	if (r < 0)
+		__atomic_compare_exchange_n(&build->r, &none, r, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED);
+}
 
 /* --- stubs --- */
+
+/*
+ * The stubs of a piece, in memory that is used again for the next one: touching memory for the
+ * first time costs more than all that is done here.
+ */
+struct batch {
+	size_t begin; /* offset from the first stub of all */
+	size_t len;
+	uint8_t stubs[PIECE_FUNCTIONS * STUB_BYTES_MAX];
+	uint8_t states[PIECE_FUNCTIONS * STUB_BYTES_MAX]; /* what unwind.h says of each byte */
+};
 
 static void put_u32(uint8_t *at, uint32_t value)
 {
 	store_u32(at, value, false);
 }
 
-/* A call or jump (ff /2, ff /4) through one of the words; `at` is an offset from the first stub. */
-static void put_through_word(const struct build *build, size_t at, uint8_t modrm,
-			     enum program_word word)
+/* A call or jump (ff /2, ff /4) through one of the words, at the batch's offset `at`. */
+static void put_through_word(struct batch *batch, size_t at, uint8_t modrm, enum program_word word)
 {
-	build->stubs[at] = 0xff;
-	build->stubs[at + 1] = modrm;
-	put_u32(build->stubs + at + 2,
-		(uint32_t)(word * 8u - PROGRAM_WORDS_BYTES - (uint32_t)(at + 6)));
+	batch->stubs[at] = 0xff;
+	batch->stubs[at + 1] = modrm;
+	put_u32(batch->stubs + at + 2,
+		(uint32_t)(word * 8u - PROGRAM_WORDS_BYTES - (uint32_t)(batch->begin + at + 6)));
 }
 
-static void put_push(const struct build *build, size_t at, uint32_t id)
+static void put_push(uint8_t *at, uint32_t id)
 {
-	build->stubs[at] = 0x68;
-	put_u32(build->stubs + at + 1, id);
+	at[0] = 0x68;
+	put_u32(at + 1, id);
 }
 
-static size_t put_stub(const struct build *build, const struct program_function *function,
-		       size_t at, uint32_t id, bool is_root)
+/* The stub's head, at the end of the batch; how long it is. */
+static size_t put_head(struct batch *batch, bool only, uint32_t id, bool is_root)
 {
 	static const uint8_t drop_two[] = {0x48, 0x8d, 0x64, 0x24, 16}; /* lea 16(%rsp),%rsp */
 	static const uint8_t drop_one[] = {0x48, 0x8d, 0x64, 0x24, 8};
-	bool only = build->options->mode != PROGRAM_GRAPH || function->entry_only;
-	uint8_t *stub = build->stubs + at;
+	uint8_t *stub = batch->stubs + batch->len;
+	size_t at = batch->len;
 
-	put_push(build, at, id);
+	put_push(stub, id);
 	if (only) {
-		put_through_word(build, at + 5, 0x15, PROGRAM_WORD_ENTRY_ONLY);
+		put_through_word(batch, at + 5, 0x15, PROGRAM_WORD_ENTRY_ONLY);
 		memcpy(stub + PROGRAM_STUB_ENTERED, drop_one, sizeof(drop_one));
 		return PROGRAM_STUB_ONLY;
 	}
-	put_through_word(build, at + 5, 0x15,
+	put_through_word(batch, at + 5, 0x15,
 			 is_root ? PROGRAM_WORD_ROOT_ENTRY : PROGRAM_WORD_ENTRY);
 	memcpy(stub + PROGRAM_STUB_ENTERED, drop_two, sizeof(drop_two));
 	stub[PROGRAM_STUB_EXIT - 5] = 0xe8;
 	put_u32(stub + PROGRAM_STUB_EXIT - 4, PROGRAM_STUB_DISPLACED - PROGRAM_STUB_EXIT);
-	put_push(build, at + PROGRAM_STUB_EXIT, id);
-	put_through_word(build, at + PROGRAM_STUB_EXIT + 5, 0x25,
+	put_push(stub + PROGRAM_STUB_EXIT, id);
+	put_through_word(batch, at + PROGRAM_STUB_EXIT + 5, 0x25,
 			 is_root ? PROGRAM_WORD_ROOT_EXIT : PROGRAM_WORD_EXIT);
 	return PROGRAM_STUB_DISPLACED;
 }
@@ -141,38 +164,52 @@ static uint32_t id_of(const struct build *build, size_t index)
 	return build->options->base + (uint32_t)(elf->functions[index].address - elf->text_low);
 }
 
-/* The stub at *at, which moves on. Returns why there is none. */
-static enum program_skip add_stub(const struct build *build, size_t index, size_t *at)
+/* The function's stub behind the others of the batch. Returns why there is none. */
+static enum program_skip add_stub(const struct build *build, size_t index, struct batch *batch)
 {
 	const struct program_function *function = &build->elf->functions[index];
 	const struct program_text *text = text_of(build->elf, function->address);
 	const struct window_code code = {text->code, (size_t)text->bytes, text->address};
 	const uint8_t *choices = build->options->choices;
 	uint64_t first = build->options->arena + PROGRAM_WORDS_BYTES;
+	bool only = build->options->mode != PROGRAM_GRAPH || function->entry_only;
+	size_t at = batch->len, head, len, end;
 	struct window_displaced displaced;
-	size_t head, len, end;
 
-	head = put_stub(build, function, *at, id_of(build, index),
+	head = put_head(batch, only, id_of(build, index),
 			choices && choices[index] == PROGRAM_CHOICE_ROOT);
-	len = window_displace(&code, function, first + *at + head, &displaced);
+	len = window_displace(&code, function, first + batch->begin + at + head, &displaced);
 	if (!len)
 		return PROGRAM_SKIP_OUT_OF_REACH;
-	memcpy(build->stubs + *at + head, displaced.code, len);
-	unwind_put_head(build->states + *at, head == PROGRAM_STUB_ONLY);
-	memcpy(build->states + *at + head, displaced.states, len);
-	build->stub_of[index] = *at;
-	end = *at + head + len;
-	*at = (end + PROGRAM_STUB_ALIGN - 1) / PROGRAM_STUB_ALIGN * PROGRAM_STUB_ALIGN;
-	memset(build->stubs + end, INT3, *at - end);
+	memcpy(batch->stubs + at + head, displaced.code, len);
+	unwind_put_head(batch->states + at, only);
+	memcpy(batch->states + at + head, displaced.states, len);
+	build->stub_of[index] = (uint32_t)(batch->begin + at);
+	end = at + head + len;
+	batch->len = (end + PROGRAM_STUB_ALIGN - 1) / PROGRAM_STUB_ALIGN * PROGRAM_STUB_ALIGN;
+	memset(batch->stubs + end, INT3, batch->len - end);
+	memset(batch->states + end, 0, batch->len - end);
 	return PROGRAM_SKIP_NONE;
+}
+
+/* Where no stub is, the file has no bytes either. */
+static int write_batch(const struct build *build, const struct batch *batch)
+{
+	uint64_t at = STUBS_OFFSET + batch->begin;
+	int r = io_pwrite_full(build->image.fd, batch->stubs, batch->len, at);
+
+	return r < 0 ? r
+		     : io_pwrite_full(build->image.fd, batch->states, batch->len, at + build->len);
 }
 
 static void add_piece(void *ctx, size_t index)
 {
-	const struct build *build = ctx;
+	struct build *build = ctx;
 	struct piece *piece = &build->pieces[index];
-	size_t at = piece->begin;
+	struct batch batch;
 
+	batch.begin = piece->begin;
+	batch.len = 0;
 	for (size_t i = piece->from; i < piece->to; i++) {
 		enum program_skip skip = build->elf->functions[i].skip;
 
@@ -180,11 +217,13 @@ static void add_piece(void *ctx, size_t index)
 		if (!is_chosen(build->options->choices, i))
 			continue;
 		if (!skip)
-			skip = add_stub(build, i, &at);
+			skip = add_stub(build, i, &batch);
 		if (skip)
 			build->stub_of[i] = NO_STUB + skip;
+		piece->nr += !skip;
 	}
-	piece->end = at;
+	if (batch.len)
+		fail(build, write_batch(build, &batch));
 }
 
 static bool has_stub(const struct build *build, size_t index)
@@ -206,6 +245,7 @@ static int add_skipped(struct build *build, size_t index, enum program_skip skip
 	return 0;
 }
 
+/* Says how long the stubs are together at most. */
 static size_t make_pieces(struct build *build)
 {
 	const struct program_elf *elf = build->elf;
@@ -221,51 +261,48 @@ static size_t make_pieces(struct build *build)
 		if (is_chosen(build->options->choices, i) && !elf->functions[i].skip)
 			begin += STUB_BYTES_MAX;
 	}
-	return build->nr_pieces;
+	return begin;
 }
 
 static int add_stubs(struct build *build)
 {
 	size_t cap_skipped = 0;
+	int r = 0;
 
-	parallel_for(add_piece, build, make_pieces(build));
-	if (build->nr_pieces)
-		build->len = build->pieces[build->nr_pieces - 1].end;
-	for (size_t i = 0; i < build->elf->nr_functions; i++) {
-		int r = 0;
-
-		if (has_stub(build, i))
-			build->image.nr_patched++;
-		else if (build->stub_of[i] != NO_STUB)
+	parallel_for(add_piece, build, build->nr_pieces);
+	for (size_t i = 0; i < build->nr_pieces; i++)
+		build->image.nr_patched += build->pieces[i].nr;
+	for (size_t i = 0; i < build->elf->nr_functions && r == 0; i++) {
+		if (build->stub_of[i] > NO_STUB)
 			r = add_skipped(build, i, (enum program_skip)(build->stub_of[i] - NO_STUB),
 					&cap_skipped);
-		if (r < 0)
-			return r;
 	}
-	return 0;
+	return r < 0 ? r : build->r;
 }
 
-static void put_frames(struct build *build)
+static int write_frames(struct build *build)
 {
 	struct program_image_header *header = &build->image.header;
-	size_t at = 2 * build->len, bytes = unwind_put_frames(build->frames, build->len);
+	uint8_t frames[UNWIND_FRAMES_BYTES];
+	size_t at = 2 * build->len, bytes = unwind_put_frames(frames, build->len);
 
-	header->stubs_bytes = page_up(at + sizeof(build->frames));
+	header->stubs_offset = STUBS_OFFSET;
+	header->stubs_bytes = page_up(at + sizeof(frames));
 	header->code_bytes = build->len;
 	header->eh_frame_hdr = at;
 	header->eh_frame = at + UNWIND_HDR_BYTES;
 	header->eh_frame_bytes = bytes - UNWIND_HDR_BYTES;
+	return io_pwrite_full(build->image.fd, frames, sizeof(frames), STUBS_OFFSET + at);
 }
 
 /* --- the code with jumps in it --- */
 
-static int add_run(struct build *build, uint64_t from, uint64_t to)
+static int add_run(struct build *build, uint64_t from, uint64_t to, uint64_t gap)
 {
 	struct program_image_run *last = build->nr_runs ? &build->runs[build->nr_runs - 1] : NULL;
 	int r;
 
-	if (last && from >= last->address &&
-	    from <= last->address + last->length + RUN_GAP_PAGES * PROGRAM_PAGE_BYTES &&
+	if (last && from >= last->address && from <= last->address + last->length + gap &&
 	    text_of(build->elf, from) == text_of(build->elf, last->address)) {
 		last->length = MAX(last->length, to - last->address);
 		return 0;
@@ -278,11 +315,11 @@ static int add_run(struct build *build, uint64_t from, uint64_t to)
 	return 0;
 }
 
-static int find_runs(struct build *build)
+static int add_runs(struct build *build, uint64_t gap)
 {
 	const uint64_t mask = ~((uint64_t)PROGRAM_PAGE_BYTES - 1);
-	uint64_t offset;
 
+	build->nr_runs = 0;
 	for (size_t i = 0; i < build->elf->nr_functions; i++) {
 		const struct program_function *function = &build->elf->functions[i];
 		uint64_t site = function->address + function->site;
@@ -290,11 +327,28 @@ static int find_runs(struct build *build)
 
 		if (!has_stub(build, i))
 			continue;
-		r = add_run(build, site & mask, page_up(site + WINDOW_JUMP_BYTES));
+		r = add_run(build, site & mask, page_up(site + WINDOW_JUMP_BYTES), gap);
 		if (r < 0)
 			return r;
 	}
-	offset = page_up(sizeof(build->image.header) + build->nr_runs * sizeof(*build->runs));
+	return 0;
+}
+
+/* Says where the image ends. */
+static int find_runs(struct build *build, uint64_t *ret_end)
+{
+	uint64_t offset = STUBS_OFFSET + build->image.header.stubs_bytes;
+
+	for (uint64_t gap = RUN_GAP_BYTES;; gap *= 2) {
+		int r = add_runs(build, gap);
+
+		if (r < 0)
+			return r;
+		if (build->nr_runs <= PROGRAM_IMAGE_RUNS_MAX)
+			break;
+		if (gap > REACH_BYTES) /* more pieces of code than any linker makes */
+			return -E2BIG;
+	}
 	for (size_t i = 0; i < build->nr_runs; i++) {
 		struct program_image_run *run = &build->runs[i];
 		const struct program_text *text = text_of(build->elf, run->address);
@@ -305,99 +359,112 @@ static int find_runs(struct build *build)
 		run->checksum = program_checksum(text->code + at, run->checked);
 		offset += run->length;
 	}
-	build->image.header.stubs_offset = offset;
+	*ret_end = offset;
 	return 0;
 }
 
-/* The functions from *index on that begin in the run get their jumps. */
-static void put_jumps(const struct build *build, const struct program_image_run *run, uint8_t *code,
-		      size_t *index)
+/* The part of a function's jump that lies in the `bytes` of code from `address` on. */
+static void put_jump(const struct build *build, size_t index, uint8_t *code, uint64_t address,
+		     uint64_t bytes)
 {
+	const struct program_function *function = &build->elf->functions[index];
+	uint64_t site = function->address + function->site;
 	uint64_t first = build->options->arena + PROGRAM_WORDS_BYTES;
+	uint8_t jump[WINDOW_JUMP_BYTES] = {0xe9};
 
-	for (; *index < build->elf->nr_functions; (*index)++) {
-		const struct program_function *function = &build->elf->functions[*index];
-		uint64_t site = function->address + function->site;
-
-		if (!has_stub(build, *index))
-			continue;
-		if (site >= run->address + run->length)
-			return;
-		code[site - run->address] = 0xe9;
-		put_u32(code + (site - run->address) + 1,
-			(uint32_t)(first + build->stub_of[*index] - (site + WINDOW_JUMP_BYTES)));
+	put_u32(jump + 1, (uint32_t)(first + build->stub_of[index] - (site + sizeof(jump))));
+	if (site >= address && site + sizeof(jump) <= address + bytes) {
+		memcpy(code + (site - address), jump, sizeof(jump));
+		return;
 	}
+	for (size_t i = 0; i < sizeof(jump); i++) {
+		if (site + i - address < bytes)
+			code[site + i - address] = jump[i];
+	}
+}
+
+/* The first function that may have a jump at the address or behind it. */
+static size_t first_function(const struct program_elf *elf, uint64_t address)
+{
+	size_t from = 0, to = elf->nr_functions;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (elf->functions[middle].address + SITE_MAX + WINDOW_JUMP_BYTES <= address)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+struct code_writer {
+	struct build *build;
+	const struct program_image_run *run;
+};
+
+static void write_code(void *ctx, size_t index)
+{
+	const struct code_writer *writer = ctx;
+	const struct program_image_run *run = writer->run;
+	const struct build *build = writer->build;
+	const struct program_elf *elf = build->elf;
+	const struct program_text *text = text_of(elf, run->address);
+	uint64_t at = index * CODE_BYTES, bytes = MIN(run->length - at, (uint64_t)CODE_BYTES);
+	uint64_t checked = MIN(bytes, run->checked - MIN(at, run->checked));
+	uint64_t address = run->address + at;
+	uint8_t code[CODE_BYTES];
+
+	memcpy(code, text->code + (address - text->address), (size_t)checked);
+	memset(code + checked, 0, (size_t)(bytes - checked));
+	for (size_t i = first_function(elf, address);
+	     i < elf->nr_functions && elf->functions[i].address < address + bytes; i++) {
+		if (has_stub(build, i))
+			put_jump(build, i, code, address, bytes);
+	}
+	fail(writer->build, io_pwrite_full(build->image.fd, code, (size_t)bytes, run->offset + at));
 }
 
 static int write_runs(struct build *build)
 {
-	size_t index = 0;
+	for (size_t i = 0; i < build->nr_runs && !build->r; i++) {
+		struct code_writer writer = {build, &build->runs[i]};
 
-	for (size_t i = 0; i < build->nr_runs; i++) {
-		const struct program_image_run *run = &build->runs[i];
-		const struct program_text *text = text_of(build->elf, run->address);
-		_cleanup_free_ uint8_t *code = mem_alloc((size_t)run->length);
-		int r;
-
-		if (!code)
-			return -ENOMEM;
-		mem_expect_use(code, (size_t)run->length);
-		memcpy(code, text->code + (run->address - text->address), (size_t)run->checked);
-		memset(code + run->checked, 0, (size_t)(run->length - run->checked));
-		put_jumps(build, run, code, &index);
-		r = io_pwrite_full(build->image.fd, code, (size_t)run->length, run->offset);
-		if (r < 0)
-			return r;
+		parallel_for(write_code, &writer, pieces_of(build->runs[i].length, CODE_BYTES));
 	}
-	return 0;
+	return build->r;
 }
 
-/* Where no stub is, the file has no bytes either. */
-static int write_stubs(const struct build *build)
+static int open_image(struct build *build)
 {
-	uint64_t stubs_at = build->image.header.stubs_offset, states_at = stubs_at + build->len;
-	int r = 0;
-
-	for (size_t i = 0; i < build->nr_pieces && r == 0; i++) {
-		const struct piece *piece = &build->pieces[i];
-		size_t bytes = piece->end - piece->begin;
-
-		r = io_pwrite_full(build->image.fd, build->stubs + piece->begin, bytes,
-				   stubs_at + piece->begin);
-		if (r == 0)
-			r = io_pwrite_full(build->image.fd, build->states + piece->begin, bytes,
-					   states_at + piece->begin);
-	}
-	return r < 0 ? r
-		     : io_pwrite_full(build->image.fd, build->frames, sizeof(build->frames),
-				      states_at + build->len);
-}
-
-static int write_image(struct build *build)
-{
-	struct program_image_header *header = &build->image.header;
 	int fd = memfd_create("sonde-image", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-	int r;
 
 	/* A kernel before 6.3 does not know the flag, and needs none. */
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create("sonde-image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return -errno;
 	build->image.fd = fd;
-	build->image.bytes = header->stubs_offset + header->stubs_bytes;
-	r = io_ftruncate(fd, build->image.bytes);
+	return fd < 0 ? -errno : 0;
+}
+
+/* Last of all, what says where everything is. */
+static int write_header(struct build *build)
+{
+	struct program_image_header *header = &build->image.header;
+	int r;
+
+	header->magic = PROGRAM_IMAGE_MAGIC;
+	header->version = PROGRAM_IMAGE_VERSION;
+	header->nr_runs = (uint32_t)build->nr_runs;
+	header->arena = build->options->arena;
+	header->arena_bytes = PROGRAM_WORDS_BYTES + header->stubs_bytes;
+	header->nr_stubs = build->image.nr_patched;
+	r = io_pwrite_full(build->image.fd, header, sizeof(*header), 0);
 	if (r == 0)
-		r = io_pwrite_full(fd, header, sizeof(*header), 0);
-	if (r == 0)
-		r = io_pwrite_full(fd, build->runs, build->nr_runs * sizeof(*build->runs),
-				   sizeof(*header));
-	if (r == 0)
-		r = write_runs(build);
-	if (r == 0)
-		r = write_stubs(build);
-	if (r == 0 &&
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+		r = io_pwrite_full(build->image.fd, build->runs,
+				   build->nr_runs * sizeof(*build->runs), sizeof(*header));
+	if (r == 0 && fcntl(build->image.fd, F_ADD_SEALS,
+			    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
 		r = -errno;
 	return r;
 }
@@ -410,35 +477,33 @@ static bool is_in_reach(const struct program_elf *elf, uint64_t arena, uint64_t 
 
 static int build_steps(struct build *build)
 {
-	struct program_image_header *header = &build->image.header;
-	uint64_t arena_bytes = program_image_arena_bytes(build->elf, build->options->choices);
+	const struct program_elf *elf = build->elf;
+	uint64_t arena_bytes = program_image_arena_bytes(elf, build->options->choices);
 	int r;
 
-	if (!is_in_reach(build->elf, build->options->arena, arena_bytes))
+	if (!is_in_reach(elf, build->options->arena, arena_bytes))
 		return -ERANGE;
-	build->stubs = mem_zalloc((size_t)arena_bytes);
-	build->states = mem_zalloc((size_t)arena_bytes);
-	build->stub_of = mem_calloc(build->elf->nr_functions + 1, sizeof(*build->stub_of));
-	build->pieces =
-		mem_calloc(build->elf->nr_functions / PIECE_FUNCTIONS + 1, sizeof(*build->pieces));
-	if (!build->stubs || !build->states || !build->stub_of || !build->pieces)
+	build->stub_of = mem_calloc(elf->nr_functions + 1, sizeof(*build->stub_of));
+	build->pieces = mem_calloc(elf->nr_functions / PIECE_FUNCTIONS + 1, sizeof(*build->pieces));
+	if (!build->stub_of || !build->pieces)
 		return -ENOMEM;
-	mem_expect_use(build->stubs, (size_t)arena_bytes / 2);
-	mem_expect_use(build->states, (size_t)arena_bytes / 2);
-	r = add_stubs(build);
-	if (r < 0 || !build->image.nr_patched)
+	build->len = make_pieces(build);
+	r = open_image(build);
+	if (r == 0)
+		r = add_stubs(build);
+	if (r < 0 || !build->image.nr_patched) {
+		io_close(build->image.fd);
+		build->image.fd = -1;
 		return r;
-	put_frames(build);
-	r = find_runs(build);
-	if (r < 0)
-		return r;
-	header->magic = PROGRAM_IMAGE_MAGIC;
-	header->version = PROGRAM_IMAGE_VERSION;
-	header->nr_runs = (uint32_t)build->nr_runs;
-	header->arena = build->options->arena;
-	header->arena_bytes = PROGRAM_WORDS_BYTES + header->stubs_bytes;
-	header->nr_stubs = build->image.nr_patched;
-	return write_image(build);
+	}
+	r = write_frames(build);
+	if (r == 0)
+		r = find_runs(build, &build->image.bytes);
+	if (r == 0)
+		r = io_ftruncate(build->image.fd, build->image.bytes);
+	if (r == 0)
+		r = write_runs(build);
+	return r < 0 ? r : write_header(build);
 }
 
 int program_image_build(struct program_image *ret_image, const struct program_elf *elf,
@@ -447,8 +512,6 @@ int program_image_build(struct program_image *ret_image, const struct program_el
 	struct build build = {.elf = elf, .options = options, .image = PROGRAM_IMAGE_INIT};
 	int r = build_steps(&build);
 
-	mem_free(build.stubs);
-	mem_free(build.states);
 	mem_free(build.stub_of);
 	mem_free(build.pieces);
 	mem_free(build.runs);

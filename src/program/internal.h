@@ -60,11 +60,6 @@ struct plan_names {
 /* What one thread does in one go. */
 #define PIECE_FUNCTIONS 2048u
 
-static inline size_t pieces_of(uint64_t nr, size_t piece)
-{
-	return (size_t)((nr + piece - 1) / piece);
-}
-
 /* A module while it is being opened. */
 struct plan {
 	struct program_elf *elf;

@@ -6,9 +6,9 @@
  * An image is one memfd:
  *
  *   0             struct program_image_header, then nr_runs of struct program_image_run
- *   run.offset    the module's code with jumps in it, whole pages, one piece a run
  *   stubs_offset  the stubs, then a table for unwinders that has a byte for each byte of them
  *                 (unwind.h), then .eh_frame_hdr and .eh_frame
+ *   run.offset    the module's code with jumps in it, whole pages, one piece a run
  *
  * All addresses are as linked (what stands in the ELF file); in a process the module's load bias
  * comes on top, for the arena too. The arena is [arena, arena + PROGRAM_WORDS_BYTES): the words,
@@ -19,10 +19,11 @@
 
 #include <stdint.h>
 
-#define PROGRAM_IMAGE_MAGIC   0x47414d4945444e53ull /* "SNDEIMAG" */
-#define PROGRAM_IMAGE_VERSION 1u
-#define PROGRAM_PAGE_BYTES    4096u
-#define PROGRAM_WORDS_BYTES   PROGRAM_PAGE_BYTES
+#define PROGRAM_IMAGE_MAGIC    0x47414d4945444e53ull /* "SNDEIMAG" */
+#define PROGRAM_IMAGE_VERSION  1u
+#define PROGRAM_IMAGE_RUNS_MAX 64u
+#define PROGRAM_PAGE_BYTES     4096u
+#define PROGRAM_WORDS_BYTES    PROGRAM_PAGE_BYTES
 
 /* The words at the head of the arena: where the stubs go. 8 bytes each. */
 enum program_word {

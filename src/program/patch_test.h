@@ -136,16 +136,13 @@ static inline bool patch_map_runs(const struct patch_module *module, const char 
 	return true;
 }
 
-/* Plan, build and map; `choices` may be NULL. False with a line on stdout when that fails. */
-static inline bool patch_module(struct patch_module *module, const char *path, uint64_t bias,
-				struct patch_cluster *cluster, const uint8_t *choices)
+/* Plan and build; `choices` may be NULL. False with a line on stdout when that fails. */
+static inline bool patch_build(struct patch_module *module, const char *path, uint64_t bias,
+			       struct patch_cluster *cluster, const uint8_t *choices)
 {
 	struct program_image_options options = {
 		.arena = cluster->at - bias, .base = module->base, .choices = choices};
-	struct program_image_header *header = &module->image.header;
 	struct err err = {.code = 0};
-	uint64_t *words;
-	char *head;
 
 	module->bias = bias;
 	if ((!module->elf && program_elf_open(&module->elf, path, &err) < 0) ||
@@ -153,10 +150,21 @@ static inline bool patch_module(struct patch_module *module, const char *path, u
 		printf("# %s\n", err.text);
 		return false;
 	}
+	cluster->at += module->image.header.arena_bytes;
+	return true;
+}
+
+/* Map what was built. Code that is called is patched, in this thread only: no other has slots. */
+static inline bool patch_map(const struct patch_module *module)
+{
+	const struct program_image_header *header = &module->image.header;
+	uint64_t *words, arena = header->arena + module->bias;
+	char *head;
+
 	if (module->image.fd < 0)
 		return true;
 	head = mmap(NULL, header->stubs_offset, PROT_READ, MAP_PRIVATE, module->image.fd, 0);
-	words = mmap((void *)(uintptr_t)cluster->at, PROGRAM_WORDS_BYTES, PROT_READ | PROT_WRITE,
+	words = mmap((void *)(uintptr_t)arena, PROGRAM_WORDS_BYTES, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	if (head == MAP_FAILED || words == MAP_FAILED)
 		return false;
@@ -170,9 +178,8 @@ static inline bool patch_module(struct patch_module *module, const char *path, u
 		 MAP_PRIVATE | MAP_FIXED, module->image.fd,
 		 (off_t)header->stubs_offset) == MAP_FAILED)
 		return false;
-	cluster->at += header->arena_bytes;
 	if (!patch_map_runs(module, head)) {
-		printf("# %s: its code is not the file's\n", path);
+		printf("# %s: its code is not the file's\n", module->elf->path);
 		return false;
 	}
 	return true;

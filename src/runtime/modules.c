@@ -10,8 +10,7 @@
 #include "runtime/runtime.h"
 #include "runtime/sys.h"
 
-#define MODULES_MAX    1024u
-#define IMAGE_RUNS_MAX 64u
+#define MODULES_MAX 1024u
 
 /* Distances within which everything of a module reaches everything of its arena: +-2 GiB. */
 #define CLUSTER_BELOW	    0x50000000ull /* from the module's data down to the cluster */
@@ -103,7 +102,7 @@ static void reserve_clusters(int socket)
 
 struct image {
 	struct program_image_header header;
-	struct program_image_run runs[IMAGE_RUNS_MAX];
+	struct program_image_run runs[PROGRAM_IMAGE_RUNS_MAX];
 };
 
 /* Of functions that are not named by -g, or of all without it; of those that are. */
@@ -205,7 +204,7 @@ static void use_image(int socket, struct module *module, const char *name, uint3
 	if (raw_syscall(SYS_pread64, fd, (long)&image, sizeof(image), 0, 0, 0) <
 		    (long)sizeof(image.header) ||
 	    header->magic != PROGRAM_IMAGE_MAGIC || header->version != PROGRAM_IMAGE_VERSION ||
-	    header->nr_runs > IMAGE_RUNS_MAX) {
+	    header->nr_runs > PROGRAM_IMAGE_RUNS_MAX) {
 		rt_fail(socket, PROGRAM_FAILURE_MAP, -71 /* EPROTO */, name);
 		return;
 	}
