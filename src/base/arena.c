@@ -12,7 +12,9 @@ struct arena_block {
 	_Alignas(16) unsigned char data[];
 };
 
+/* What malloc and a block's head need is left of a power of two. */
 enum {
+	FIRST_BYTES = 1024 - sizeof(struct arena_block) - 32,
 	BLOCK_BYTES = 32 * 1024 - sizeof(struct arena_block) - 32
 };
 
@@ -27,16 +29,23 @@ void arena_done(struct arena *arena)
 	arena->blocks = NULL;
 }
 
+/* Small for the many arenas that hold little; the next is twice as large. */
+static size_t usual_room(const struct arena *arena)
+{
+	return arena->blocks ? MIN(arena->blocks->size * 2, (size_t)BLOCK_BYTES)
+			     : (size_t)FIRST_BYTES;
+}
+
 /* A new block goes in front; one that a large object fills goes behind the block now in use. */
 static struct arena_block *add_block(struct arena *arena, size_t size)
 {
-	size_t room = MAX(size, (size_t)BLOCK_BYTES);
+	size_t usual = usual_room(arena), room = MAX(size, usual);
 	struct arena_block *block = mem_zalloc(sizeof(*block) + room);
 	struct arena_block **where = &arena->blocks;
 
 	if (!block)
 		return NULL;
-	if (arena->blocks && room > BLOCK_BYTES)
+	if (arena->blocks && room > usual)
 		where = &arena->blocks->next;
 	block->size = room;
 	block->next = *where;

@@ -32,6 +32,7 @@ void event_db_free(struct event_db *db)
 		return;
 	symbols_free(db->symbols);
 	mem_free(db->events);
+	mem_free(db->by_id);
 	mem_free(db->printks);
 	mem_free(db->cmdlines);
 	arena_done(&db->arena);
@@ -172,6 +173,22 @@ static void set_handler(struct event_db *db, struct event_impl *event)
 		event->handler_fields[i] = event_field_find(&event->pub, handler->fields[i]);
 }
 
+static bool knows_id(const struct event_db *db, size_t id)
+{
+	return id < db->nr_ids && db->by_id[id];
+}
+
+static int reserve_id(struct event_db *db, size_t id)
+{
+	if (id < db->nr_ids)
+		return 0;
+	if (array_reserve(&db->by_id, &db->cap_ids, id + 1, sizeof(*db->by_id)))
+		return -ENOMEM;
+	memset(db->by_id + db->nr_ids, 0, (db->cap_ids - db->nr_ids) * sizeof(*db->by_id));
+	db->nr_ids = db->cap_ids;
+	return 0;
+}
+
 static int read_format(struct event_db *db, struct event_impl *event, struct err *err)
 {
 	struct lexer lexer = {.text = event->pub.format, .len = event->pub.format_len};
@@ -181,14 +198,15 @@ static int read_format(struct event_db *db, struct event_impl *event, struct err
 	r = format_parse_fields(db, event, &lexer, err);
 	if (r)
 		return r;
-	if (db->by_id[event->pub.id])
+	if (knows_id(db, event->pub.id))
 		return 0; /* the first one counts */
 	set_handler(db, event);
 	if (find_print_fmt(event, &lexer))
 		compile_both(db, event, &lexer);
 	else
 		event->pub.parse_error = "no print fmt";
-	if (array_reserve(&db->events, &db->cap_events, db->nr_events + 1, sizeof(*db->events)))
+	if (array_reserve(&db->events, &db->cap_events, db->nr_events + 1, sizeof(*db->events)) ||
+	    reserve_id(db, event->pub.id))
 		return err_set(err, -ENOMEM, "out of memory");
 	db->events[db->nr_events++] = event;
 	db->by_id[event->pub.id] = event;
@@ -245,7 +263,7 @@ static int add_blktrace(struct event_db *db)
 
 	for (size_t i = 0; i < ARRAY_SIZE(before) && !event; i++)
 		event = event_db_by_name(db, "ftrace", before[i]);
-	if (!event || event->id == UINT16_MAX || db->by_id[event->id + 1])
+	if (!event || event->id == UINT16_MAX || knows_id(db, event->id + 1u))
 		return 0;
 	out_lit(&text, "name: blktrace\nID: ");
 	out_u64(&text, event->id + 1u);
@@ -585,7 +603,7 @@ uint8_t event_db_long_size(const struct event_db *db)
 
 const struct event *event_db_by_id(const struct event_db *db, uint16_t id)
 {
-	return db->by_id[id] ? &db->by_id[id]->pub : NULL;
+	return knows_id(db, id) ? &db->by_id[id]->pub : NULL;
 }
 
 const struct event *event_db_by_name(const struct event_db *db, const char *system,

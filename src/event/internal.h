@@ -145,7 +145,8 @@ struct event_db {
 	struct arena arena;
 	struct event_impl **events; /* in order of adding */
 	size_t nr_events, cap_events;
-	struct event_impl *by_id[65536];
+	struct event_impl **by_id; /* NULL: no such event; as many as the largest id needs */
+	size_t nr_ids, cap_ids;
 	struct printk *printks; /* sorted by address once sealed */
 	size_t nr_printks, cap_printks;
 	struct cmdline *cmdlines; /* sorted by pid once sealed */

@@ -138,7 +138,7 @@ int hist_parse_actions(struct hist_data *data)
 /* A variable that the text does not name: for fields, and for the largest or last value. */
 static int add_variable(struct hist_data *data, const char *name, uint32_t *ret_index)
 {
-	const struct hist *hist = data->set->slots[data->event->id].first;
+	const struct hist *hist = hist_first(data->set, data->event);
 	bool exists = hist_find_own_var(data, name) != NULL;
 
 	for (; hist && !exists; hist = hist->next)
@@ -228,7 +228,7 @@ static bool same_keys(const struct hist_data *a, const struct hist_data *b)
 
 static struct hist *find_same_keys(const struct hist_data *data, const struct event *event)
 {
-	struct hist *hist = data->set->slots[event->id].first;
+	struct hist *hist = hist_first(data->set, event);
 
 	while (hist && !same_keys(data, hist->data))
 		hist = hist->next;

@@ -89,7 +89,7 @@ static bool variable_exists(const struct hist_data *data, const char *name)
 {
 	if (hist_find_own_var(data, name))
 		return true;
-	for (const struct hist *hist = data->set->slots[data->event->id].first; hist;
+	for (const struct hist *hist = hist_first(data->set, data->event); hist;
 	     hist = hist->next) {
 		if (hist_find_own_var(hist->data, name))
 			return true;

@@ -237,7 +237,7 @@ struct hist_node *hist_find_own_var(const struct hist_data *data, const char *na
 static struct hist_node *find_var_at(const struct hist_set *set, const struct event *event,
 				     const char *name)
 {
-	for (const struct hist *hist = set->slots[event->id].first; hist; hist = hist->next) {
+	for (const struct hist *hist = hist_first(set, event); hist; hist = hist->next) {
 		struct hist_node *node = hist_find_own_var(hist->data, name);
 
 		if (node)

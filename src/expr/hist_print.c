@@ -378,8 +378,7 @@ int hist_print_kernel(const struct hist_set *set, const struct event *event, str
 	bool first = true;
 	int r = 0;
 
-	for (const struct hist *hist = set->slots[event->id].first; hist && r >= 0;
-	     hist = hist->next) {
+	for (const struct hist *hist = hist_first(set, event); hist && r >= 0; hist = hist->next) {
 		if (!first)
 			out_lit(out, "\n\n");
 		first = false;

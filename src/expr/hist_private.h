@@ -244,7 +244,8 @@ struct hist_set {
 	size_t nr_triggers, cap_triggers;
 	struct hist_data **var_data; /* those with variables, newest first */
 	size_t nr_var_data, cap_var_data;
-	struct hist_event_slot *slots; /* 65536, by event id */
+	struct hist_event_slot *slots; /* by event id, up to the largest that has triggers */
+	size_t nr_slots, cap_slots;
 	struct hist_data *snapshot;    /* the one that has snapshot() */
 	hist_comm_fn *comm;
 	void *comm_arg;
@@ -260,6 +261,12 @@ struct hist_set {
 	struct hist_error errors[HIST_ERRORS];
 	size_t nr_errors;
 };
+
+/* The triggers of an event, in their order. */
+static inline struct hist *hist_first(const struct hist_set *set, const struct event *event)
+{
+	return event->id < set->nr_slots ? set->slots[event->id].first : NULL;
+}
 
 /* Messages are the kernel's. `text`: the caret stands where it first occurs; NULL: at 0. */
 void hist_refuse(struct hist_set *set, const char *message, const char *text);

@@ -421,7 +421,7 @@ int hist_set_record(struct hist_set *set, const struct hist_record *record)
 	int r = 0;
 
 	set->serial++;
-	for (struct hist *hist = set->slots[record->event->id].first; hist && r >= 0;
+	for (struct hist *hist = hist_first(set, record->event); hist && r >= 0;
 	     hist = hist->next) {
 		if (hist->paused || (hist->filter && !kfilter_test(hist->filter, &raw)))
 			continue;

@@ -338,7 +338,7 @@ static int remove_synthetic(struct hist_set *set, const char *name)
 
 	if (!synthetic)
 		return -ENOENT;
-	if (synthetic->refs || set->slots[synthetic->event->id].first)
+	if (synthetic->refs || hist_first(set, synthetic->event))
 		return -EBUSY;
 	for (size_t i = 0; i < set->nr_synthetics; i++)
 		if (set->synthetics[i] != synthetic)

@@ -9,7 +9,6 @@
 #include "expr/hist_private.h"
 
 enum {
-	NR_EVENT_IDS = 65536,
 	SINCE_6_2 = 602,
 	SINCE_6_4 = 604,
 	SINCE_6_9 = 609
@@ -46,11 +45,6 @@ int hist_set_new(struct hist_set **ret_set, const struct event_db *db,
 	set->db = db;
 	set->options = *options;
 	kfilter_kernel_init(&set->filters, options->release, 0);
-	set->slots = mem_calloc(NR_EVENT_IDS, sizeof(*set->slots));
-	if (!set->slots) {
-		mem_free(set);
-		return -ENOMEM;
-	}
 	*ret_set = set;
 	return 0;
 }
@@ -193,7 +187,7 @@ static struct hist *find_named(const struct hist_set *set, const char *name)
 
 static struct hist *find_same(const struct hist *hist, const struct hist *named)
 {
-	struct hist *other = hist->set->slots[hist->event->id].first;
+	struct hist *other = hist_first(hist->set, hist->event);
 
 	while (other && !same_trigger(hist, other, named, false))
 		other = other->next;
@@ -300,17 +294,36 @@ static int publish_variables(struct hist_data *data)
 	return r;
 }
 
+static int reserve_slot(struct hist_set *set, size_t id)
+{
+	int r;
+
+	if (id < set->nr_slots)
+		return 0;
+	r = array_reserve(&set->slots, &set->cap_slots, id + 1, sizeof(*set->slots));
+	if (r < 0)
+		return r;
+	memset(set->slots + set->nr_slots, 0,
+	       (set->cap_slots - set->nr_slots) * sizeof(*set->slots));
+	set->nr_slots = set->cap_slots;
+	return 0;
+}
+
 static int link_hist(struct hist *hist)
 {
 	struct hist_set *set = hist->set;
-	struct hist_event_slot *slot = &set->slots[hist->event->id];
-	struct hist **end = &slot->first;
+	struct hist_event_slot *slot;
+	struct hist **end;
 	int r = array_reserve(&set->triggers, &set->cap_triggers, set->nr_triggers + 1,
 			      sizeof(*set->triggers));
 
+	if (r >= 0)
+		r = reserve_slot(set, hist->event->id);
 	if (r < 0)
 		return r;
 	set->triggers[set->nr_triggers++] = hist;
+	slot = &set->slots[hist->event->id];
+	end = &slot->first;
 	while (*end)
 		end = &(*end)->next;
 	*end = hist;
@@ -610,8 +623,8 @@ void hist_set_emit(struct hist_set *set, hist_emit_fn *emit, void *arg)
 
 bool hist_set_wants(const struct hist_set *set, const struct event *event, bool *ret_stack)
 {
-	*ret_stack = set->slots[event->id].stack;
-	return set->slots[event->id].first != NULL;
+	*ret_stack = event->id < set->nr_slots && set->slots[event->id].stack;
+	return hist_first(set, event) != NULL;
 }
 
 size_t hist_set_count(const struct hist_set *set)

@@ -22,7 +22,7 @@
 
 enum {
 	CACHE_SLOTS = 1024,
-	RADIX = 1 << 16,
+	FEW = 4096, /* symbols */
 	MIN_BUCKETS = 64
 };
 
@@ -195,30 +195,35 @@ struct sort_key {
 	uint32_t index;
 };
 
-/* Stable, by 16 bits at a time; a digit that is the same everywhere costs only its count. */
+/*
+ * Stable, by 16 bits at a time, or 8 when there are few; a digit that is the same everywhere costs
+ * only its count.
+ */
 static int radix_sort(struct sort_key **keys, struct sort_key **spare, size_t nr)
 {
-	_cleanup_free_ uint32_t *count = mem_alloc(RADIX * sizeof(*count));
+	unsigned int bits = nr < FEW ? 8 : 16;
+	size_t radix = (size_t)1 << bits, mask = radix - 1;
+	_cleanup_free_ uint32_t *count = mem_calloc(radix, sizeof(*count));
 
 	if (!count)
 		return -ENOMEM;
-	for (unsigned int shift = 0; shift < 64; shift += 16) {
+	for (unsigned int shift = 0; shift < 64; shift += bits) {
 		struct sort_key *from = *keys, *to = *spare;
 		uint32_t sum = 0;
 
-		memset(count, 0, RADIX * sizeof(*count));
+		memset(count, 0, radix * sizeof(*count));
 		for (size_t i = 0; i < nr; i++)
-			count[(from[i].addr >> shift) & (RADIX - 1)]++;
-		if (count[(from[0].addr >> shift) & (RADIX - 1)] == nr)
+			count[(from[i].addr >> shift) & mask]++;
+		if (count[(from[0].addr >> shift) & mask] == nr)
 			continue;
-		for (size_t i = 0; i < RADIX; i++) {
+		for (size_t i = 0; i < radix; i++) {
 			uint32_t here = count[i];
 
 			count[i] = sum;
 			sum += here;
 		}
 		for (size_t i = 0; i < nr; i++)
-			to[count[(from[i].addr >> shift) & (RADIX - 1)]++] = from[i];
+			to[count[(from[i].addr >> shift) & mask]++] = from[i];
 		*keys = to;
 		*spare = from;
 	}
