@@ -120,6 +120,8 @@ static struct record_rule *last_rule(struct record_args *args, const char *optio
 
 	if (inst->nr_rules)
 		return &inst->rules[inst->nr_rules - 1];
+	if (inst->tracer)
+		return &inst->tracer_rule;
 	cmd_usage(args->command, "%s: belongs behind the -e whose events it is for", option);
 	return NULL;
 }
@@ -530,6 +532,7 @@ void record_args_done(struct record_args *args)
 
 		for (size_t k = 0; k < inst->nr_rules; k++)
 			mem_free(inst->rules[k].filter);
+		mem_free(inst->tracer_rule.filter);
 		mem_free(inst);
 	}
 	mem_free(plan->instances);

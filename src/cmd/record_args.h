@@ -69,7 +69,8 @@ enum record_mode {
 	 "record these events: SYSTEM:EVENT, SYSTEM, EVENT, a glob of them, or all; or a probe to be " \
 	 "made for the run: 'p:NAME PLACE ARGS'", "What"}, \
 	{'f', 'f', "filter", CMD_ARG_REQUIRED, "FILTER", \
-	 "kernel filter for the last -e; several are joined with &&", NULL}, \
+	 "kernel filter for the last -e; several are joined with &&; behind -p and before any -e, of " \
+	 "the functions of a program", NULL}, \
 	{'R', 'R', "trigger", CMD_ARG_REQUIRED, "TRIGGER", \
 	 "kernel trigger for the events of the last -e", NULL}, \
 	{'v', 'v', NULL, CMD_ARG_NONE, NULL, "switch the events of the following -e off", NULL}, \

@@ -79,7 +79,6 @@ static const char *kernels_own(const struct record_plan *plan)
 		const char *option;
 	} own[] = {
 		{plan->nr_instances > 1, "-B"},
-		{inst->nr_rules, "-e"},
 		{inst->options.nr, "-O, -T"},
 		{inst->clock || plan->tsc2nsec, "-C, --tsc2nsec"},
 		{inst->cpumask, "-M"},
@@ -105,6 +104,32 @@ static const char *kernels_own(const struct record_plan *plan)
 	return NULL;
 }
 
+/* -f before any -e: of the tracer's own events, which programs only have. */
+static bool has_tracer_rule(const struct record_instance *inst)
+{
+	return inst->tracer_rule.filter;
+}
+
+/* Filters are asked where events are recorded. */
+static bool check_rules(const struct record_args *args)
+{
+	const struct record_instance *inst = args->plan.instances[0];
+
+	for (size_t i = 0; i < inst->nr_rules && args->in_program; i++) {
+		if (inst->rules[i].triggers.nr) {
+			cmd_usage(args->command, "--in program does not go with -R");
+			return false;
+		}
+	}
+	if (is_count(&args->plan) &&
+	    (has_tracer_rule(inst) || (inst->nr_rules && args->in_program))) {
+		cmd_usage(args->command, "-p count records no events that -e and -f could choose "
+					 "from; -l and -n choose functions");
+		return false;
+	}
+	return true;
+}
+
 /* What is said of the programs' side. */
 static bool check_tracer(const struct record_args *args, const char *place)
 {
@@ -124,7 +149,7 @@ static bool check_tracer(const struct record_args *args, const char *place)
 	else if (!plan->command)
 		cmd_usage(args->command, "--in %s needs a command to trace", place);
 	else
-		return true;
+		return check_rules(args);
 	return false;
 }
 
@@ -189,6 +214,7 @@ static bool use_both(struct record_args *args)
 	}
 	plan->program.beside = beside;
 	beside->tracer = top->tracer;
+	beside->tracer_rule = top->tracer_rule;
 	beside->functions = top->functions;
 	beside->no_functions = top->no_functions;
 	beside->graph_functions = top->graph_functions;
@@ -210,7 +236,8 @@ static bool falls_back(const struct record_args *args)
 	struct tracefs *fs;
 	struct err err;
 
-	if (!plan->command || !is_for_programs(plan->instances[0]->tracer) || kernels_own(plan))
+	if (!plan->command || !is_for_programs(plan->instances[0]->tracer) ||
+	    plan->instances[0]->nr_rules || kernels_own(plan))
 		return false;
 	if (is_count(plan)) /* the kernel has none of that name */
 		return true;
@@ -226,10 +253,27 @@ static bool falls_back(const struct record_args *args)
 	return true;
 }
 
+/* The kernel's function tracers have no filters. */
+static bool check_tracer_rules(const struct record_args *args)
+{
+	size_t from = args->in_program || args->in_both ? 1 : 0;
+
+	for (size_t i = from; i < args->plan.nr_instances; i++) {
+		if (!has_tracer_rule(args->plan.instances[i]))
+			continue;
+		cmd_usage(args->command, "-f: belongs behind the -e whose events it is for; behind "
+					 "-p it is for the functions of programs (--in program)");
+		return false;
+	}
+	return true;
+}
+
 bool record_args_choose_place(struct record_args *args)
 {
 	if (!args->place_given)
 		args->in_program = falls_back(args);
+	if (!check_tracer_rules(args))
+		return false;
 	if (args->in_program)
 		return use_program(args);
 	if (args->in_both)

@@ -235,6 +235,7 @@ static bool test(const struct filter_program *program, const struct instruction 
 	case CODE_CPUS_SAME:
 	case CODE_CPUS_COMMON:
 		return test_cpus(program, in, db, record);
+	case CODE_FUNCTION:
 	case CODE_FAIL:
 		break;
 	}

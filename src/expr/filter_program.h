@@ -115,6 +115,7 @@ enum instruction_code {
 	CODE_CPU_IN,	   /* left, a number, is in cpus */
 	CODE_CPUS_SAME,	   /* the mask that a field holds is cpus */
 	CODE_CPUS_COMMON,  /* ... has one of cpus */
+	CODE_FUNCTION,	   /* left is in a function called glob.text; not run here */
 	CODE_FAIL, /* a value that has no number: the record does not match, whatever else holds */
 };
 
@@ -147,6 +148,10 @@ struct filter_program {
 	uint32_t nr, entry; /* entry may be a PROGRAM_ constant */
 	bool big_endian;
 };
+
+struct kfilter;
+/* Of a filter that was compiled. */
+const struct filter_program *kfilter_program(const struct kfilter *filter);
 
 /* `field` as an operand. */
 struct operand field_operand(const struct event_field *field);

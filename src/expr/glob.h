@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "base/arena.h"
+#include "expr/glob_match.h"
 
 enum glob_kind {
 	GLOB_FULL,
@@ -38,8 +39,5 @@ int glob_init(struct glob *ret_glob, struct arena *arena, const char *pattern, s
  * does: for `*x` at the end of the memory, for `*x*` also behind the NUL.
  */
 bool glob_test(const struct glob *glob, const char *mem, size_t size, bool strict);
-
-/* A pattern of any kind against a text. */
-bool glob_match(const char *pattern, const char *text, size_t len);
 
 #endif

@@ -93,6 +93,11 @@ bool kfilter_never(const struct kfilter *filter)
 	return filter->program.entry == PROGRAM_FALSE;
 }
 
+const struct filter_program *kfilter_program(const struct kfilter *filter)
+{
+	return &filter->program;
+}
+
 bool kfilter_is_removal(const char *text)
 {
 	while (token_is_space(TOKEN_KERNEL, *text))

@@ -22,10 +22,15 @@
 
 /* What the filters of a kernel can do. */
 struct kfilter_kernel {
-	bool ustring;	  /* since 5.17: FIELD.ustring, __rel_loc strings */
-	bool function;	  /* since 6.3: FIELD.function */
-	bool stacktrace;  /* since 6.3: the names stacktrace and STACKTRACE */
-	bool cpus;	  /* since 6.6: CPUS{LIST}, cpumask fields */
+	bool ustring;	 /* since 5.17: FIELD.ustring, __rel_loc strings */
+	bool function;	 /* since 6.3: FIELD.function */
+	bool stacktrace; /* since 6.3: the names stacktrace and STACKTRACE */
+	bool cpus;	 /* since 6.6: CPUS{LIST}, cpumask fields */
+	/*
+	 * Of a traced program, whose functions are not known yet: .function takes a name, which
+	 * whoever has the program of the filter (filter_program.h) looks up. kfilter_test does not.
+	 */
+	bool names_later;
 	uint32_t nr_cpus; /* that it may have: what CPUS{} is held against */
 };
 

@@ -475,16 +475,37 @@ static int read_function_address(struct term *term, uint64_t *ret_addr)
 	return 0;
 }
 
+/* A name up to a blank, as the kernel has it, or a parenthesis; it is looked up later. */
+static int keep_function_name(struct term *term)
+{
+	struct tokenizer *tokenizer = &term->parser->tokenizer;
+	size_t len;
+
+	while (tokenizer->pos < tokenizer->end && *tokenizer->pos != ')' &&
+	       !token_is_space(TOKEN_KERNEL, *tokenizer->pos))
+		tokenizer->pos++;
+	len = (size_t)(tokenizer->pos - term->value);
+	if (!len || is_digit(*term->value))
+		return refuse(term, KFILTER_NO_FUNCTION);
+	term->test->code = CODE_FUNCTION;
+	term->test->left = field_operand(term->field);
+	term->invert = term->op == OP_NE;
+	return glob_init(&term->test->glob, term->parser->arena, term->value, len, false, false);
+}
+
 /* FIELD.function: an address anywhere in the function. */
 static int read_function(struct term *term)
 {
+	bool names_later = term->parser->kernel->names_later;
 	uint64_t addr = 0, start, end;
 	int r;
 
-	if (term->size != event_db_long_size(term->event->db))
+	if (!term->field || (!names_later && term->size != event_db_long_size(term->event->db)))
 		return refuse(term, KFILTER_ILLEGAL_FIELD_OP);
 	if (term->op != OP_EQ && term->op != OP_NE)
 		return refuse(term, KFILTER_INVALID_OP);
+	if (names_later)
+		return keep_function_name(term);
 	r = read_function_address(term, &addr);
 	if (r < 0)
 		return r;

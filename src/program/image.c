@@ -121,8 +121,26 @@ static void put_push(uint8_t *at, uint32_t id)
 	put_u32(at + 1, id);
 }
 
+/* The words of a function that is chosen so. */
+struct use {
+	enum program_word entry, exit, entry_only;
+};
+
+static struct use words_of(const uint8_t *choices, size_t index)
+{
+	unsigned int choice = choices ? choices[index] : PROGRAM_CHOICE_TRACE;
+	unsigned int from = choice & PROGRAM_CHOICE_WATCHED ? PROGRAM_WORD_WATCHED : 0;
+	bool is_root = choice & PROGRAM_CHOICE_ROOT;
+
+	return (struct use){
+		from + (is_root ? PROGRAM_WORD_ROOT_ENTRY : PROGRAM_WORD_ENTRY),
+		from + (is_root ? PROGRAM_WORD_ROOT_EXIT : PROGRAM_WORD_EXIT),
+		from + PROGRAM_WORD_ENTRY_ONLY,
+	};
+}
+
 /* The stub's head, at the end of the batch; how long it is. */
-static size_t put_head(struct batch *batch, bool only, uint32_t id, bool is_root)
+static size_t put_head(struct batch *batch, bool only, uint32_t id, const struct use *use)
 {
 	static const uint8_t drop_two[] = {0x48, 0x8d, 0x64, 0x24, 16}; /* lea 16(%rsp),%rsp */
 	static const uint8_t drop_one[] = {0x48, 0x8d, 0x64, 0x24, 8};
@@ -131,18 +149,16 @@ static size_t put_head(struct batch *batch, bool only, uint32_t id, bool is_root
 
 	put_push(stub, id);
 	if (only) {
-		put_through_word(batch, at + 5, 0x15, PROGRAM_WORD_ENTRY_ONLY);
+		put_through_word(batch, at + 5, 0x15, use->entry_only);
 		memcpy(stub + PROGRAM_STUB_ENTERED, drop_one, sizeof(drop_one));
 		return PROGRAM_STUB_ONLY;
 	}
-	put_through_word(batch, at + 5, 0x15,
-			 is_root ? PROGRAM_WORD_ROOT_ENTRY : PROGRAM_WORD_ENTRY);
+	put_through_word(batch, at + 5, 0x15, use->entry);
 	memcpy(stub + PROGRAM_STUB_ENTERED, drop_two, sizeof(drop_two));
 	stub[PROGRAM_STUB_EXIT - 5] = 0xe8;
 	put_u32(stub + PROGRAM_STUB_EXIT - 4, PROGRAM_STUB_DISPLACED - PROGRAM_STUB_EXIT);
 	put_push(stub + PROGRAM_STUB_EXIT, id);
-	put_through_word(batch, at + PROGRAM_STUB_EXIT + 5, 0x25,
-			 is_root ? PROGRAM_WORD_ROOT_EXIT : PROGRAM_WORD_EXIT);
+	put_through_word(batch, at + PROGRAM_STUB_EXIT + 5, 0x25, use->exit);
 	return PROGRAM_STUB_DISPLACED;
 }
 
@@ -170,14 +186,13 @@ static enum program_skip add_stub(const struct build *build, size_t index, struc
 	const struct program_function *function = &build->elf->functions[index];
 	const struct program_text *text = text_of(build->elf, function->address);
 	const struct window_code code = {text->code, (size_t)text->bytes, text->address};
-	const uint8_t *choices = build->options->choices;
+	const struct use use = words_of(build->options->choices, index);
 	uint64_t first = build->options->arena + PROGRAM_WORDS_BYTES;
 	bool only = build->options->mode != PROGRAM_GRAPH || function->entry_only;
 	size_t at = batch->len, head, len, end;
 	struct window_displaced displaced;
 
-	head = put_head(batch, only, id_of(build, index),
-			choices && choices[index] == PROGRAM_CHOICE_ROOT);
+	head = put_head(batch, only, id_of(build, index), &use);
 	len = window_displace(&code, function, first + batch->begin + at + head, &displaced);
 	if (!len)
 		return PROGRAM_SKIP_OUT_OF_REACH;

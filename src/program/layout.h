@@ -32,7 +32,9 @@ enum program_word {
 	PROGRAM_WORD_ENTRY_ONLY, /* function and count modes, and functions seen at entry only */
 	PROGRAM_WORD_ROOT_ENTRY, /* as ENTRY and EXIT, of the functions that -g names */
 	PROGRAM_WORD_ROOT_EXIT,
-	PROGRAM_NR_WORDS,
+	PROGRAM_WORD_WATCHED, /* + one of these: the same, of functions whose events are asked about
+			       */
+	PROGRAM_NR_WORDS = 2 * PROGRAM_WORD_WATCHED,
 };
 
 /*

@@ -40,6 +40,7 @@ struct module {
 
 struct modules {
 	struct program_select *select;
+	struct program_watcher *watcher;
 	enum program_mode mode;
 	struct program_space *space;
 	struct module *first;
@@ -47,7 +48,8 @@ struct modules {
 	struct program_server_counts counts;
 };
 
-int modules_new(struct modules **ret_modules, struct program_select *select, enum program_mode mode)
+int modules_new(struct modules **ret_modules, struct program_select *select,
+		struct program_watcher *watcher, enum program_mode mode)
 {
 	struct modules *modules = mem_zalloc(sizeof(*modules));
 	int r;
@@ -55,6 +57,7 @@ int modules_new(struct modules **ret_modules, struct program_select *select, enu
 	if (!modules)
 		return -ENOMEM;
 	modules->select = select;
+	modules->watcher = watcher;
 	modules->mode = mode;
 	r = program_space_new(&modules->space);
 	if (r < 0) {
@@ -218,6 +221,23 @@ static struct kept_image *make_room(struct module *module)
 	return &module->images[module->nr_images];
 }
 
+/* Which functions of the module are patched, and how. */
+static int choose(struct modules *modules, const struct module *module,
+		  const struct module *program, uint8_t **ret_choices, size_t *ret_nr)
+{
+	size_t nr = 0;
+	int r = program_select_apply(modules->select, module->elf, program->elf, ret_choices,
+				     ret_nr);
+
+	if (r < 0 || !modules->watcher)
+		return r;
+	r = program_watcher_apply(modules->watcher, module->elf, module->base, *ret_choices);
+	for (size_t i = 0; i < module->elf->nr_functions; i++)
+		nr += (*ret_choices)[i] != PROGRAM_CHOICE_NONE;
+	*ret_nr = nr;
+	return r;
+}
+
 static int make_image(struct modules *modules, struct module *module, const struct module *program,
 		      const struct module_place *place, struct kept_image **ret_kept,
 		      struct err *err)
@@ -230,7 +250,7 @@ static int make_image(struct modules *modules, struct module *module, const stru
 	_cleanup_free_ uint8_t *choices = NULL;
 	struct kept_image *kept = make_room(module);
 	size_t nr;
-	int r = program_select_apply(modules->select, module->elf, program->elf, &choices, &nr);
+	int r = choose(modules, module, program, &choices, &nr);
 
 	if (r < 0)
 		return err_sys(err, r, "the choice of its functions");

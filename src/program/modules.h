@@ -11,8 +11,9 @@
 struct modules;
 struct module;
 
-int modules_new(struct modules **ret_modules, struct program_select *select, enum program_mode mode)
-	_must_check_;
+/* `watcher` may be NULL; it and the selection are borrowed. */
+int modules_new(struct modules **ret_modules, struct program_select *select,
+		struct program_watcher *watcher, enum program_mode mode) _must_check_;
 void modules_free(struct modules *modules);
 
 /*

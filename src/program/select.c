@@ -231,22 +231,31 @@ static bool is_function(const struct pattern *pattern, const struct program_elf 
 	return false;
 }
 
+/* The index of the next function of `elf`, from `from` on, that the pattern means; or how many. */
+static size_t next_meant(struct pattern *pattern, const struct program_elf *elf, size_t from)
+{
+	if (!is_library(pattern, elf))
+		return elf->nr_functions;
+	for (; from < elf->nr_functions; from++) {
+		if (elf->functions[from].skip != PROGRAM_SKIP_FRAGMENT &&
+		    is_function(pattern, elf, &elf->functions[from])) {
+			pattern->matched = true;
+			break;
+		}
+	}
+	return from;
+}
+
 /* Give the functions of `elf` that the list means this choice. */
 static void choose(struct pattern_list *list, const struct program_elf *elf, uint8_t *choices,
 		   enum program_choice choice)
 {
 	for (size_t i = 0; i < list->nr; i++) {
 		struct pattern *pattern = &list->patterns[i];
+		size_t at = next_meant(pattern, elf, 0);
 
-		if (!is_library(pattern, elf))
-			continue;
-		for (size_t j = 0; j < elf->nr_functions; j++) {
-			if (elf->functions[j].skip == PROGRAM_SKIP_FRAGMENT ||
-			    !is_function(pattern, elf, &elf->functions[j]))
-				continue;
-			choices[j] = (uint8_t)choice;
-			pattern->matched = true;
-		}
+		for (; at < elf->nr_functions; at = next_meant(pattern, elf, at + 1))
+			choices[at] = (uint8_t)choice;
 	}
 }
 
@@ -337,4 +346,51 @@ const char *program_select_unmatched(const struct program_select *select)
 	if (!text)
 		text = first_unmatched(&select->graph);
 	return text ? text : first_unmatched(&select->notrace);
+}
+
+/* --- marks --- */
+
+struct program_marks {
+	struct pattern_list list;
+};
+
+int program_marks_new(struct program_marks **ret_marks, const struct program_patterns *names,
+		      struct err *err)
+{
+	struct program_marks *marks = mem_zalloc(sizeof(*marks));
+	int r;
+
+	if (!marks)
+		return err_sys(err, -ENOMEM, "cannot read the names of functions");
+	r = read_list(&marks->list, names, err);
+	if (r < 0) {
+		program_marks_free(marks);
+		return r;
+	}
+	*ret_marks = marks;
+	return 0;
+}
+
+void program_marks_free(struct program_marks *marks)
+{
+	if (!marks)
+		return;
+	list_done(&marks->list);
+	mem_free(marks);
+}
+
+void program_marks_apply(struct program_marks *marks, const struct program_elf *elf, uint32_t *bits)
+{
+	for (size_t i = 0; i < marks->list.nr; i++) {
+		struct pattern *pattern = &marks->list.patterns[i];
+		size_t at = next_meant(pattern, elf, 0);
+
+		for (; at < elf->nr_functions; at = next_meant(pattern, elf, at + 1))
+			bits[at] |= 1u << i;
+	}
+}
+
+const char *program_marks_unmatched(const struct program_marks *marks)
+{
+	return first_unmatched(&marks->list);
 }

@@ -41,7 +41,8 @@ void program_select_free(struct program_select *select);
 enum program_choice {
 	PROGRAM_CHOICE_NONE,
 	PROGRAM_CHOICE_TRACE,
-	PROGRAM_CHOICE_ROOT, /* -g names it */
+	PROGRAM_CHOICE_ROOT,	    /* -g names it */
+	PROGRAM_CHOICE_WATCHED = 4, /* and its events are asked about (program/watcher.h) */
 };
 
 /*
@@ -58,5 +59,16 @@ int program_select_apply(struct program_select *select, const struct program_elf
  * or NULL.
  */
 const char *program_select_unmatched(const struct program_select *select);
+
+/* Names that functions are looked up by, written as patterns of -l are. At most 32. */
+struct program_marks;
+int program_marks_new(struct program_marks **ret_marks, const struct program_patterns *names,
+		      struct err *err) _must_check_;
+void program_marks_free(struct program_marks *marks);
+/* Bit i of bits[F], which are zeros before: the function F of `elf` has the name i. */
+void program_marks_apply(struct program_marks *marks, const struct program_elf *elf,
+			 uint32_t *bits);
+/* As program_select_unmatched. */
+const char *program_marks_unmatched(const struct program_marks *marks);
 
 #endif

@@ -338,7 +338,7 @@ int program_server_new(struct program_server **ret_server,
 	server->options = *options;
 	server->listen_fd = server->epoll_fd = server->stop_fd = server->notice_fd = -1;
 	pthread_mutex_init(&server->lock, NULL);
-	r = modules_new(&server->modules, options->select, options->mode);
+	r = modules_new(&server->modules, options->select, options->watcher, options->mode);
 	if (r < 0)
 		err_sys(err, r, "cannot serve traced programs");
 	else

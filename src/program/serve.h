@@ -16,12 +16,14 @@
 #include "base/out.h"
 #include "program/image.h"
 #include "program/select.h"
+#include "program/watcher.h"
 
 struct program_server;
 
 struct program_server_options {
-	int session_fd;		       /* borrowed: the memory that processes get */
-	struct program_select *select; /* borrowed; used by the server's thread alone */
+	int session_fd;			 /* borrowed: the memory that processes get */
+	struct program_select *select;	 /* borrowed; used by the server's thread alone */
+	struct program_watcher *watcher; /* the same; NULL: nothing is asked of events */
 	enum program_mode mode;
 	bool roots;	    /* the selection has roots */
 	uint32_t max_depth; /* PROGRAM_GRAPH: of calls that are followed; 0: no limit */

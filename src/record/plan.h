@@ -33,8 +33,9 @@ struct record_instance {
 	struct record_rule rules[RECORD_LIST_MAX];
 	size_t nr_rules;
 	const char *tracer;
-	const char *clock;   /* NULL: as the kernel has it */
-	const char *cpumask; /* hexadecimal, NULL: all */
+	struct record_rule tracer_rule; /* behind -p, before any -e: of a tracer in programs */
+	const char *clock;		/* NULL: as the kernel has it */
+	const char *cpumask;		/* hexadecimal, NULL: all */
 	struct record_list options;
 	struct record_list functions;	      /* -l: a glob, a regular expression */
 	struct record_list function_commands; /* -l FUNCTION:COMMAND */

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "program/watcher.h"
 #include "ring/shared.h"
 #include "runtime/events.h"
 
@@ -58,6 +59,20 @@ static const struct {
 	{"blocked", RING_EVENT_BLOCKED, BLOCKED}, {"thread", RT_EVENT_THREAD, THREAD},
 	{"func_count", RT_EVENT_COUNT, COUNT},	  {"func_long", RT_EVENT_LONG, LONG},
 };
+
+const struct program_watch_event *program_events_watched(bool thresh, bool graph, size_t *ret_nr)
+{
+	static const struct program_watch_event calls[] = {
+		{"func_call", RT_EVENT_CALL},
+		{"func_entry", RING_EVENT_ENTRY},
+		{"func_exit", RING_EVENT_EXIT},
+		{"func_tail", RING_EVENT_TAIL},
+	};
+	static const struct program_watch_event longer[] = {{"func_long", RT_EVENT_LONG}};
+
+	*ret_nr = thresh || !graph ? 1 : ARRAY_SIZE(calls);
+	return thresh ? longer : calls;
+}
 
 int program_events_formats(struct arena *arena, uint16_t base,
 			   const struct dat_format **ret_formats, size_t *ret_nr)

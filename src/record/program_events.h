@@ -6,6 +6,7 @@
 #ifndef SONDE_RECORD_PROGRAM_EVENTS_H
 #define SONDE_RECORD_PROGRAM_EVENTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,10 @@
  */
 #define PROGRAM_EVENTS_BASE 0xff00u
 #define PROGRAM_EVENTS_IDS  16u
+
+/* Those of functions, as filters name them: with --thresh, of -p function, of function_graph. */
+struct program_watch_event;
+const struct program_watch_event *program_events_watched(bool thresh, bool graph, size_t *ret_nr);
 
 /* In the arena. -ENOMEM. */
 int program_events_formats(struct arena *arena, uint16_t base,

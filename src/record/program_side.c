@@ -68,14 +68,20 @@ static int make_ring(struct program_side *side, struct err *err)
 		.nr_fallback = NR_FALLBACK,
 		.event_base = side->event_base,
 		.counters = mode_of(side) == PROGRAM_COUNT,
+		.watch_bytes = side->watcher ? sizeof(struct program_watch) : 0,
 	};
+	int r;
 
 	while (options.subbuf_size < subbuf && options.subbuf_size < RING_SUBBUF_MAX)
 		options.subbuf_size *= 2;
 	while ((uint64_t)options.nr_subbufs * options.subbuf_size < kb << 10 &&
 	       options.nr_subbufs < RING_NR_SUBBUFS_MAX)
 		options.nr_subbufs *= 2;
-	return ring_session_create(&side->ring, &options, err);
+	r = ring_session_create(&side->ring, &options, err);
+	if (r == 0 && side->watcher)
+		program_watcher_begin(side->watcher, (void *)((uint8_t *)side->ring.header +
+							      side->ring.shape.watch_at));
+	return r;
 }
 
 static struct program_patterns patterns(const struct record_list *list)
@@ -96,6 +102,39 @@ static int choose(struct program_side *side, struct err *err)
 	return program_select_new(&side->select, &filters, err);
 }
 
+static void add_rule(struct program_watch_options *options, struct program_rule *rules,
+		     const struct record_rule *rule)
+{
+	rules[options->nr_rules++] = (struct program_rule){
+		.events = rule->events,
+		.filter = rule->filter,
+		.off = rule->disable,
+	};
+}
+
+/* Beside the kernel -e is the kernel's. */
+static int watch(struct program_side *side, struct err *err)
+{
+	const struct record_instance *inst = side->what;
+	_cleanup_free_ struct program_rule *rules = mem_calloc(inst->nr_rules + 1, sizeof(*rules));
+	struct program_watch_options options = {
+		.mode = mode_of(side),
+		.thresh = side->session->plan->program.thresh_ns,
+		.limited = side->session->plan->program.max_depth,
+		.rules = rules,
+	};
+
+	if (!rules)
+		return err_sys(err, -ENOMEM, "cannot compile the filters");
+	options.events = program_events_watched(options.thresh, options.mode == PROGRAM_GRAPH,
+						&options.nr_events);
+	if (inst->tracer_rule.filter)
+		add_rule(&options, rules, &inst->tracer_rule);
+	for (size_t i = 0; i < inst->nr_rules; i++)
+		add_rule(&options, rules, &inst->rules[i]);
+	return program_watcher_new(&side->watcher, &options, err);
+}
+
 static int find_user(const char *name, uid_t *ret_uid, struct err *err)
 {
 	const struct passwd *user = name ? getpwnam(name) : NULL;
@@ -112,6 +151,7 @@ static int start_server(struct program_side *side, struct err *err)
 	struct program_server_options options = {
 		.session_fd = side->ring.fd,
 		.select = side->select,
+		.watcher = side->watcher,
 		.mode = mode_of(side),
 		.roots = side->what->graph_functions.nr != 0,
 		.max_depth = plan->program.max_depth,
@@ -136,9 +176,11 @@ int program_side_prepare(struct program_side *side, struct err *err)
 
 	side->event_base = PROGRAM_EVENTS_BASE;
 	if (r == 0)
-		r = make_ring(side, err);
-	if (r == 0)
 		r = choose(side, err);
+	if (r == 0)
+		r = watch(side, err);
+	if (r == 0)
+		r = make_ring(side, err);
 	return r < 0 ? r : start_server(side, err);
 }
 
@@ -239,6 +281,8 @@ static void say_what_was_not_traced(struct program_side *side)
 	struct program_server_counts counts = program_server_counts(side->server);
 	const char *unmatched = program_select_unmatched(side->select);
 
+	if (!unmatched && side->watcher)
+		unmatched = program_watcher_unmatched(side->watcher);
 	if (!counts.processes)
 		session_say(session, RECORD_SAY_WARNING,
 			    "'%.100s' never asked for its trace: it did not load the runtime (a "
@@ -289,6 +333,7 @@ void program_side_free(struct program_side *side)
 	program_count_free(side->count);
 	program_server_free(side->server);
 	program_select_free(side->select);
+	program_watcher_free(side->watcher);
 	if (side->ring.header)
 		ring_session_close(&side->ring);
 	pthread_mutex_destroy(&side->names_lock);

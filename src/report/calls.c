@@ -344,6 +344,7 @@ static int take_begin(const struct calls *calls, const struct report_item *item,
 						.ts = item->rec->ts,
 						.sp = sp,
 						.has_sp = e->sp != NULL,
+						.continues = e->continues,
 						.depth = step->depth,
 						.self_known = true};
 	return 0;
@@ -373,6 +374,30 @@ static bool call_time(const struct report_item *item, const struct call_event *e
 }
 
 /*
+ * The innermost open call at `sp`, if the return of `func` can be its end: that is the function
+ * which was entered there, whatever it has jumped to. task->nr if not; where another function was
+ * entered, that one's return is not in the recording (a filter), and it is over.
+ */
+static uint32_t find_ended(const struct calls *calls, struct call_task *task, uint32_t sp,
+			   uint64_t func)
+{
+	uint32_t at = find_at(task, sp), outermost = at;
+
+	if (at == task->nr)
+		return at;
+	for (uint32_t i = 0; i < at; i++) {
+		if (task->calls[i].has_sp && task->calls[i].sp == sp) {
+			outermost = i;
+			break;
+		}
+	}
+	if (task->calls[outermost].continues || task->calls[outermost].func == func)
+		return at;
+	drop_below(calls, task, outermost, sp);
+	return task->nr;
+}
+
+/*
  * The open call that a return ends, as the last one of the task. False when it is not known, and
  * then what cannot be open any more is gone.
  */
@@ -393,7 +418,7 @@ static bool close_inner(const struct calls *calls, const struct report_item *ite
 		return call;
 	}
 	sp = (uint32_t)number(item, e->sp);
-	at = find_at(task, sp);
+	at = find_ended(calls, task, sp, step->func);
 	if (at == task->nr)
 		return false;
 	ended = task->calls[at];

@@ -10,7 +10,8 @@
  * - A return ends the innermost open call of its function (and depth, where it is stored). Calls
  *   inside it that are still open then did not return, as after a longjmp.
  * - Where the stack pointer is stored (of programs), it is the call's name: a return ends the calls
- *   of its place on the stack, several if they went on to one another by a jump; an entry at or
+ *   of its place on the stack, several if they went on to one another by a jump, unless it says
+ *   that another function began there, whose entry a filter has left out; an entry at or
  * above an open call's place says that this one did not return. Calls on other stacks (coroutines,
  * signal handlers) are left alone.
  * - An entry that stores its depth ends the calls at and below that depth in the same way.
@@ -49,6 +50,7 @@ struct call {
 	uint32_t sp;   /* where it is on the stack, in words; has_sp */
 	int32_t depth; /* as stored, or the number of open calls around it */
 	bool has_sp;
+	bool continues;	 /* what was open at its place has jumped to it */
 	bool self_known; /* callees_ns holds all of them */
 };
 

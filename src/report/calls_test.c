@@ -98,6 +98,27 @@ TEST(a_return_ends_all_that_jumped_on_from_its_place)
 	CHECK_EQ(seen.step.self_ns, 50);
 }
 
+/* Filters may leave out an entry, and its return, each by itself. */
+TEST(a_return_ends_no_other_functions_call)
+{
+	static const struct scene_step steps[] = {
+		{IN(7, 0, THREE, 1010, 50)},	{IN(7, 0, ONE, 1000, 100)},
+		{OUT(7, 0, TWO, 1000, 0, 200)}, /* of ONE there was no return */
+		{JUMP(7, 0, ONE, 1000, 250)},	/* nor an entry of TWO, which jumped to it */
+		{OUT(7, 0, TWO, 1000, 0, 260)},
+	};
+	struct seen seen;
+
+	CHECK(run(scene_program_formats, ARRAY_SIZE(scene_program_formats), steps, 3, &seen) == 0);
+	CHECK_STR(seen.told, "u");
+	CHECK(!seen.step.paired && !seen.step.timed);
+	CHECK_EQ(seen.step.func & 0xffff, TWO);
+	RUN_PROGRAM(steps, &seen);
+	CHECK(seen.step.paired);
+	CHECK_EQ(seen.step.func & 0xffff, ONE);
+	CHECK_EQ(seen.step.ns, 10);
+}
+
 TEST(a_call_above_open_ones_on_the_stack_says_that_they_were_left)
 {
 	static const struct scene_step steps[] = {

@@ -17,7 +17,8 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-#define ALIGN 4096u
+#define ALIGN		4096u
+#define WATCH_BYTES_MAX (64u << 20)
 
 _Static_assert(sizeof(pthread_mutex_t) <= RING_ALIVE_BYTES, "alive");
 
@@ -54,7 +55,7 @@ static bool shape_places(struct ring_shape *shape)
 	    !power_in(shape->nr_subbufs, RING_NR_SUBBUFS_MIN, RING_NR_SUBBUFS_MAX) ||
 	    shape->nr_cpus < 1 || shape->nr_cpus > LIMIT_CPUS || shape->nr_rings < shape->nr_cpus ||
 	    shape->nr_rings > 2 * LIMIT_CPUS || shape->mode > RING_OVERWRITE ||
-	    shape->clock > RING_CLOCK_MONOTONIC)
+	    shape->clock > RING_CLOCK_MONOTONIC || shape->watch_bytes > WATCH_BYTES_MAX)
 		return false;
 	shape->slots_at =
 		align(RING_CONTROL_AT + (uint64_t)shape->nr_rings * sizeof(struct ring_control));
@@ -65,6 +66,8 @@ static bool shape_places(struct ring_shape *shape)
 	shape->counters_at = shape->counters ? shape->bytes : 0;
 	if (shape->counters)
 		shape->bytes += (shape->nr_cpus + 1ull) << RING_COUNTERS_SHIFT;
+	shape->watch_at = shape->watch_bytes ? shape->bytes : 0;
+	shape->bytes += align(shape->watch_bytes);
 	return true;
 }
 
@@ -83,6 +86,8 @@ static void fill(struct ring_header *header, const struct ring_shape *shape)
 	header->slots_at = shape->slots_at;
 	header->data_at = shape->data_at;
 	header->counters_at = shape->counters_at;
+	header->watch_at = shape->watch_at;
+	header->watch_bytes = shape->watch_bytes;
 	header->bytes = shape->bytes;
 	for (uint32_t ring = 0; ring < shape->nr_rings; ring++) {
 		struct ring_control *control = ring_control(header, ring);
@@ -172,6 +177,7 @@ int ring_session_create(struct ring_session *ret_session, const struct ring_opti
 	session.shape.subbuf_size = options->subbuf_size;
 	session.shape.nr_subbufs = options->nr_subbufs;
 	session.shape.counters = options->counters;
+	session.shape.watch_bytes = options->watch_bytes;
 	session.shape.nr_cpus = options->nr_cpus ? options->nr_cpus : possible_cpus();
 	session.shape.nr_rings = session.shape.nr_cpus + MIN(options->nr_fallback, LIMIT_CPUS);
 	if (!shape_places(&session.shape))
@@ -202,6 +208,7 @@ static int check_header(struct ring_session *session, uint64_t bytes)
 	shape->nr_cpus = header->nr_cpus;
 	shape->nr_rings = header->nr_rings;
 	shape->counters = header->counters_at;
+	shape->watch_bytes = header->watch_bytes;
 	return shape_places(shape) && shape->bytes <= bytes ? 0 : -EBADMSG;
 }
 
@@ -275,10 +282,10 @@ void ring_wake(struct ring_control *control)
 void ring_session_switch(struct ring_session *session, bool on)
 {
 	struct ring_header *header = session->header;
-	const bool fast = on && session->shape.clock == RING_CLOCK_COUNTER;
 
-	__atomic_store_n(&header->tracing_on, on, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&header->cpus_on, fast ? session->shape.nr_cpus : 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&header->state,
+			 ring_state(header, on ? RING_TRACING_ON : RING_TRACING_OFF),
+			 __ATOMIC_SEQ_CST);
 	if (on)
 		return;
 	for (uint32_t ring = 0; ring < session->shape.nr_rings; ring++)

@@ -21,6 +21,7 @@ struct ring_options {
 	uint32_t nr_fallback; /* rings of threads without restartable sequences */
 	uint16_t event_base;  /* what is added to the events' numbers */
 	bool counters;
+	uint32_t watch_bytes; /* behind all else, at ring_header's watch_at */
 };
 
 /* The geometry, checked: a program that writes wildly must not lead a reader out of the mapping. */
@@ -29,7 +30,7 @@ struct ring_shape {
 	enum ring_clock clock;
 	uint32_t nr_cpus, nr_rings, subbuf_size, nr_subbufs;
 	bool counters;
-	uint64_t slots_at, data_at, counters_at, bytes;
+	uint64_t slots_at, data_at, counters_at, watch_at, watch_bytes, bytes;
 };
 
 struct ring_session {

@@ -4,6 +4,7 @@
  *
  *   header page | control of ring 0..R-1 | slots of ring 0..R-1 | sub-buffers of ring 0..R-1
  *     | counters of CPU 0..C-1 and one more set, where they are asked for
+ *     | what the runtime is told to ask at each event (program/watch.h), where it is
  *
  * Ring 0..nr_cpus-1 belong to CPUs and are written in restartable sequences; the rest are lent to
  * threads that cannot have such. A ring is nr_subbufs sub-buffers of subbuf_size bytes, used in
@@ -68,6 +69,7 @@
 
 #ifndef __ASSEMBLER__
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -93,11 +95,25 @@ enum ring_clock {
 	RING_CLOCK_MONOTONIC
 }; /* TSC (arm64: cntvct), or ns */
 
+/* `tracing_on`. */
+enum ring_tracing {
+	RING_TRACING_OFF, /* for good, but for the recorder */
+	RING_TRACING_ON,
+	RING_TRACING_PAUSED, /* until somebody inside a program says otherwise: ring_pause */
+};
+
 /* At offset 0. Set by the recorder before anybody else maps it, but for the words that say who. */
 struct ring_header {
 	uint64_t magic;
-	uint32_t cpus_on;    /* nr_cpus, or 0: writers take the slow path (off, or another clock) */
-	uint32_t tracing_on; /* 0: records are not written and not counted */
+	union {
+		struct {
+			/* nr_cpus, or 0: writers take the slow path (off, or another clock) */
+			uint32_t cpus_on;
+			/* enum ring_tracing; but for ON records are not written, nor counted */
+			uint32_t tracing_on;
+		};
+		uint64_t state; /* both: what changes them changes them together */
+	};
 	uint32_t version;
 	uint32_t nr_cpus;  /* possible CPUs */
 	uint32_t nr_rings; /* nr_cpus and the fallback rings behind them */
@@ -106,9 +122,10 @@ struct ring_header {
 	uint32_t wake_pages;   /* complete pages of a ring that are worth waking the recorder for */
 	uint32_t alive_offset; /* of the futex word in `alive` */
 	uint32_t event_base;   /* of the events' ids; 16 of them are the session's */
-	uint64_t slots_at, data_at; /* of ring 0, bytes from the beginning of the session */
-	uint64_t bytes;		    /* of the session */
-	uint64_t counters_at;	    /* of CPU 0; 0: there are none */
+	uint64_t slots_at, data_at;	/* of ring 0, bytes from the beginning of the session */
+	uint64_t bytes;			/* of the session */
+	uint64_t counters_at;		/* of CPU 0; 0: there are none */
+	uint64_t watch_at, watch_bytes; /* 0: there is nothing to ask */
 
 	/* Written by all, seldom. */
 	uint64_t lost_outside
@@ -175,6 +192,36 @@ static inline uint64_t *ring_counters(const struct ring_header *session, uint32_
 {
 	return (uint64_t *)((uintptr_t)session + session->counters_at +
 			    ((uint64_t)cpu << RING_COUNTERS_SHIFT));
+}
+
+static inline bool ring_is_tracing(const struct ring_header *session)
+{
+	return __atomic_load_n(&session->tracing_on, __ATOMIC_RELAXED) == RING_TRACING_ON;
+}
+
+/*
+ * What `state` is when tracing is switched. In the little-endian words of the processors that have
+ * the runtime, cpus_on is the lower half.
+ */
+static inline uint64_t ring_state(const struct ring_header *session, enum ring_tracing tracing)
+{
+	bool fast = tracing == RING_TRACING_ON && session->clock == RING_CLOCK_COUNTER;
+
+	return (uint64_t)tracing << 32 | (fast ? session->nr_cpus : 0);
+}
+
+/*
+ * Triggers: pause, or go on, unless the recorder has switched tracing off. True when that has
+ * changed something: of several who come at once one is told so.
+ */
+static inline bool ring_pause(struct ring_header *session, bool pause)
+{
+	uint64_t on = ring_state(session, RING_TRACING_ON);
+	uint64_t paused = ring_state(session, RING_TRACING_PAUSED);
+	uint64_t from = pause ? on : paused;
+
+	return __atomic_compare_exchange_n(&session->state, &from, pause ? paused : on, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 /* The sub-buffers of a ring. */

@@ -337,8 +337,7 @@ static bool recorder_lives(const struct ring_header *session)
 /* Nobody will read any more: no writer needs to wait, or to write. */
 static void give_up(struct ring_header *session)
 {
-	__atomic_store_n(&session->tracing_on, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&session->cpus_on, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&session->state, ring_state(session, RING_TRACING_OFF), __ATOMIC_RELAXED);
 }
 
 /* Wait until the ring may have room again. False: do not wait, nobody reads. */
@@ -455,7 +454,7 @@ bool ring_write(struct ring_header *session, struct ring_thread *thread, uint16_
 
 	if (!thread->known)
 		ring_thread_init(thread);
-	if (!__atomic_load_n(&session->tracing_on, __ATOMIC_RELAXED))
+	if (!ring_is_tracing(session))
 		return false;
 	if (len > ring_payload_max(session))
 		return lose_outside(session);
@@ -475,7 +474,7 @@ bool ring_write(struct ring_header *session, struct ring_thread *thread, uint16_
 			return lose_outside(session);
 		if (outcome != FULL && outcome != NO_RING)
 			continue;
-		if (count_loss || !__atomic_load_n(&session->tracing_on, __ATOMIC_RELAXED))
+		if (count_loss || !ring_is_tracing(session))
 			return false;
 		if (outcome == NO_RING)
 			continue;

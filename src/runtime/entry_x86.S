@@ -274,6 +274,38 @@
 .macro NOTHING_SLOW tag
 .endm
 
+/* Whether what is asked about is wanted; goes on at .Lunwanted_TAG when not. */
+.macro WANTED tag at id type
+	CALL_C rt_watch, \at, \id, \type
+	testl %eax, %eax
+	jz .Lunwanted_\tag
+	movq rt_thread@gottpoff(%rip), %r8
+.endm
+.macro WATCHED_ENTRY tag
+	WANTED \tag, CALLER, ID, RING_EVENT_ENTRY
+	RECORD_ENTRY \tag
+.Lunwanted_\tag:
+.endm
+.macro WATCHED_ENTRY_SLOW tag
+	RECORD_ENTRY_SLOW \tag
+.endm
+.macro WATCHED_CALL tag
+	WANTED \tag, CALLER, ID, RT_EVENT_CALL
+	RECORD_CALL \tag
+.Lunwanted_\tag:
+.endm
+.macro WATCHED_CALL_SLOW tag
+	RECORD_CALL_SLOW \tag
+.endm
+.macro WATCHED_EXIT tag
+	WANTED \tag, EXIT_ID, EXIT_ID, RING_EVENT_EXIT
+	RECORD_EXIT \tag
+.Lunwanted_\tag:
+.endm
+.macro WATCHED_EXIT_SLOW tag
+	RECORD_EXIT_SLOW \tag
+.endm
+
 /* --thresh: only when the function began, beside the return address; a record, if it took long. */
 .macro NOTE_TIME tag
 .Lbegan_\tag:
@@ -388,6 +420,30 @@
 	TAIL_SLOW \tag
 .endm
 
+/* The same of functions whose events are asked about. */
+.macro WATCHED_TAIL tag otherwise
+	WANTED \tag, CALLER, ID, RING_EVENT_TAIL
+	TAIL \tag
+.Lunwanted_\tag:
+.endm
+.macro WATCHED_TAIL_SLOW tag
+	TAIL_SLOW \tag
+.endm
+.macro WATCHED_INSIDE_TAIL tag otherwise
+	INSIDE \otherwise
+	WATCHED_TAIL \tag
+.endm
+.macro WATCHED_INSIDE_TAIL_SLOW tag
+	TAIL_SLOW \tag
+.endm
+.macro WATCHED_ROOT_TAIL tag otherwise
+	ROOT_BEGINS \otherwise
+	WATCHED_TAIL \tag
+.endm
+.macro WATCHED_ROOT_TAIL_SLOW tag
+	TAIL_SLOW \tag
+.endm
+
 	.text
 	ENTRY rt_entry, ALWAYS, RECORD_ENTRY, TAIL
 	EXIT rt_exit, ALWAYS, RECORD_EXIT, NOTHING
@@ -405,6 +461,24 @@
 	ENTRY rt_inside_depth_entry_only, INSIDE_CALL_DEPTH, RECORD_CALL
 	ENTRY rt_root_depth_entry, ROOT_DEPTH, RECORD_ENTRY, ROOT_TAIL
 	EXIT rt_root_depth_exit, ALWAYS, RECORD_EXIT, ROOT_DEPTH_ENDS
+
+	/* events that are asked about */
+	ENTRY rt_watched_entry, ALWAYS, WATCHED_ENTRY, WATCHED_TAIL
+	EXIT rt_watched_exit, ALWAYS, WATCHED_EXIT, NOTHING
+	ENTRY rt_watched_entry_only, ALWAYS, WATCHED_CALL
+	ENTRY rt_watched_inside_entry, INSIDE, WATCHED_ENTRY, WATCHED_INSIDE_TAIL
+	ENTRY rt_watched_inside_entry_only, INSIDE, WATCHED_CALL
+	ENTRY rt_watched_root_entry, ROOT_BEGINS, WATCHED_ENTRY, WATCHED_ROOT_TAIL
+	EXIT rt_watched_root_exit, ALWAYS, WATCHED_EXIT, ROOT_ENDS
+
+	/* and --max-graph-depth */
+	ENTRY rt_watched_depth_entry, DEPTH, WATCHED_ENTRY, WATCHED_TAIL
+	EXIT rt_watched_depth_exit, ALWAYS, WATCHED_EXIT, DEPTH_ENDS
+	ENTRY rt_watched_depth_entry_only, CALL_DEPTH, WATCHED_CALL
+	ENTRY rt_watched_inside_depth_entry, INSIDE_DEPTH, WATCHED_ENTRY, WATCHED_INSIDE_TAIL
+	ENTRY rt_watched_inside_depth_entry_only, INSIDE_CALL_DEPTH, WATCHED_CALL
+	ENTRY rt_watched_root_depth_entry, ROOT_DEPTH, WATCHED_ENTRY, WATCHED_ROOT_TAIL
+	EXIT rt_watched_root_depth_exit, ALWAYS, WATCHED_EXIT, ROOT_DEPTH_ENDS
 
 	/* --thresh: a function that took another one's place belongs to it */
 	ENTRY rt_long_entry, ALWAYS, NOTE_TIME, NOTHING

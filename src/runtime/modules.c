@@ -111,6 +111,15 @@ struct handlers {
 	void (*root_entry)(void), (*root_exit)(void);
 };
 
+static void put_words(uint64_t *words, const struct handlers *use)
+{
+	words[PROGRAM_WORD_ENTRY] = (uint64_t)use->entry;
+	words[PROGRAM_WORD_EXIT] = (uint64_t)use->exit;
+	words[PROGRAM_WORD_ENTRY_ONLY] = (uint64_t)use->entry_only;
+	words[PROGRAM_WORD_ROOT_ENTRY] = (uint64_t)use->root_entry;
+	words[PROGRAM_WORD_ROOT_EXIT] = (uint64_t)use->root_exit;
+}
+
 static void fill_words(uint64_t *words)
 {
 	/* By --thresh, --max-graph-depth, -g. */
@@ -129,14 +138,24 @@ static void fill_words(uint64_t *words)
 		  {rt_inside_depth_long_entry, rt_depth_long_exit, rt_long_entry_only,
 		   rt_root_depth_long_entry, rt_root_depth_long_exit}}},
 	};
-	const struct handlers *use = &handlers[rt_plan.threshold != 0][rt_plan.max_depth != 0]
-					      [(rt_plan.flags & PROGRAM_SESSION_ROOTS) != 0];
+	/* The same without --thresh: what took long is asked about when it is written. */
+	static const struct handlers watched[2][2] = {
+		{{rt_watched_entry, rt_watched_exit, rt_watched_entry_only, rt_watched_entry,
+		  rt_watched_exit},
+		 {rt_watched_inside_entry, rt_watched_exit, rt_watched_inside_entry_only,
+		  rt_watched_root_entry, rt_watched_root_exit}},
+		{{rt_watched_depth_entry, rt_watched_depth_exit, rt_watched_depth_entry_only,
+		  rt_watched_depth_entry, rt_watched_depth_exit},
+		 {rt_watched_inside_depth_entry, rt_watched_depth_exit,
+		  rt_watched_inside_depth_entry_only, rt_watched_root_depth_entry,
+		  rt_watched_root_depth_exit}},
+	};
+	bool is_long = rt_plan.threshold != 0, has_depth = rt_plan.max_depth != 0;
+	bool has_roots = rt_plan.flags & PROGRAM_SESSION_ROOTS;
+	const struct handlers *use = &handlers[is_long][has_depth][has_roots];
 
-	words[PROGRAM_WORD_ENTRY] = (uint64_t)use->entry;
-	words[PROGRAM_WORD_EXIT] = (uint64_t)use->exit;
-	words[PROGRAM_WORD_ENTRY_ONLY] = (uint64_t)use->entry_only;
-	words[PROGRAM_WORD_ROOT_ENTRY] = (uint64_t)use->root_entry;
-	words[PROGRAM_WORD_ROOT_EXIT] = (uint64_t)use->root_exit;
+	put_words(words, use);
+	put_words(words + PROGRAM_WORD_WATCHED, is_long ? use : &watched[has_depth][has_roots]);
 	if (rt_plan.mode == PROGRAM_SESSION_COUNT)
 		words[PROGRAM_WORD_ENTRY_ONLY] = (uint64_t)rt_count;
 }

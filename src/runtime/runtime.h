@@ -17,6 +17,7 @@
 
 #define RT_SHADOW_SHIFT 44
 #define RT_TIMES	3  /* the time of the call at A is at A - (RT_TIMES << RT_SHADOW_SHIFT) */
+#define RT_OPENS	4  /* the same: what was open before it; where depth is asked for */
 #define RT_TO_DISPLACED 21 /* PROGRAM_ENTRY_TO_DISPLACED */
 
 #include "runtime/events.h"
@@ -29,6 +30,7 @@
 
 #include "program/layout.h"
 #include "program/protocol.h"
+#include "program/watch.h"
 #include "ring/writer.h"
 
 /* Calls of a thread that are open and followed, on all its stacks. More than the largest depth. */
@@ -50,6 +52,8 @@ struct rt_thread {
 	/* --max-graph-depth: stack pointers below the deepest call that is followed. */
 	uint64_t deep_low, deep_size;
 	struct ring_thread alone; /* of a child that runs in this thread's memory */
+	uint64_t innermost;	  /* filters by depth: the place of the last open call, or 0 */
+	uint32_t comms;		  /* which names that filters ask for it has, bits */
 	uint32_t nr_open;
 	uint64_t open[RT_OPEN_MAX]; /* their places on the stack */
 };
@@ -74,14 +78,15 @@ struct rt_range {
 /* The arenas near the program, and those near the libraries: all that the assembly tests. */
 extern struct rt_range rt_clusters[2];
 extern struct ring_header *rt_session;
-extern struct rt_range rt_shadowed; /* stack pointers that have a shadow slot */
-extern uint64_t *rt_counters;	    /* of CPU 0; -p count */
-extern uint64_t rt_threshold;	    /* --thresh, in units of the clock */
+extern struct rt_range rt_shadowed;	  /* stack pointers that have a shadow slot */
+extern uint64_t *rt_counters;		  /* of CPU 0; -p count */
+extern uint64_t rt_threshold;		  /* --thresh, in units of the clock */
+extern struct program_watch *rt_watching; /* filters, or NULL */
 
 /*
  * entry_x86.S: what the words of an arena point to, and what the loader calls. inside: with -g, of
  * functions that it does not name; root: of those that it names; depth: with --max-graph-depth;
- * long: with --thresh.
+ * long: with --thresh; watched: their events are asked about.
  */
 void rt_entry(void);
 void rt_exit(void);
@@ -108,6 +113,20 @@ void rt_depth_long_exit(void);
 void rt_inside_depth_long_entry(void);
 void rt_root_depth_long_entry(void);
 void rt_root_depth_long_exit(void);
+void rt_watched_entry(void);
+void rt_watched_exit(void);
+void rt_watched_entry_only(void);
+void rt_watched_inside_entry(void);
+void rt_watched_inside_entry_only(void);
+void rt_watched_root_entry(void);
+void rt_watched_root_exit(void);
+void rt_watched_depth_entry(void);
+void rt_watched_depth_exit(void);
+void rt_watched_depth_entry_only(void);
+void rt_watched_inside_depth_entry(void);
+void rt_watched_inside_depth_entry_only(void);
+void rt_watched_root_depth_entry(void);
+void rt_watched_root_depth_exit(void);
 void rt_count(void);
 void rt_debug_state(void);
 
@@ -123,6 +142,18 @@ int rt_depth_begins(uint64_t sp);
 void rt_depth_ends(uint64_t sp);
 /* Whether one whose end is not seen is to be recorded. */
 int rt_depth_allows(uint64_t sp);
+
+/* watch.c; the first is called from assembly: whether the event is to be recorded. */
+int rt_watch(uint64_t sp, uint32_t address, uint32_t type);
+/* The same where there is no stack to be followed, and of a call that took long. */
+bool rt_watch_outside(const struct ring_thread *ring, uint64_t sp, uint32_t address, uint32_t type);
+bool rt_watch_long(uint64_t sp, const struct rt_event_long *event);
+static inline bool rt_follows_depth(void)
+{
+	return rt_watching && rt_watching->asks_depth;
+}
+/* The thread is called so. */
+void rt_watch_name(struct rt_thread *thread, const char *comm, uint32_t size);
 
 /* modules.c */
 struct rt_arena {

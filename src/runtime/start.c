@@ -149,7 +149,7 @@ static int reserve(uint64_t low, uint64_t size)
 	return 0;
 }
 
-/* For return addresses, and with --thresh for the times of calls. */
+/* For return addresses, with --thresh for the times of calls, and for what filters ask. */
 static int reserve_shadow(void)
 {
 	const uint64_t low = 7ull << 44, size = (1ull << 44) - PROGRAM_PAGE_BYTES;
@@ -157,6 +157,8 @@ static int reserve_shadow(void)
 
 	if (r == 0 && rt_threshold)
 		r = reserve(low - RT_TIMES * PROGRAM_SHADOW, size);
+	if (r == 0 && rt_follows_depth())
+		r = reserve(low - RT_OPENS * PROGRAM_SHADOW, size);
 	if (r == 0)
 		rt_shadowed = (struct rt_range){low, size};
 	return r;
@@ -188,6 +190,9 @@ static void begin(int socket, int session_fd)
 	}
 	rt_counters = ring_counters(rt_session, 0);
 	rt_threshold = rt_plan.threshold;
+	if (rt_session->watch_bytes >= sizeof(*rt_watching))
+		rt_watching =
+			(struct program_watch *)((uintptr_t)rt_session + rt_session->watch_at);
 	if (!rt_threads_init()) {
 		rt_fail(socket, PROGRAM_FAILURE_RING, -22 /* EINVAL */, "");
 		return;

@@ -45,6 +45,7 @@ static void introduce(struct rt_thread *thread, int32_t tid)
 	struct rt_event_thread event = {.pid = tid};
 
 	sys_3(SYS_prctl, PR_GET_NAME, (long)event.comm, 0);
+	rt_watch_name(thread, event.comm, sizeof(event.comm));
 	ring_write(rt_session, &thread->ring, RT_EVENT_THREAD, &event, sizeof(event));
 }
 
@@ -64,7 +65,8 @@ static bool know_stack(struct rt_thread *thread, uint64_t sp)
 	 * locked. */
 	if (rt_plan.mode == PROGRAM_SESSION_GRAPH &&
 	    (!make_slots(low - PROGRAM_SHADOW) ||
-	     (rt_threshold && !make_slots(low - RT_TIMES * PROGRAM_SHADOW))))
+	     (rt_threshold && !make_slots(low - RT_TIMES * PROGRAM_SHADOW)) ||
+	     (rt_follows_depth() && !make_slots(low - RT_OPENS * PROGRAM_SHADOW))))
 		return false;
 	if (thread->stack_size && high == thread->stack_low)
 		high += thread->stack_size;
@@ -88,7 +90,8 @@ static void write_alone(struct rt_thread *thread, uint32_t tid, uint64_t sp, uin
 		ring_thread_init_alone(&thread->alone);
 		thread->alone_tid = tid;
 	}
-	write_call(&thread->alone, sp, address, type);
+	if (rt_watch_outside(&thread->alone, sp, address, type))
+		write_call(&thread->alone, sp, address, type);
 }
 
 enum whose {
@@ -132,7 +135,7 @@ int rt_look(uint64_t sp, uint32_t address, uint32_t type)
 		return 0;
 	if (whose == CHILDS)
 		write_alone(thread, tid, sp, address, type);
-	else
+	else if (rt_watch_outside(&thread->ring, sp, address, type))
 		write_call(&thread->ring, sp, address, type);
 	return 0;
 }
@@ -147,7 +150,7 @@ void rt_count_outside(uint64_t sp, uint32_t counter)
 
 	if (thread->epoch != rt_epoch.epoch || sp - thread->stack_low >= thread->stack_size)
 		(void)look(thread, (uint32_t)sys_0(SYS_gettid), sp);
-	if (__atomic_load_n(&rt_session->tracing_on, __ATOMIC_RELAXED))
+	if (ring_is_tracing(rt_session))
 		__atomic_fetch_add(ring_counters(rt_session, rt_session->nr_cpus) + counter, 1,
 				   __ATOMIC_RELAXED);
 }
@@ -168,5 +171,6 @@ void rt_write_long(uint64_t sp, uint32_t address)
 		.end = raw_counter(),
 	};
 
-	ring_write(rt_session, &rt_thread.ring, RT_EVENT_LONG, &event, sizeof(event));
+	if (rt_watch_long(sp, &event))
+		ring_write(rt_session, &rt_thread.ring, RT_EVENT_LONG, &event, sizeof(event));
 }

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From filters to the questions of watch.h. The conditions of a filter's program are in an order in
+ * which each goes on at earlier ones (expr/filter_program.h); so are ours, of which one of them may
+ * take several.
+ */
+#include "program/watcher.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "expr/filter_program.h"
+#include "expr/kfilter.h"
+#include "program/select.h"
+
+/* Of the table's places at most three quarters are used, so that looking stays short. */
+#define FUNCTIONS_MAX (PROGRAM_WATCH_FUNCTIONS / 4 * 3)
+#define SYSTEM	      "sonde"
+
+struct program_watcher {
+	enum program_mode mode;
+	const struct program_watch_event *events;
+	size_t nr_events;
+	bool thresh, limited;
+	struct event_db *db;
+	const struct event *event;  /* with all that can be asked of one */
+	struct program_watch *plan; /* without its functions */
+	struct program_watch *memory;
+	char *names[PROGRAM_WATCH_NAMES_MAX]; /* of functions that are asked for: their bits */
+	size_t nr_names;
+	struct program_marks *marks; /* of these names */
+	size_t nr_functions;	     /* in the table */
+};
+
+/* --- the fields --- */
+
+/*
+ * Not a record's, but what is at hand when the runtime asks; offsets only tell them apart, and a
+ * depth is in no record.
+ */
+#define FIELDS                                                                                     \
+	"name: func\nID: 1\nformat:\n"                                                             \
+	"\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"                     \
+	"\tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;\n"                     \
+	"\tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;\n"             \
+	"\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n"                               \
+	"\tfield:unsigned int ip;\toffset:8;\tsize:4;\tsigned:0;\n"                                \
+	"\tfield:unsigned int sp;\toffset:12;\tsize:4;\tsigned:0;\n"
+#define FIELDS_DEPTH "\tfield:unsigned int depth;\toffset:16;\tsize:4;\tsigned:0;\n"
+#define FIELDS_TIMES                                                                               \
+	"\tfield:u64 calltime;\toffset:24;\tsize:8;\tsigned:0;\n"                                  \
+	"\tfield:u64 rettime;\toffset:32;\tsize:8;\tsigned:0;\n"
+#define FIELDS_END "\nprint fmt: \"%u\", REC->ip\n"
+
+static const uint8_t sources[] = {
+	[0] = PROGRAM_WATCH_TYPE,   [2] = PROGRAM_WATCH_ZERO,	   [3] = PROGRAM_WATCH_ZERO,
+	[4] = PROGRAM_WATCH_PID,    [8] = PROGRAM_WATCH_IP,	   [12] = PROGRAM_WATCH_SP,
+	[16] = PROGRAM_WATCH_DEPTH, [24] = PROGRAM_WATCH_CALLTIME, [32] = PROGRAM_WATCH_RETTIME,
+};
+
+/* Depth is known where the ends of calls are seen. */
+static int make_event(struct program_watcher *watcher, struct err *err)
+{
+	const struct event_db_options options = {.long_size = 8, .no_handlers = true};
+	const char *text = watcher->thresh		    ? FIELDS FIELDS_TIMES FIELDS_END
+			   : watcher->mode == PROGRAM_GRAPH ? FIELDS FIELDS_DEPTH FIELDS_END
+							    : FIELDS FIELDS_END;
+	int r = event_db_new(&watcher->db, &options);
+
+	if (r == 0)
+		r = event_db_add_format(watcher->db, SYSTEM, text, strlen(text), err);
+	if (r == 0)
+		r = event_db_seal(watcher->db);
+	if (r < 0)
+		return err_sys(err, r, "cannot prepare filters of programs");
+	watcher->event = event_db_at(watcher->db, 0);
+	return 0;
+}
+
+/* --- conditions --- */
+
+static int add_op(struct program_watcher *watcher, const struct program_watch_op *op,
+		  uint16_t *ret_at, struct err *err)
+{
+	struct program_watch *plan = watcher->plan;
+
+	if (plan->nr_ops == PROGRAM_WATCH_OPS_MAX)
+		return err_set(err, -E2BIG, "the filters of programs have more than %u conditions",
+			       PROGRAM_WATCH_OPS_MAX);
+	*ret_at = plan->nr_ops;
+	plan->ops[plan->nr_ops++] = *op;
+	return 0;
+}
+
+/* A pattern that means the same, of whatever kind it was; false: too long. */
+static bool put_pattern(const struct glob *glob, char to[PROGRAM_WATCH_COMM_BYTES])
+{
+	bool star_first = glob->kind == GLOB_END || glob->kind == GLOB_MIDDLE;
+	bool star_last = glob->kind == GLOB_FRONT || glob->kind == GLOB_MIDDLE;
+	size_t len = 0;
+
+	if (star_first)
+		to[len++] = '*';
+	for (size_t i = 0; i < glob->len; i++) {
+		if (len + 4 > PROGRAM_WATCH_COMM_BYTES)
+			return false;
+		if (glob->kind != GLOB_ANY && strchr("*?[\\", glob->text[i]))
+			to[len++] = '\\';
+		to[len++] = glob->text[i];
+	}
+	if (star_last)
+		to[len++] = '*';
+	to[len] = '\0';
+	return true;
+}
+
+static int find_comm(struct program_watcher *watcher, const struct glob *glob, uint32_t *ret_index,
+		     struct err *err)
+{
+	struct program_watch *plan = watcher->plan;
+	char pattern[PROGRAM_WATCH_COMM_BYTES];
+
+	if (!put_pattern(glob, pattern))
+		return err_set(err, -E2BIG, "COMM: the pattern '%.80s' is too long", glob->text);
+	for (*ret_index = 0; *ret_index < plan->nr_comms; (*ret_index)++) {
+		if (!strcmp(plan->comms[*ret_index], pattern))
+			return 0;
+	}
+	if (plan->nr_comms == PROGRAM_WATCH_COMMS_MAX)
+		return err_set(err, -E2BIG, "COMM is compared with more than %u names",
+			       PROGRAM_WATCH_COMMS_MAX);
+	strcpy(plan->comms[plan->nr_comms++], pattern);
+	return 0;
+}
+
+static int find_name(struct program_watcher *watcher, const char *name, uint32_t *ret_index,
+		     struct err *err)
+{
+	for (*ret_index = 0; *ret_index < watcher->nr_names; (*ret_index)++) {
+		if (!strcmp(watcher->names[*ret_index], name))
+			return 0;
+	}
+	if (watcher->nr_names == PROGRAM_WATCH_NAMES_MAX)
+		return err_set(err, -E2BIG, "more than %u names of functions are asked for",
+			       PROGRAM_WATCH_NAMES_MAX);
+	watcher->names[watcher->nr_names] = mem_strdup(name);
+	if (!watcher->names[watcher->nr_names])
+		return err_sys(err, -ENOMEM, "cannot compile the filter");
+	watcher->nr_names++;
+	return 0;
+}
+
+static uint8_t source_of(struct program_watcher *watcher, const struct operand *operand)
+{
+	uint8_t source =
+		operand->kind == OPERAND_CPU ? PROGRAM_WATCH_CPU : sources[operand->offset];
+
+	watcher->plan->asks_depth |= source == PROGRAM_WATCH_DEPTH;
+	return source;
+}
+
+/* A list of CPUs: one comparison for each run of them, the last one first. */
+static int add_cpus(struct program_watcher *watcher, const struct instruction *in,
+		    struct program_watch_op op, uint16_t *ret_at, struct err *err)
+{
+	uint32_t nr = in->cpus.nr_words * 64, end = 0;
+	uint16_t at = op.on_false;
+
+	op.source = source_of(watcher, &in->left);
+	for (uint32_t cpu = nr; cpu-- > 0;) {
+		bool here = in->cpus.bits[cpu / 64] >> (cpu % 64) & 1;
+		bool before = cpu && (in->cpus.bits[(cpu - 1) / 64] >> ((cpu - 1) % 64) & 1);
+		int r;
+
+		if (!here)
+			continue;
+		end = end ? end : cpu;
+		if (before)
+			continue;
+		op.low = cpu;
+		op.span = end - cpu;
+		op.on_false = at;
+		r = add_op(watcher, &op, &at, err);
+		if (r < 0)
+			return r;
+		end = 0;
+	}
+	*ret_at = at;
+	return 0;
+}
+
+/* One condition, which goes on as `op` says. */
+static int add_condition(struct program_watcher *watcher, const struct instruction *in,
+			 struct program_watch_op op, uint16_t *ret_at, struct err *err)
+{
+	const uint16_t on_true = op.on_true;
+	uint32_t index = 0;
+	int r;
+
+	switch (in->code) {
+	case CODE_RANGE:
+		op.low = in->right.number;
+		op.span = in->span;
+		op.source = source_of(watcher, &in->left);
+		return add_op(watcher, &op, ret_at, err);
+	case CODE_BITS:
+		op.low = in->right.number;
+		op.bits = true;
+		op.source = source_of(watcher, &in->left);
+		return add_op(watcher, &op, ret_at, err);
+	case CODE_CPU_IN:
+		return add_cpus(watcher, in, op, ret_at, err);
+	case CODE_GLOB_COMM:
+	case CODE_FUNCTION:
+		if (in->code == CODE_FUNCTION && sources[in->left.offset] != PROGRAM_WATCH_IP)
+			break;
+		r = in->code == CODE_FUNCTION ? find_name(watcher, in->glob.text, &index, err)
+					      : find_comm(watcher, &in->glob, &index, err);
+		if (r < 0)
+			return r;
+		op.low = 1ull << index;
+		op.bits = true;
+		op.source = in->code == CODE_FUNCTION ? PROGRAM_WATCH_NAMES : PROGRAM_WATCH_COMMS;
+		watcher->plan->asks_functions |= in->code == CODE_FUNCTION;
+		if (in->code == CODE_GLOB_COMM && in->glob.invert) {
+			op.on_true = op.on_false;
+			op.on_false = on_true;
+		}
+		return add_op(watcher, &op, ret_at, err);
+	default: /* of fields that events of functions do not have */
+		break;
+	}
+	return err_set(err, -EINVAL, "this cannot be asked in a program: only ip is a function");
+}
+
+static uint16_t target(uint32_t to, const uint16_t *places)
+{
+	if (to == PROGRAM_TRUE)
+		return PROGRAM_WATCH_YES;
+	return to == PROGRAM_FALSE ? PROGRAM_WATCH_NO : places[to];
+}
+
+static int translate(struct program_watcher *watcher, const struct filter_program *program,
+		     uint16_t *ret_entry, struct err *err)
+{
+	_cleanup_free_ uint16_t *places = mem_calloc(program->nr + 1u, sizeof(*places));
+
+	if (!places)
+		return err_sys(err, -ENOMEM, "cannot compile the filter");
+	for (uint32_t i = 0; i < program->nr; i++) {
+		const struct instruction *in = &program->code[i];
+		struct program_watch_op op = {
+			.on_true = target(in->on_true, places),
+			.on_false = target(in->on_false, places),
+		};
+		int r = add_condition(watcher, in, op, &places[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	*ret_entry = target(program->entry, places);
+	return 0;
+}
+
+static int compile(struct program_watcher *watcher, const char *text, uint16_t *ret_entry,
+		   struct err *err)
+{
+	struct kfilter_kernel kernel;
+	struct kfilter *filter;
+	int r;
+
+	if (kfilter_is_removal(text)) {
+		*ret_entry = PROGRAM_WATCH_YES;
+		return 0;
+	}
+	kfilter_kernel_init(&kernel, NULL, 0);
+	kernel.names_later = true;
+	r = kfilter_new(&filter, watcher->event, text, &kernel, 0, NULL, err);
+	if (r < 0)
+		return r;
+	r = translate(watcher, kfilter_program(filter), ret_entry, err);
+	kfilter_free(filter);
+	return r;
+}
+
+/* --- rules --- */
+
+/* Whether `-e TEXT` means the event: SYSTEM:EVENT, EVENT, SYSTEM, all, or a glob of them. */
+static bool is_meant(const char *text, const char *name)
+{
+	size_t len = strcspn(text, ":/");
+	char system[sizeof(SYSTEM) + 16];
+
+	if (!text[len])
+		return !strcmp(text, "all") || !fnmatch(text, name, 0) || !fnmatch(text, SYSTEM, 0);
+	if (len >= sizeof(system))
+		return false;
+	memcpy(system, text, len);
+	system[len] = '\0';
+	return !fnmatch(system, SYSTEM, 0) && (!text[len + 1] || !fnmatch(text + len + 1, name, 0));
+}
+
+/* Bits of the events that a rule is for. */
+static int events_of(const struct program_watcher *watcher, const char *text, uint32_t *ret_events,
+		     struct err *err)
+{
+	char names[100] = "";
+	uint32_t events = 0;
+
+	for (size_t i = 0; i < watcher->nr_events; i++) {
+		const struct program_watch_event *event = &watcher->events[i];
+
+		if (!text || is_meant(text, event->name))
+			events |= 1u << event->number;
+		if (strlen(names) + strlen(event->name) + 3 < sizeof(names)) {
+			strcat(names, i ? ", " : "");
+			strcat(names, event->name);
+		}
+	}
+	*ret_events = events;
+	return events ? 0
+		      : err_set(err, -ENOENT,
+				"-e: '%.60s' is none of the events that are made here: %s", text,
+				names);
+}
+
+static int add_rule(struct program_watcher *watcher, const struct program_rule *rule,
+		    struct err *err)
+{
+	uint16_t entry = PROGRAM_WATCH_NO;
+	uint32_t events;
+	int r = events_of(watcher, rule->events, &events, err);
+
+	if (r < 0 || (!rule->off && !rule->filter))
+		return r;
+	if (!rule->off)
+		r = compile(watcher, rule->filter, &entry, err);
+	for (uint32_t i = 0; i < PROGRAM_WATCH_EVENTS && r == 0; i++) {
+		if (events >> i & 1)
+			watcher->plan->filters[i] = entry;
+	}
+	return r;
+}
+
+static int add_all(struct program_watcher *watcher, const struct program_watch_options *options,
+		   struct err *err)
+{
+	struct program_patterns names;
+	int r = make_event(watcher, err);
+
+	for (size_t i = 0; i < PROGRAM_WATCH_EVENTS; i++)
+		watcher->plan->filters[i] = PROGRAM_WATCH_YES;
+	for (size_t i = 0; i < options->nr_rules && r == 0; i++)
+		r = add_rule(watcher, &options->rules[i], err);
+	if (r < 0)
+		return r;
+	names = (struct program_patterns){(const char *const *)watcher->names, watcher->nr_names};
+	return program_marks_new(&watcher->marks, &names, err);
+}
+
+int program_watcher_new(struct program_watcher **ret_watcher,
+			const struct program_watch_options *options, struct err *err)
+{
+	struct program_watcher *watcher;
+	int r;
+
+	*ret_watcher = NULL;
+	if (!options->nr_rules)
+		return 0;
+	watcher = mem_zalloc(sizeof(*watcher));
+	if (watcher)
+		watcher->plan = mem_zalloc(offsetof(struct program_watch, functions));
+	if (!watcher || !watcher->plan) {
+		mem_free(watcher);
+		return err_sys(err, -ENOMEM, "cannot compile the filters");
+	}
+	watcher->mode = options->mode;
+	watcher->thresh = options->thresh;
+	watcher->limited = options->limited;
+	watcher->events = options->events;
+	watcher->nr_events = options->nr_events;
+	r = add_all(watcher, options, err);
+	if (r < 0) {
+		program_watcher_free(watcher);
+		return r;
+	}
+	*ret_watcher = watcher;
+	return 0;
+}
+
+void program_watcher_free(struct program_watcher *watcher)
+{
+	if (!watcher)
+		return;
+	for (size_t i = 0; i < watcher->nr_names; i++)
+		mem_free(watcher->names[i]);
+	program_marks_free(watcher->marks);
+	event_db_free(watcher->db);
+	mem_free(watcher->plan);
+	mem_free(watcher);
+}
+
+void program_watcher_begin(struct program_watcher *watcher, struct program_watch *memory)
+{
+	memcpy(memory, watcher->plan, offsetof(struct program_watch, functions));
+	watcher->memory = memory;
+}
+
+const struct event *program_watcher_event(const struct program_watcher *watcher)
+{
+	return watcher->event;
+}
+
+const char *program_watcher_unmatched(const struct program_watcher *watcher)
+{
+	return program_marks_unmatched(watcher->marks);
+}
+
+/* --- modules --- */
+
+enum answer {
+	ANSWER_NO,
+	ANSWER_YES,
+	ANSWER_DEPENDS, /* on more than the function */
+};
+
+/* The answers of all conditions for one function. */
+struct known {
+	enum answer answers[PROGRAM_WATCH_OPS_MAX];
+};
+
+static enum answer answer_at(const struct known *known, uint16_t at)
+{
+	if (at >= PROGRAM_WATCH_NO)
+		return at == PROGRAM_WATCH_YES ? ANSWER_YES : ANSWER_NO;
+	return known->answers[at];
+}
+
+static void know(const struct program_watch *plan, uint32_t address, uint32_t bits,
+		 struct known *known)
+{
+	for (uint16_t i = 0; i < plan->nr_ops; i++) {
+		const struct program_watch_op *op = &plan->ops[i];
+		enum answer on_true = answer_at(known, op->on_true);
+		enum answer on_false = answer_at(known, op->on_false);
+		uint64_t value = op->source == PROGRAM_WATCH_NAMES ? bits
+				 : op->source == PROGRAM_WATCH_IP  ? address
+								   : 0;
+
+		if (op->source == PROGRAM_WATCH_NAMES || op->source == PROGRAM_WATCH_IP ||
+		    op->source == PROGRAM_WATCH_ZERO)
+			known->answers[i] = program_watch_compare(op, value) ? on_true : on_false;
+		else if (on_true == on_false)
+			known->answers[i] = on_true;
+		else
+			known->answers[i] = ANSWER_DEPENDS;
+	}
+}
+
+/* What becomes of a function that was chosen. */
+static uint8_t choice_of(const struct program_watcher *watcher, uint8_t choice,
+			 const struct known *known)
+{
+	const struct program_watch *plan = watcher->plan;
+	bool any_yes = false, any_no = false;
+
+	/* What is around a call counts, recorded or not. */
+	if (plan->asks_depth)
+		return (uint8_t)(choice | PROGRAM_CHOICE_WATCHED);
+	for (size_t i = 0; i < watcher->nr_events; i++) {
+		enum answer answer = answer_at(known, plan->filters[watcher->events[i].number]);
+
+		any_yes |= answer != ANSWER_NO;
+		any_no |= answer != ANSWER_YES;
+	}
+	/* A root's end, and what counts for a limit, is seen all the same. */
+	if (!any_yes && choice != PROGRAM_CHOICE_ROOT && !watcher->limited)
+		return PROGRAM_CHOICE_NONE;
+	return any_no ? (uint8_t)(choice | PROGRAM_CHOICE_WATCHED) : choice;
+}
+
+static int add_function(struct program_watcher *watcher, uint32_t address, uint32_t bits)
+{
+	union program_watch_function *table = watcher->memory->functions;
+	const union program_watch_function function = {.address = address, .bits = bits};
+	uint32_t at = program_watch_hash(address);
+
+	while (table[at].address && table[at].address != address)
+		at = (at + 1) & (PROGRAM_WATCH_FUNCTIONS - 1);
+	if (!table[at].address && ++watcher->nr_functions > FUNCTIONS_MAX)
+		return -ENOSPC;
+	__atomic_store_n(&table[at].word, function.word, __ATOMIC_RELEASE);
+	return 0;
+}
+
+int program_watcher_apply(struct program_watcher *watcher, const struct program_elf *elf,
+			  uint32_t base, uint8_t *choices)
+{
+	_cleanup_free_ uint32_t *bits = mem_calloc(elf->nr_functions + 1, sizeof(*bits));
+	_cleanup_free_ struct known *known = mem_alloc(sizeof(*known));
+	int r = 0;
+
+	if (!bits || !known)
+		return -ENOMEM;
+	program_marks_apply(watcher->marks, elf, bits);
+	for (size_t i = 0; i < elf->nr_functions && r == 0; i++) {
+		uint32_t address = base + (uint32_t)(elf->functions[i].address - elf->text_low);
+
+		if (!choices[i])
+			continue;
+		know(watcher->plan, address, bits[i], known);
+		choices[i] = choice_of(watcher, choices[i], known);
+		if (choices[i] && bits[i])
+			r = add_function(watcher, address, bits[i]);
+	}
+	return r;
+}

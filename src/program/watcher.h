@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The recorder's side of program/watch.h: filters are compiled for the events of programs, and for
+ * each module it is decided which functions have to be asked.
+ *
+ * The language of filters is the kernel's (expr/kfilter.h) over the fields common_pid, ip, sp and
+ * depth (how many calls that are followed are around this one on its stack), of func_long also
+ * calltime and rettime, and COMM and CPU. `ip.function == NAME` takes names as -l does. What
+ * depends on the function alone is answered when its module is planned: a function of which
+ * nothing would be recorded is not patched, and one of which everything is, is not asked.
+ */
+#ifndef SONDE_PROGRAM_WATCHER_H
+#define SONDE_PROGRAM_WATCHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "event/event.h"
+#include "program/functions.h"
+#include "program/image.h"
+#include "program/watch.h"
+
+struct program_rule {
+	const char *events; /* as -e has them; NULL: all events of functions */
+	const char *filter; /* or NULL; a later rule's takes its place */
+	bool off;	    /* the events are not recorded */
+};
+
+/* An event of functions that is made in this mode. */
+struct program_watch_event {
+	const char *name;
+	uint16_t number; /* below PROGRAM_WATCH_EVENTS */
+};
+
+struct program_watch_options {
+	enum program_mode mode;
+	const struct program_watch_event *events; /* borrowed as long as the watcher */
+	size_t nr_events;
+	bool thresh;  /* only long calls are recorded */
+	bool limited; /* calls are followed to some depth only */
+	const struct program_rule *rules;
+	size_t nr_rules;
+};
+
+struct program_watcher;
+
+/*
+ * *ret_watcher is NULL when there is nothing to ask. Borrows nothing
+ * else of the options. What cannot be carried out is refused: -EINVAL, -ENOENT, -ENOTSUP.
+ */
+int program_watcher_new(struct program_watcher **ret_watcher,
+			const struct program_watch_options *options, struct err *err) _must_check_;
+void program_watcher_free(struct program_watcher *watcher);
+
+/* Put it into the memory of a session (zeros), where functions are added from then on. */
+void program_watcher_begin(struct program_watcher *watcher, struct program_watch *memory);
+
+/*
+ * A module whose functions have these choices (program_select_apply) and get these addresses: leave
+ * out those that need not be patched, and mark those that are to be asked PROGRAM_CHOICE_WATCHED.
+ * -ENOSPC when there are too many functions with names that are asked for.
+ */
+int program_watcher_apply(struct program_watcher *watcher, const struct program_elf *elf,
+			  uint32_t base, uint8_t *choices) _must_check_;
+
+/* What filters are compiled for: an event with all the fields that can be asked for here. */
+const struct event *program_watcher_event(const struct program_watcher *watcher);
+
+/* The first name that no function has had so far, or NULL. */
+const char *program_watcher_unmatched(const struct program_watcher *watcher);
+
+#endif

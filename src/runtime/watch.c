@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Filters, asked before an event of a function is recorded (program/watch.h), and the depth of
+ * calls that they may ask for: a call at A has at A - (RT_OPENS << RT_SHADOW_SHIFT) where on the
+ * stack the call is that was open before it, and its own depth. So calls that were left by longjmp
+ * or an exception are told by their place, and nothing has to be looked through.
+ */
+#include "program/watch.h"
+
+#include "expr/glob_match.h"
+#include "runtime/runtime.h"
+#include "runtime/sys.h"
+
+#define STACK_SPAN  (1ull << 20) /* as readers have it */
+#define PLACE_BITS  48
+#define PLACE_MASK  ((1ull << PLACE_BITS) - 1)
+#define DEPTH_MAX   0xffffull
+#define FOREIGN_MAX 64u /* calls on other stacks that are passed over */
+
+struct program_watch *rt_watching;
+
+/* An event about which is asked. */
+struct moment {
+	const struct ring_thread *ring;
+	uint64_t sp, begin, end;
+	uint32_t address, type, depth, names;
+};
+
+/* --- depth --- */
+
+static uint64_t *opened(uint64_t sp)
+{
+	return (uint64_t *)(sp - RT_OPENS * PROGRAM_SHADOW);
+}
+
+static uint64_t before(uint64_t sp)
+{
+	return *opened(sp) & PLACE_MASK;
+}
+
+static uint32_t depth_at(uint64_t sp)
+{
+	return (uint32_t)(*opened(sp) >> PLACE_BITS);
+}
+
+static bool is_left(uint64_t open, uint64_t sp)
+{
+	return sp - open < STACK_SPAN;
+}
+
+/* The depth of a call at `sp`: that of the innermost open one around it on its stack, and one. */
+static uint32_t depth_below(uint64_t open, uint64_t sp)
+{
+	for (uint32_t foreign = 0; open && foreign < FOREIGN_MAX; open = before(open)) {
+		if (open - sp - 1 < STACK_SPAN)
+			return depth_at(open) + 1;
+		foreign += !is_left(open, sp);
+	}
+	return 0;
+}
+
+static uint32_t call_begins(struct rt_thread *thread, uint64_t sp)
+{
+	uint64_t open = thread->innermost;
+	uint32_t depth;
+
+	while (open && is_left(open, sp))
+		open = before(open);
+	depth = depth_below(open, sp);
+	*opened(sp) = open | (depth < DEPTH_MAX ? depth : DEPTH_MAX) << PLACE_BITS;
+	/* A handler that comes in between leaves what is open as it was. */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	thread->innermost = sp;
+	return depth;
+}
+
+/* Counts the call, where its end will be seen; how deep it is. */
+static uint32_t follow(struct rt_thread *thread, uint64_t sp, uint32_t type)
+{
+	uint32_t depth;
+
+	switch (type) {
+	case RING_EVENT_ENTRY:
+		return call_begins(thread, sp);
+	case RING_EVENT_EXIT:
+		depth = depth_at(sp);
+		thread->innermost = before(sp);
+		return depth;
+	case RING_EVENT_TAIL:
+		return depth_at(sp);
+	default:
+		return depth_below(thread->innermost, sp);
+	}
+}
+
+/* --- questions --- */
+
+static uint32_t cpu_of(const struct ring_thread *ring)
+{
+	uint32_t cpu = 0;
+
+	if (ring->rseq)
+		return *(const volatile uint32_t *)((uintptr_t)ring->rseq + RING_RSEQ_CPU_ID);
+	sys_3(SYS_getcpu, (long)&cpu, 0, 0);
+	return cpu;
+}
+
+static uint64_t value(const struct moment *moment, uint8_t source)
+{
+	switch (source) {
+	case PROGRAM_WATCH_TYPE:
+		return (moment->ring->common + moment->type) & 0xffff;
+	case PROGRAM_WATCH_PID:
+		return moment->ring->common >> 32;
+	case PROGRAM_WATCH_IP:
+		return moment->address;
+	case PROGRAM_WATCH_SP:
+		return (uint32_t)(moment->sp >> 3);
+	case PROGRAM_WATCH_DEPTH:
+		return moment->depth;
+	case PROGRAM_WATCH_CPU:
+		return cpu_of(moment->ring);
+	case PROGRAM_WATCH_COMMS:
+		return rt_thread.comms;
+	case PROGRAM_WATCH_NAMES:
+		return moment->names;
+	case PROGRAM_WATCH_CALLTIME:
+		return moment->begin;
+	case PROGRAM_WATCH_RETTIME:
+		return moment->end;
+	default:
+		return 0;
+	}
+}
+
+/* Each step goes to an earlier one: it ends. */
+static bool holds(const struct program_watch *watch, const struct moment *moment, uint32_t at)
+{
+	uint32_t limit = PROGRAM_WATCH_OPS_MAX;
+
+	while (at < limit) {
+		const struct program_watch_op *op = &watch->ops[at];
+
+		limit = at;
+		at = program_watch_compare(op, value(moment, op->source)) ? op->on_true
+									  : op->on_false;
+	}
+	return at == PROGRAM_WATCH_YES;
+}
+
+static bool is_wanted(struct moment *moment)
+{
+	const struct program_watch *watch = rt_watching;
+
+	if (watch->asks_functions)
+		moment->names = program_watch_bits(watch, moment->address);
+	return holds(watch, moment, watch->filters[moment->type]);
+}
+
+int rt_watch(uint64_t sp, uint32_t address, uint32_t type)
+{
+	struct rt_thread *thread = &rt_thread;
+	struct moment moment = {.ring = &thread->ring, .sp = sp, .address = address, .type = type};
+
+	if (rt_watching->asks_depth)
+		moment.depth = follow(thread, sp, type);
+	return is_wanted(&moment);
+}
+
+/* Of a child that runs in another thread's memory, or on a stack that has no slots. */
+bool rt_watch_outside(const struct ring_thread *ring, uint64_t sp, uint32_t address, uint32_t type)
+{
+	struct moment moment = {.ring = ring, .sp = sp, .address = address, .type = type};
+
+	return !rt_watching || is_wanted(&moment);
+}
+
+bool rt_watch_long(uint64_t sp, const struct rt_event_long *event)
+{
+	struct moment moment = {
+		.ring = &rt_thread.ring,
+		.sp = sp,
+		.begin = event->begin,
+		.end = event->end,
+		.address = event->address,
+		.type = RT_EVENT_LONG,
+	};
+
+	return !rt_watching || is_wanted(&moment);
+}
+
+void rt_watch_name(struct rt_thread *thread, const char *comm, uint32_t size)
+{
+	const struct program_watch *watch = rt_watching;
+
+	thread->comms = 0;
+	for (uint32_t i = 0; watch && i < watch->nr_comms && i < PROGRAM_WATCH_COMMS_MAX; i++)
+		thread->comms |= (uint32_t)glob_match(watch->comms[i], comm, size) << i;
+}
