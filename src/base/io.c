@@ -326,13 +326,17 @@ int io_read_file(const char *path, size_t limit, char **ret_data, size_t *ret_le
 {
 	_cleanup_close_ int fd = io_open(path, O_RDONLY, 0);
 	_cleanup_free_ char *data = NULL;
-	size_t len = 0, cap = 0;
+	size_t len = 0, cap = 0, expected = 0;
+	struct stat st;
 
 	if (fd < 0)
 		return fd;
+	/* Files of /proc and the like say 0. */
+	if (io_fstat(fd, &st) == 0 && st.st_size > 0)
+		expected = MIN((size_t)st.st_size, limit);
 	for (;;) {
 		ssize_t n;
-		int r = array_reserve(&data, &cap, len + 16384 + 1, 1);
+		int r = array_reserve(&data, &cap, MAX(len, expected) + 16384 + 1, 1);
 
 		if (r < 0)
 			return r;

@@ -171,6 +171,36 @@ static int read_symbols(struct plan *plan, size_t file, const GElf_Shdr *header)
 	return r;
 }
 
+/* Room for all starts that the sections of one file can give. */
+static uint64_t count_entries(Elf *elf)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	uint64_t nr = 0;
+
+	while ((section = elf_nextscn(elf, section))) {
+		if (gelf_getshdr(section, &header) &&
+		    (header.sh_type == SHT_SYMTAB || header.sh_type == SHT_DYNSYM ||
+		     header.sh_type == SHT_RELA))
+			nr += MIN(header.sh_size, LIMIT_PROGRAM_BYTES) / sizeof(Elf64_Sym);
+	}
+	return nr;
+}
+
+/* A large array that grows is copied each time, and its new memory touched. */
+static int prepare_starts(struct plan *plan)
+{
+	uint64_t nr = 1;
+	int r;
+
+	for (size_t i = 0; i < plan->files.nr; i++)
+		nr += count_entries(plan->files.elves[i]);
+	r = array_reserve(&plan->starts, &plan->cap_starts,
+			  (size_t)MIN(nr, (uint64_t)LIMIT_SYMBOLS), sizeof(*plan->starts));
+	mem_expect_use(plan->starts, plan->cap_starts * sizeof(*plan->starts));
+	return r;
+}
+
 static int find_symbols(struct plan *plan)
 {
 	/* No name is at 0. */
@@ -203,7 +233,9 @@ static int compare_frames(const void *a, const void *b)
 {
 	const struct frame_place *x = a, *y = b;
 
-	return x->start < y->start ? -1 : x->start > y->start;
+	if (x->at != y->at)
+		return x->at < y->at ? -1 : 1;
+	return x->entry < y->entry ? -1 : 1;
 }
 
 /* Where .eh_frame is, by its section or else by what .eh_frame_hdr points to. False: nowhere. */
@@ -284,9 +316,27 @@ static int prepare_frames(struct plan *plan)
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
 	frames_init(&of->frames, of->data, (size_t)bytes, address, exact);
-	return array_reserve(&of->places, &of->cap,
-			     MIN((size_t)bytes / FRAME_BYTES_MIN, (size_t)LIMIT_SYMBOLS),
-			     sizeof(*of->places));
+	r = array_reserve(&of->places, &of->cap,
+			  MIN((size_t)bytes / FRAME_BYTES_MIN, (size_t)LIMIT_SYMBOLS),
+			  sizeof(*of->places));
+	mem_expect_use(of->places, of->cap * sizeof(*of->places));
+	return r;
+}
+
+static void add_frame(struct plan *plan, const struct frame *frame)
+{
+	const struct program_text *text = plan_text_at(plan->elf, frame->start);
+	struct plan_frames *of = &plan->frames;
+
+	/* Places of descriptions are 32 bits: LIMIT_PROGRAM_BYTES. */
+	if (text)
+		of->places[of->nr++] = (struct frame_place){
+			.at = (uint32_t)(frame->start - plan->elf->text_low),
+			.size = (uint32_t)MIN(frame->bytes,
+					      text->bytes - (frame->start - text->address)),
+			.entry = (uint32_t)frame->at,
+			.flags = frame_flags(&of->frames, frame),
+		};
 }
 
 /* May run beside find_symbols: asks for no memory and touches nothing but the frames. */
@@ -296,32 +346,14 @@ static void find_frames(struct plan *plan)
 	struct frame frame;
 
 	while (of->nr < of->cap && frames_next(&of->frames, &frame))
-		of->places[of->nr++] = (struct frame_place){
-			.start = frame.start,
-			.bytes = frame.bytes,
-			.at = frame.at,
-			.flags = frame_flags(&of->frames, &frame),
-		};
-}
-
-static int add_frames(struct plan *plan)
-{
-	struct plan_frames *of = &plan->frames;
-	int r = array_reserve(&plan->starts, &plan->cap_starts, plan->nr_starts + of->nr,
-			      sizeof(*plan->starts));
-
-	mem_expect_use(plan->starts, plan->cap_starts * sizeof(*plan->starts));
-	for (size_t i = 0; i < of->nr && r == 0; i++)
-		r = plan_add_start(plan, of->places[i].start, of->places[i].bytes, 0,
-				   of->places[i].flags);
+		add_frame(plan, &frame);
 	/* Linkers keep the order of the code, nearly always. */
 	for (size_t i = 1; i < of->nr; i++) {
-		if (of->places[i - 1].start > of->places[i].start) {
+		if (of->places[i - 1].at > of->places[i].at) {
 			qsort(of->places, of->nr, sizeof(*of->places), compare_frames);
 			break;
 		}
 	}
-	return r;
 }
 
 void plan_judge_inner_starts(struct plan *plan)
@@ -331,19 +363,18 @@ void plan_judge_inner_starts(struct plan *plan)
 
 	for (size_t i = 0; i < plan->nr_starts; i++) {
 		struct start *start = &plan->starts[i];
-		uint64_t address = plan->elf->text_low + start->at;
 		const struct frame_place *place;
 		struct frame frame;
 
-		while (next < of->nr && of->places[next].start <= address)
+		while (next < of->nr && of->places[next].at <= start->at)
 			next++;
 		if (!next || !start->name)
 			continue;
 		place = &of->places[next - 1];
-		if (address == place->start || address - place->start >= place->bytes)
+		if (start->at == place->at || start->at - place->at >= place->size)
 			continue;
-		if (!frames_read(&of->frames, place->at, &frame) ||
-		    frames_state(&of->frames, &frame, address - frame.start) != FRAME_ENTERED)
+		if (!frames_read(&of->frames, place->entry, &frame) ||
+		    frames_state(&of->frames, &frame, start->at - place->at) != FRAME_ENTERED)
 			start->flags |= START_INSIDE;
 	}
 }
@@ -370,10 +401,12 @@ int plan_find_starts(struct plan *plan)
 	struct finding finding = {.plan = plan};
 	int r = prepare_frames(plan);
 
+	if (r == 0)
+		r = prepare_starts(plan);
 	if (r < 0)
 		return r;
 	parallel_for(find_one, &finding, 2);
-	return finding.r < 0 ? finding.r : add_frames(plan);
+	return finding.r;
 }
 
 /* --- addresses that the loader knows --- */

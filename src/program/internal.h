@@ -38,15 +38,16 @@ struct start {
 
 /* A description, of what, and what it says of where that begins. */
 struct frame_place {
-	uint64_t start, bytes;
-	size_t at;
-	uint32_t flags; /* enum start_flag */
+	uint32_t at, size; /* bytes from text_low */
+	uint32_t entry;	   /* where it stands in the data */
+	uint32_t flags;	   /* enum start_flag */
 };
 
+/* Nearly always in order, so they are not among the starts, which have to be sorted. */
 struct plan_frames {
 	struct frames frames;
 	uint8_t *data;
-	struct frame_place *places; /* in their order, then by start */
+	struct frame_place *places; /* in their order, then by address */
 	size_t nr, cap;
 };
 

@@ -12,9 +12,8 @@
 #include "base/parallel.h"
 #include "program/internal.h"
 
-#define RADIX_BITS   11u
-#define RADIX_ROUNDS 3u	  /* of 32 bits */
-#define ALIASES_MAX  256u /* of one function; further ones are not kept */
+#define RADIX_BITS_MAX 13u  /* in two rounds for 64 MiB of code, in three for 4 GiB */
+#define ALIASES_MAX    256u /* of one function; further ones are not kept */
 
 int plan_add_start(struct plan *plan, uint64_t address, uint64_t size, uint32_t name,
 		   uint32_t flags)
@@ -41,29 +40,52 @@ int plan_add_start(struct plan *plan, uint64_t address, uint64_t size, uint32_t 
 	return 0;
 }
 
+static bool is_sorted(const struct plan *plan)
+{
+	for (size_t i = 1; i < plan->nr_starts; i++) {
+		if (plan->starts[i - 1].at > plan->starts[i].at)
+			return false;
+	}
+	return true;
+}
+
+/* One digit of `bits` bits; what stood first stays first. */
+static void sort_by_digit(const struct start *from, struct start *to, size_t nr, unsigned int shift,
+			  unsigned int bits)
+{
+	uint32_t places[1u << RADIX_BITS_MAX] = {0}, mask = (1u << bits) - 1, sum = 0;
+
+	for (size_t i = 0; i < nr; i++)
+		places[from[i].at >> shift & mask]++;
+	for (size_t i = 0; i <= mask; i++) {
+		uint32_t here = places[i];
+
+		places[i] = sum;
+		sum += here;
+	}
+	for (size_t i = 0; i < nr; i++)
+		to[places[from[i].at >> shift & mask]++] = from[i];
+}
+
 /* By address; what was added first stays first. */
 static int sort_starts(struct plan *plan)
 {
-	struct start *from = plan->starts, *to = mem_calloc(plan->nr_starts + 1, sizeof(*to));
+	uint64_t span = plan->elf->text_high - plan->elf->text_low;
+	unsigned int all = 64 - (unsigned int)__builtin_clzll(span);
+	unsigned int rounds = (all + RADIX_BITS_MAX - 1) / RADIX_BITS_MAX;
+	unsigned int bits = (all + rounds - 1) / rounds;
+	struct start *from = plan->starts, *to;
 
+	if (is_sorted(plan))
+		return 0;
+	to = mem_calloc(plan->nr_starts + 1, sizeof(*to));
 	if (!to)
 		return -ENOMEM;
 	mem_expect_use(to, plan->nr_starts * sizeof(*to));
-	for (unsigned int round = 0; round < RADIX_ROUNDS; round++) {
-		size_t counts[1u << RADIX_BITS] = {0}, sum = 0;
-		unsigned int shift = round * RADIX_BITS;
+	for (unsigned int round = 0; round < rounds; round++) {
 		struct start *swap = from;
 
-		for (size_t i = 0; i < plan->nr_starts; i++)
-			counts[from[i].at >> shift & (ARRAY_SIZE(counts) - 1)]++;
-		for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
-			size_t nr = counts[i];
-
-			counts[i] = sum;
-			sum += nr;
-		}
-		for (size_t i = 0; i < plan->nr_starts; i++)
-			to[counts[from[i].at >> shift & (ARRAY_SIZE(counts) - 1)]++] = from[i];
+		sort_by_digit(from, to, plan->nr_starts, round * bits, bits);
 		from = to;
 		to = swap;
 	}
@@ -186,10 +208,13 @@ static void apply_rules(const struct plan *plan, struct program_function *functi
 	}
 }
 
-/* What there is at one address, which the starts from `first` on say. */
+/* What there is at one address, which `nr` starts from `first` on say, and descriptions. */
 struct group {
+	uint32_t at;
 	uint32_t first, nr;
-	uint32_t named; /* bytes that a symbol says, or 0 */
+	uint32_t named;	     /* bytes that a symbol says, or 0 */
+	uint32_t frame_size; /* that a description says, or 0 */
+	uint16_t flags;	     /* of the descriptions */
 	bool has_more_names;
 };
 
@@ -202,22 +227,20 @@ static void make_function(const struct plan *plan, struct group *group,
 			  struct program_function *ret_function, uint16_t *ret_flags)
 {
 	const struct start *starts = &plan->starts[group->first], *best = NULL;
-	struct program_function function = {.address = plan->elf->text_low + starts->at};
-	uint32_t flags = 0, frame_size = 0;
+	struct program_function function = {.address = plan->elf->text_low + group->at};
+	uint32_t flags = group->flags;
 
 	for (size_t i = 0; i < group->nr; i++) {
 		flags |= starts[i].flags | (starts[i].name ? START_NAMED : 0);
 		function.size = MAX(function.size, starts[i].size);
-		if (starts[i].flags & START_FRAME)
-			frame_size = MAX(frame_size, starts[i].size);
 		if (!starts[i].name || is_repeated(plan, starts, i))
 			continue;
 		group->has_more_names |= best != NULL;
 		if (!best || is_better(plan, &starts[i], best))
 			best = &starts[i];
 	}
-	if (frame_size)
-		function.size = frame_size;
+	if (group->frame_size)
+		function.size = group->frame_size;
 	function.name = best ? best->name : 0;
 	function.exported = flags & START_EXPORTED;
 	function.entry_only = plan->is_go;
@@ -283,24 +306,38 @@ static void set_ends(struct plan *plan, const struct group *groups)
 	}
 }
 
+/* The starts and descriptions at the lowest address that there is from these on, which move on. */
+static struct group take_group(const struct plan *plan, size_t *start, size_t *frame)
+{
+	const struct plan_frames *frames = &plan->frames;
+	const struct start *starts = &plan->starts[*start];
+	struct group group = {.at = UINT32_MAX, .first = (uint32_t)*start};
+
+	if (*start < plan->nr_starts)
+		group.at = starts->at;
+	if (*frame < frames->nr)
+		group.at = MIN(group.at, frames->places[*frame].at);
+	for (; *start < plan->nr_starts && starts[group.nr].at == group.at; ++*start, group.nr++) {
+		if (starts[group.nr].name)
+			group.named = MAX(group.named, MAX(starts[group.nr].size, 1u));
+	}
+	for (; *frame < frames->nr && frames->places[*frame].at == group.at; ++*frame) {
+		group.frame_size = MAX(group.frame_size, frames->places[*frame].size);
+		group.flags |= (uint16_t)frames->places[*frame].flags;
+	}
+	return group;
+}
+
 /* Which starts are of one address, and whether these are a function. */
 static size_t group_starts(const struct plan *plan, struct group *groups)
 {
-	size_t nr_groups = 0;
+	size_t nr_groups = 0, start = 0, frame = 0;
 
-	for (size_t i = 0, nr; i < plan->nr_starts; i += nr) {
-		const struct start *starts = &plan->starts[i];
-		bool is_function = false;
-		uint32_t named = 0;
+	while (start < plan->nr_starts || frame < plan->frames.nr) {
+		struct group group = take_group(plan, &start, &frame);
 
-		for (nr = 0; i + nr < plan->nr_starts && starts[nr].at == starts->at; nr++) {
-			is_function |= starts[nr].name || starts[nr].flags & START_FRAME;
-			if (starts[nr].name)
-				named = MAX(named, MAX(starts[nr].size, 1u));
-		}
-		if (is_function)
-			groups[nr_groups++] = (struct group){
-				.first = (uint32_t)i, .nr = (uint32_t)nr, .named = named};
+		if (group.named || group.flags & START_FRAME)
+			groups[nr_groups++] = group;
 	}
 	return nr_groups;
 }
@@ -329,14 +366,17 @@ int plan_merge(struct plan *plan)
 	struct program_elf *elf = plan->elf;
 	_cleanup_free_ struct group *groups = NULL;
 	struct merge merge = {.plan = plan};
+	size_t max_groups;
 	int r = sort_starts(plan);
 
 	if (r < 0)
 		return r;
 	plan_judge_inner_starts(plan);
-	merge.groups = groups = mem_calloc(plan->nr_starts + 1, sizeof(*groups));
+	max_groups = plan->nr_starts + plan->frames.nr + 1;
+	merge.groups = groups = mem_calloc(max_groups, sizeof(*groups));
 	if (!groups)
 		return -ENOMEM;
+	mem_expect_use(groups, max_groups * sizeof(*groups));
 	elf->nr_functions = group_starts(plan, groups);
 	elf->functions = mem_calloc(elf->nr_functions + 1, sizeof(*elf->functions));
 	plan->flags = mem_calloc(elf->nr_functions + 1, sizeof(*plan->flags));

@@ -12,9 +12,10 @@
 #include "program/names.h"
 
 /* Of one module, for processes in which it lies differently; the oldest goes. */
-#define IMAGES_MAX 32u
-#define PATH_BYTES 4096u
-#define FD_PATH	   "/proc/self/fd/"
+#define IMAGES_MAX    32u
+#define NAMES_AT_ONCE 16384u
+#define PATH_BYTES    4096u
+#define FD_PATH	      "/proc/self/fd/"
 
 struct kept_image {
 	const struct module *program; /* whose imports made the choice */
@@ -32,7 +33,8 @@ struct module {
 	uint32_t base;		 /* in the trace address space */
 	uint32_t counters;	 /* the first of its functions' counters; PROGRAM_COUNT */
 	bool failed;		 /* its image could not be made */
-	bool named;		 /* its functions are in modules->names */
+	bool named;		 /* all of its functions have been told, */
+	size_t nr_named;	 /* or these */
 	struct kept_image images[IMAGES_MAX];
 	size_t nr_images;
 	struct module *next;
@@ -44,7 +46,6 @@ struct modules {
 	enum program_mode mode;
 	struct program_space *space;
 	struct module *first;
-	struct out names;
 	struct program_server_counts counts;
 };
 
@@ -89,7 +90,6 @@ void modules_free(struct modules *modules)
 		module_free(module);
 	}
 	program_space_free(modules->space);
-	out_done(&modules->names);
 	mem_free(modules);
 }
 
@@ -189,7 +189,7 @@ int modules_open(struct modules *modules, int fd, const char *name, struct modul
 		return r;
 	}
 	*ret_module = module;
-	return 1;
+	return 0;
 }
 
 /* --- images --- */
@@ -295,23 +295,33 @@ int modules_image(struct modules *modules, struct module *module, const struct m
 
 /* --- what is told --- */
 
-/* Written here, not when a module is opened: a program waits for that. */
+bool modules_unnamed(const struct modules *modules)
+{
+	for (const struct module *module = modules->first; module; module = module->next) {
+		if (module->elf && !module->named)
+			return true;
+	}
+	return false;
+}
+
+/* Written here, not when a module is opened: more may follow, while the program waits. */
 int modules_names(struct modules *modules, struct out *out)
 {
+	size_t left = NAMES_AT_ONCE;
 	bool any = false;
 
-	for (struct module *module = modules->first; module; module = module->next) {
+	for (struct module *module = modules->first; module && left; module = module->next) {
+		size_t to;
+
 		if (!module->elf || module->named)
 			continue;
-		program_names_write(&modules->names, module->elf, module->base);
-		module->named = any = true;
+		to = program_names_write(out, module->elf, module->base, module->nr_named, left);
+		left -= to - module->nr_named;
+		module->nr_named = to;
+		module->named = to == module->elf->nr_functions;
+		any = true;
 	}
-	if (!any)
-		return 0;
-	if (modules->names.failed)
-		return -ENOMEM;
-	out_mem(out, modules->names.buf, modules->names.len);
-	return out->failed ? -ENOMEM : 1;
+	return out->failed ? -ENOMEM : any;
 }
 
 bool modules_counter(const struct modules *modules, uint32_t counter, uint32_t *ret_address)

@@ -17,8 +17,8 @@ int modules_new(struct modules **ret_modules, struct program_select *select,
 void modules_free(struct modules *modules);
 
 /*
- * The module of an open file, which the process calls `name`: 1 when it is new, else 0; an error
- * when it cannot be traced, -EALREADY when that was told before.
+ * The module of an open file, which the process calls `name`. An error when it cannot be traced,
+ * -EALREADY when that was told before.
  */
 int modules_open(struct modules *modules, int fd, const char *name, struct module **ret_module,
 		 struct err *err) _must_check_;
@@ -36,6 +36,8 @@ int modules_image(struct modules *modules, struct module *module, const struct m
 
 /* The trace address of the function that a counter counts; false: of none. */
 bool modules_counter(const struct modules *modules, uint32_t counter, uint32_t *ret_address);
+/* Whether there are names that modules_names has not told; program_server_names. */
+bool modules_unnamed(const struct modules *modules);
 int modules_names(struct modules *modules, struct out *out) _must_check_;
 struct program_server_counts modules_counts(const struct modules *modules);
 void modules_skipped(const struct modules *modules, program_skipped_fn skipped, void *ctx);

@@ -147,20 +147,39 @@ static void write_line(struct out *out, const struct program_elf *elf, uint64_t 
 	out_lit(out, "]\n");
 }
 
-void program_names_write(struct out *out, const struct program_elf *elf, uint32_t base)
+/* What is no function has no calls; its name would stand in the next one's way. */
+static bool has_line(const struct program_function *function)
 {
-	uint64_t end = elf->text_low;
+	return function->skip != PROGRAM_SKIP_FRAGMENT;
+}
 
-	for (size_t i = 0; i < elf->nr_functions; i++) {
+static void write_end(struct out *out, const struct program_elf *elf, uint32_t base)
+{
+	for (size_t i = elf->nr_functions; i-- > 0;) {
+		const struct program_function *function = &elf->functions[i];
+		uint64_t end = function->address + MAX(function->size, 1u);
+
+		if (!has_line(function))
+			continue;
+		write_line(out, elf, base + (end - elf->text_low), 't', "_end_of_code");
+		return;
+	}
+}
+
+size_t program_names_write(struct out *out, const struct program_elf *elf, uint32_t base,
+			   size_t from, size_t nr)
+{
+	size_t to = from + MIN(nr, elf->nr_functions - from);
+
+	for (size_t i = from; i < to; i++) {
 		const struct program_function *function = &elf->functions[i];
 
-		/* What is no function has no calls; its name would stand in the next one's way. */
-		if (function->skip == PROGRAM_SKIP_FRAGMENT)
-			continue;
-		write_line(out, elf, base + (function->address - elf->text_low),
-			   function->exported ? 'T' : 't', program_name(elf, function->name));
-		end = function->address + MAX(function->size, 1u);
+		if (has_line(function))
+			write_line(out, elf, base + (function->address - elf->text_low),
+				   function->exported ? 'T' : 't',
+				   program_name(elf, function->name));
 	}
-	if (end != elf->text_low)
-		write_line(out, elf, base + (end - elf->text_low), 't', "_end_of_code");
+	if (to == elf->nr_functions)
+		write_end(out, elf, base);
+	return to;
 }

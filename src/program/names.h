@@ -30,9 +30,11 @@ int program_space_add_counters(struct program_space *space, const struct program
 			       uint32_t *ret_base) _must_check_;
 
 /*
- * Append `ADDRESS t NAME\t[MODULE]`, a line for every function of `elf`, in order of address. The
- * last function is followed by a line that ends it.
+ * Append `ADDRESS t NAME\t[MODULE]`, a line for each of `nr` functions of `elf` from the `from`th
+ * on, in order of address. The last function of all is followed by a line that ends it. Returns the
+ * next `from`; at elf->nr_functions all have been written.
  */
-void program_names_write(struct out *out, const struct program_elf *elf, uint32_t base);
+size_t program_names_write(struct out *out, const struct program_elf *elf, uint32_t base,
+			   size_t from, size_t nr);
 
 #endif

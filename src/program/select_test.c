@@ -168,7 +168,8 @@ TEST(names)
 	CHECK_EQ(program_space_add_counters(space, &library, &second), 0);
 	CHECK_EQ(second, first + 3);
 	program_space_free(space);
-	program_names_write(&out, &program, 0x10000);
+	CHECK_EQ(program_names_write(&out, &program, 0x10000, 0, 2), 2);
+	CHECK_EQ(program_names_write(&out, &program, 0x10000, 2, 2), 3);
 	CHECK_STR(out_cstr(&out), "0000000000010010 t main\t[tool]\n"
 				  "0000000000010020 t helper\t[tool]\n"
 				  "0000000000010030 t helper_two\t[tool]\n"

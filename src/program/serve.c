@@ -42,6 +42,7 @@ struct program_server {
 	char warnings[WARNINGS_MAX][TEXT_BYTES];
 	size_t nr_warnings, nr_warned; /* waiting; ever: more of them would say nothing new */
 	uint64_t nr_processes;
+	bool names_left;
 };
 
 static void notice(struct program_server *server)
@@ -126,11 +127,9 @@ static int answer_module(struct program_server *server, struct connection *conne
 	struct err err = {0};
 	struct module *module;
 	int image = -1, r;
-	bool fresh;
 
 	pthread_mutex_lock(&server->lock);
 	r = modules_open(server->modules, fd, packet->name, &module, &err);
-	fresh = r == 1;
 	if (r >= 0 && packet->flags & PROGRAM_MODULE_IS_PROGRAM)
 		connection->program = module;
 	if (r >= 0 && connection->program && !(packet->flags & PROGRAM_MODULE_IS_KNOWN)) {
@@ -140,8 +139,6 @@ static int answer_module(struct program_server *server, struct connection *conne
 				  &err);
 	}
 	pthread_mutex_unlock(&server->lock);
-	if (fresh) /* names */
-		notice(server);
 	if (r < 0 && r != -EALREADY)
 		warn(server, "%.300s is not traced: %s", packet->name, err.text);
 	if (packet->flags & PROGRAM_MODULE_IS_LAST)
@@ -259,6 +256,11 @@ static void end_connection(struct program_server *server, struct connection *con
 	while (*link != connection)
 		link = &(*link)->next;
 	*link = connection->next;
+	pthread_mutex_lock(&server->lock);
+	server->names_left = modules_unnamed(server->modules);
+	pthread_mutex_unlock(&server->lock);
+	if (server->names_left)
+		notice(server);
 	io_close(connection->fd);
 	mem_free(connection);
 }
@@ -384,14 +386,25 @@ int program_server_fd(const struct program_server *server)
 
 int program_server_names(struct program_server *server, struct out *out)
 {
-	uint64_t count;
 	int r;
 
-	(void)!read(server->notice_fd, &count, sizeof(count));
 	pthread_mutex_lock(&server->lock);
 	r = modules_names(server->modules, out);
 	pthread_mutex_unlock(&server->lock);
 	return r;
+}
+
+bool program_server_names_left(struct program_server *server)
+{
+	uint64_t count;
+	bool left;
+
+	(void)!read(server->notice_fd, &count, sizeof(count));
+	pthread_mutex_lock(&server->lock);
+	left = server->names_left;
+	server->names_left = false;
+	pthread_mutex_unlock(&server->lock);
+	return left;
 }
 
 bool program_server_counter(struct program_server *server, uint32_t counter, uint32_t *ret_address)

@@ -46,14 +46,21 @@ void program_server_free(struct program_server *server);
 /* What goes into the environment of the traced program; valid as long as the server. */
 const char *program_server_name(const struct program_server *server);
 
-/* Readable when names or warnings have come up. */
+/* Readable when there are warnings, or names left; until program_server_names_left. */
 int program_server_fd(const struct program_server *server);
 
 /*
- * Append all names so far, as text of kallsyms, sorted by address within each module. Returns 1, 0
- * when there are no new ones since the last call (nothing is appended), or -ENOMEM.
+ * Put names that have come up into `out`, which is empty, as text of kallsyms, sorted by address
+ * within each module: some thousands, so that it is to be called again until there are none.
+ * Returns 1, 0 when there are no new ones since the last call, or -ENOMEM.
  */
 int program_server_names(struct program_server *server, struct out *out) _must_check_;
+
+/*
+ * Whether there are names of a process that went away before it had told its last module, and
+ * whether that has not been said before: those of others are asked for by names_due.
+ */
+bool program_server_names_left(struct program_server *server);
 
 /* PROGRAM_COUNT: the trace address of the function that a counter counts; false: of none. */
 bool program_server_counter(struct program_server *server, uint32_t counter, uint32_t *ret_address);

@@ -3,6 +3,7 @@
 #include "program/serve.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -156,18 +157,26 @@ TEST(names_come_up_once)
 {
 	_cleanup_out_ struct out names = {0};
 	struct program_answer answer;
+	struct pollfd notice = {.events = POLLIN};
 	int fd, image;
 
 	begin();
+	notice.fd = program_server_fd(server);
 	CHECK_EQ(program_server_names(server, &names), 0);
 	fd = connected();
 	greet(fd);
 	ask(fd, PROGRAM_MODULE_IS_PROGRAM, "/proc/self/exe", &answer, &image);
 	close(image);
+	CHECK(!program_server_names_left(server));
+	/* It goes away without having told its last module. */
+	close(fd);
+	CHECK_EQ(poll(&notice, 1, 10000), 1);
+	CHECK(program_server_names_left(server));
+	CHECK(!program_server_names_left(server));
+	CHECK_EQ(poll(&notice, 1, 0), 0);
 	CHECK_EQ(program_server_names(server, &names), 1);
 	CHECK(strstr(out_cstr(&names), "\t[serve_test]\n") != NULL);
 	CHECK_EQ(program_server_names(server, &names), 0);
-	close(fd);
 	end();
 }
 

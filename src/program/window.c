@@ -120,23 +120,113 @@ static enum kind classify(const ZydisDecodedInstruction *raw)
 	}
 }
 
+/* --- what most functions begin with --- */
+
+/* How instructions go on behind their first byte. */
+enum form {
+	FORM_OTHER,	 /* not known here */
+	FORM_PUSH,	 /* the register is in the byte */
+	FORM_IMM32,	 /* 32 bits, with REX.W 64 */
+	FORM_MODRM,	 /* a register and another one or memory */
+	FORM_MODRM_MEM,	 /* a register and memory */
+	FORM_GROUP_IMM8, /* arithmetic with 8 bits */
+};
+
+static const uint8_t forms[256] = {
+	[0x50 ... 0x57] = FORM_PUSH, [0xb8 ... 0xbf] = FORM_IMM32, [0x01] = FORM_MODRM,
+	[0x03] = FORM_MODRM,	     [0x09] = FORM_MODRM,	   [0x21] = FORM_MODRM,
+	[0x23] = FORM_MODRM,	     [0x29] = FORM_MODRM,	   [0x2b] = FORM_MODRM,
+	[0x31] = FORM_MODRM,	     [0x33] = FORM_MODRM,	   [0x39] = FORM_MODRM,
+	[0x3b] = FORM_MODRM,	     [0x63] = FORM_MODRM,	   [0x85] = FORM_MODRM,
+	[0x89] = FORM_MODRM,	     [0x8b] = FORM_MODRM,	   [0x8d] = FORM_MODRM_MEM,
+	[0x83] = FORM_GROUP_IMM8,
+};
+
+/* What stands in a ModRM byte. */
+#define MOD_DISP8    1u
+#define MOD_REGISTER 3u
+#define RM_SIB	     4u
+
+/* A register and a register or memory at a register and 8 bits; 0: anything else. */
+static size_t quick_modrm(uint8_t modrm, enum form form)
+{
+	unsigned int mod = modrm >> 6;
+
+	if (mod == MOD_REGISTER && form != FORM_MODRM_MEM)
+		return 2;
+	return mod == MOD_DISP8 && (modrm & 7u) != RM_SIB && form != FORM_GROUP_IMM8 ? 3 : 0;
+}
+
+/*
+ * Pushes, moves and arithmetic of registers are most of what functions begin with, and are told by
+ * two or three bytes; all else is left to the decoder. Of `raw` only that is set which is looked at
+ * in an instruction that is plain and has no operand at the stack pointer. The length, or 0.
+ */
+static size_t decode_quickly(const uint8_t *code, size_t bytes, ZydisDecodedInstruction *raw)
+{
+	uint8_t rex =
+		bytes >= ZYDIS_MAX_INSTRUCTION_LENGTH && (code[0] & 0xf0) == 0x40 ? code[0] : 0;
+	const uint8_t *op = code + (rex ? 1 : 0);
+	size_t len = 0;
+
+	if (bytes < ZYDIS_MAX_INSTRUCTION_LENGTH)
+		return 0;
+	raw->mnemonic = ZYDIS_MNEMONIC_MOV; /* or anything that moves no stack pointer */
+	raw->opcode = op[0];
+	raw->attributes = 0;
+	raw->raw.imm[0].is_relative = false;
+	switch ((enum form)forms[op[0]]) {
+	case FORM_PUSH:
+		raw->mnemonic = ZYDIS_MNEMONIC_PUSH;
+		len = 1;
+		break;
+	case FORM_IMM32:
+		len = rex & 8 ? 0 : 5;
+		break;
+	case FORM_MODRM:
+	case FORM_MODRM_MEM:
+		len = quick_modrm(op[1], (enum form)forms[op[0]]);
+		break;
+	case FORM_GROUP_IMM8:
+		len = quick_modrm(op[1], FORM_GROUP_IMM8);
+		/* Only this one may move the stack pointer. */
+		len = len && (op[1] & 7u) != RM_SIB ? len + 1 : 0;
+		break;
+	case FORM_OTHER:
+		break;
+	}
+	return len ? len + (rex ? 1 : 0) : 0;
+}
+
+static size_t decode_fully(const uint8_t *code, size_t bytes, ZydisDecodedInstruction *raw)
+{
+	ZydisDecoder decoder;
+
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	return ZYAN_FAILED(ZydisDecoderDecodeInstruction(&decoder, NULL, code, bytes, raw))
+		       ? 0
+		       : raw->length;
+}
+
 static void decode(const struct window_code *code, uint64_t address, struct insn *ret_insn)
 {
 	size_t at = (size_t)(address - code->address);
-	ZydisDecoder decoder;
 	ZydisDecodedInstruction *raw = &ret_insn->raw;
 
 	ret_insn->kind = KIND_UNDECODED;
 	ret_insn->length = 0;
-	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-	if (address < code->address || at >= code->bytes ||
-	    ZYAN_FAILED(ZydisDecoderDecodeInstruction(&decoder, NULL, code->code + at,
-						      code->bytes - at, raw)))
+	if (address < code->address || at >= code->bytes)
 		return;
 	ret_insn->code = code->code + at;
 	ret_insn->address = address;
-	ret_insn->length = raw->length;
-	ret_insn->kind = classify(raw);
+	ret_insn->length = decode_quickly(ret_insn->code, code->bytes - at, raw);
+	ret_insn->kind = KIND_PLAIN;
+	if (ret_insn->length)
+		return;
+	ret_insn->length = decode_fully(ret_insn->code, code->bytes - at, raw);
+	ret_insn->kind = ret_insn->length ? classify(raw) : KIND_UNDECODED;
+	if (!ret_insn->length)
+		return;
 	if (raw->raw.imm[0].is_relative)
 		ret_insn->target = address + raw->length + raw->raw.imm[0].value.u;
 	else if (is_rip_relative(raw))

@@ -256,6 +256,65 @@ TEST(rare_windows)
 	}
 }
 
+static bool goes_on(const ZydisDecodedInstruction *insn)
+{
+	switch (insn->mnemonic) {
+	case ZYDIS_MNEMONIC_IRET:
+	case ZYDIS_MNEMONIC_RET:
+	case ZYDIS_MNEMONIC_UD0:
+	case ZYDIS_MNEMONIC_UD1:
+	case ZYDIS_MNEMONIC_UD2:
+	case ZYDIS_MNEMONIC_XABORT:
+		return false;
+	default:
+		return insn->meta.branch_type == ZYDIS_BRANCH_TYPE_NONE;
+	}
+}
+
+/* How long the window is by the decoder alone; 0 where the instructions end before. */
+static size_t whole_instructions(const uint8_t *code, size_t len)
+{
+	struct decoded now;
+	size_t at = 0;
+
+	for (; at < WINDOW_JUMP_BYTES; at += now.insn.length) {
+		if (!decode(code + at, len - at, ADDRESS + at, &now) || !goes_on(&now.insn))
+			return 0;
+	}
+	return at;
+}
+
+/* What is told without the decoder, with each prefix, against it. */
+TEST(common_instructions)
+{
+	uint8_t bytes[40];
+	const struct window_code code = {bytes, sizeof(bytes), ADDRESS};
+	size_t nr = 0, wrong = 0;
+
+	memset(bytes, 0x90, sizeof(bytes));
+	for (unsigned int rex = 0x3f; rex < 0x50; rex++) {
+		for (unsigned int i = 0; i < 0x10000; i++) {
+			size_t at = rex >= 0x40, expected;
+			struct program_function function = {.address = ADDRESS};
+
+			bytes[0] = (uint8_t)rex;
+			bytes[at] = (uint8_t)(i >> 8);
+			bytes[at + 1] = (uint8_t)i;
+			bytes[at + 2] = 0x24;
+			expected = whole_instructions(bytes, sizeof(bytes));
+			window_find(&function, &code, ADDRESS + 30, ADDRESS + 30);
+			if (function.skip || !expected)
+				continue;
+			nr++;
+			wrong += function.window != expected ||
+				 check_window(&code, &function, ADDRESS + PLACE_DISTANCE) != NULL;
+		}
+	}
+	printf("# %zu windows\n", nr);
+	CHECK(nr > 200000);
+	CHECK_EQ(wrong, 0);
+}
+
 TEST(too_far)
 {
 	static const uint8_t code[] = "\x48\x8d\x05\x10\x20\x30\x00";

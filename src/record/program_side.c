@@ -25,13 +25,14 @@ static enum program_mode mode_of(const struct program_side *side)
 
 /* --- names --- */
 
-static int store_symbols(struct program_side *side, struct err *err)
+/* Store the names that have come up, if it is time to; what has failed once stays so. */
+static int keep_symbols(struct program_side *side, bool store, struct err *err)
 {
 	int r;
 
 	pthread_mutex_lock(&side->names_lock);
-	if (!side->names_err.code)
-		(void)!program_store_symbols(side->session, side->server, &side->names_err);
+	if (store && !side->names_err.code)
+		(void)!program_store_symbols(side, &side->names_err);
 	r = side->names_err.code;
 	if (r < 0)
 		*err = side->names_err;
@@ -39,12 +40,12 @@ static int store_symbols(struct program_side *side, struct err *err)
 	return r;
 }
 
-/* In the server's thread; what fails is told by the next look. */
+/* In the server's thread, for a process that waits; what fails is told by the next look. */
 static void names_are_due(void *ctx)
 {
 	struct err err;
 
-	(void)!store_symbols(ctx, &err);
+	(void)!keep_symbols(ctx, true, &err);
 }
 
 /* --- setting up --- */
@@ -243,11 +244,12 @@ void program_side_set_events(struct program_side *side, uint16_t base)
 int program_side_look(struct program_side *side, struct err *err)
 {
 	char text[sizeof(err->text)];
+	bool left = program_server_names_left(side->server);
 	int r;
 
 	while (program_server_warning(side->server, text, sizeof(text)))
 		session_say(side->session, RECORD_SAY_WARNING, "%s", text);
-	r = store_symbols(side, err);
+	r = keep_symbols(side, left, err);
 	return r < 0 ? r : program_store_clock(side->session, &side->kept->store, false, err);
 }
 
@@ -310,6 +312,8 @@ int program_side_finish(struct program_side *side, struct record_result *result,
 	struct session *session = side->session;
 	int r = program_side_look(side, err);
 
+	if (r == 0)
+		r = keep_symbols(side, true, err);
 	if (r == 0)
 		r = program_store_clock(session, &side->kept->store, true, err);
 	side->kept->store.counts_stored = true;

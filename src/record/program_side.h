@@ -36,6 +36,7 @@ struct program_side {
 	struct keeper keeper;
 	pthread_mutex_t names_lock; /* the server's thread stores names, too */
 	struct err names_err;
+	bool names_begun; /* some have been stored */
 };
 #define PROGRAM_SIDE_INIT(session_, what_, name_)                                                  \
 	((struct program_side){.session = (session_),                                              \

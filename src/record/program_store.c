@@ -128,20 +128,25 @@ int program_store_names_reader(struct session *session, struct err *err)
 	return r < 0 ? err_sys(err, r, "cannot prepare to read the buffers") : 0;
 }
 
-int program_store_symbols(struct session *session, struct program_server *server, struct err *err)
+int program_store_symbols(struct program_side *side, struct err *err)
 {
+	const struct dat_text *kernel = &side->session->metadata.dat.kallsyms;
 	_cleanup_out_ struct out names = {0};
-	int r = program_server_names(server, &names);
+	int r;
 
-	if (r < 0)
-		return err_sys(err, r, "cannot keep the names of functions");
-	if (!r)
-		return 0;
-	/* The kernel's, where it is traced as well: at other addresses. */
-	out_mem(&names, session->metadata.dat.kallsyms.data, session->metadata.dat.kallsyms.len);
-	if (names.failed)
-		return err_sys(err, -ENOMEM, "cannot keep the names of functions");
-	return dat_partial_kallsyms(session->partial, names.buf, names.len, err);
+	while ((r = program_server_names(side->server, &names)) > 0) {
+		/* The kernel's, where it is traced as well, are at other addresses. */
+		if (!side->names_begun)
+			out_mem(&names, kernel->data, kernel->len);
+		side->names_begun = true;
+		if (names.failed)
+			return err_sys(err, -ENOMEM, "cannot keep the names of functions");
+		r = dat_partial_more_kallsyms(side->session->partial, names.buf, names.len, err);
+		if (r < 0)
+			return r;
+		out_clear(&names);
+	}
+	return r < 0 ? err_sys(err, r, "cannot keep the names of functions") : 0;
 }
 
 /* --- the clock --- */

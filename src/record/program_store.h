@@ -28,8 +28,7 @@ int program_store_beside(struct program_side *side, struct dat_partial_buffer *r
 			 struct err *err) _must_check_;
 int program_store_names_reader(struct session *session, struct err *err) _must_check_;
 /* The names that came up since the last call, if any. */
-int program_store_symbols(struct session *session, struct program_server *server, struct err *err)
-	_must_check_;
+int program_store_symbols(struct program_side *side, struct err *err) _must_check_;
 /* A span of time in units of the rings' clock, at least 1. Measures it where nobody tells. */
 uint64_t program_store_ticks(uint64_t ns);
 void program_store_clock_begin(struct program_store *store);

@@ -43,8 +43,11 @@ static void put_text64(struct out *out, const struct dat_text *text, bool big)
 	out_mem(out, text->data, text->len);
 }
 
+/* The one of symbols may be large. */
 static void put_text32(struct out *out, const struct dat_text *text, bool big)
 {
+	if (out_room(out, 4 + text->len))
+		mem_expect_use(out->buf, out->cap);
 	dat_put_u32(out, (uint32_t)text->len, big);
 	out_mem(out, text->data, text->len);
 }

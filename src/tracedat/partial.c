@@ -59,7 +59,7 @@ struct dat_partial {
 	size_t nr_buffers;
 	pthread_mutex_t lock; /* of all below */
 	int options_fd;
-	uint64_t options_size;
+	uint64_t options_size, kallsyms_size;
 	/* Those that nobody uses just now: one for each thread at most, however many CPUs. */
 	struct dat_codec codecs[CODECS_KEPT];
 	size_t nr_codecs;
@@ -680,6 +680,27 @@ int dat_partial_cmdlines(struct dat_partial *partial, const char *text, size_t l
 int dat_partial_kallsyms(struct dat_partial *partial, const char *text, size_t len, struct err *err)
 {
 	return replace_text(partial, "kallsyms", text, len, err);
+}
+
+static int append_text(const char *path, const char *text, size_t len, uint64_t offset)
+{
+	_cleanup_close_ int fd = io_open(path, O_WRONLY | O_CREAT, 0666);
+
+	return fd < 0 ? fd : io_pwrite_full(fd, text, len, offset);
+}
+
+int dat_partial_more_kallsyms(struct dat_partial *partial, const char *text, size_t len,
+			      struct err *err)
+{
+	_cleanup_out_ struct out path = {0};
+	int r = in_dir(&path, partial->path, "kallsyms");
+
+	if (r == 0)
+		r = append_text(path.buf, text, len, partial->kallsyms_size);
+	if (r < 0)
+		return err_sys(err, r, "%s: cannot write kallsyms", partial->path);
+	partial->kallsyms_size += len;
+	return 0;
 }
 
 int dat_partial_option(struct dat_partial *partial, uint16_t id, const void *data, size_t len,

@@ -9,7 +9,8 @@
  *   bI.cpuN.start text, replaced by rename: where the stream begins now, when only the newest is
  *                 kept; what lies before it is given back to the file system
  *   cmdlines      replaced by rename from time to time
- *   kallsyms      the same, where symbols come up while recording; in place of those in meta.dat
+ *   kallsyms      where symbols come up while recording, in place of those in meta.dat; the same,
+ *                 or lines are appended: a last one that is not whole is ignored
  *   options       {u16 id, u32 size, data}* in the file's byte order, appended
  *
  * dat_open reads it as it lies, at any moment and after kill -9: a last chunk or page that is not
@@ -64,9 +65,14 @@ int dat_partial_cmdlines(struct dat_partial *partial, const char *text, size_t l
 	_must_check_;
 /* Bytes of pages that are worth a chunk. */
 size_t dat_partial_chunk_bytes(const struct dat_partial *partial, size_t buffer);
-/* Symbols that were not known when the directory was made: all of them, as text of kallsyms. */
+/*
+ * Symbols that were not known when the directory was made, as text of kallsyms: all of them, or
+ * whole lines behind those of the calls before. A recording does one or the other.
+ */
 int dat_partial_kallsyms(struct dat_partial *partial, const char *text, size_t len, struct err *err)
 	_must_check_;
+int dat_partial_more_kallsyms(struct dat_partial *partial, const char *text, size_t len,
+			      struct err *err) _must_check_;
 
 /* An option known only at the end (CPUSTAT, ...). Copied. */
 int dat_partial_option(struct dat_partial *partial, uint16_t id, const void *data, size_t len,

@@ -68,6 +68,14 @@ static int read_text(struct dat_state *st, const char *name, struct dat_text *te
 	return 0;
 }
 
+/* Lines may be being appended. */
+static void leave_out_last_line(struct dat_text *text)
+{
+	const char *end = text->len ? memrchr(text->data, '\n', text->len) : NULL;
+
+	text->len = end ? (size_t)(end + 1 - text->data) : 0;
+}
+
 static int open_stream(struct dat_state *st, size_t file_index, uint32_t cpu)
 {
 	_cleanup_out_ struct out path = {0};
@@ -245,8 +253,10 @@ int dat_partial_load(struct dat_state *st)
 		r = read_text(st, "cmdlines", &st->dat.cmdlines);
 	if (r == 0)
 		r = read_text(st, "kallsyms", &st->dat.kallsyms);
-	if (r == 0)
+	if (r == 0) {
+		leave_out_last_line(&st->dat.kallsyms);
 		r = add_buffers(st);
+	}
 	return r < 0 ? r : refresh_cpus(st);
 }
 

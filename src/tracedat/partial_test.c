@@ -393,6 +393,31 @@ TEST(go_on_after_half)
 	go_on(DAT_NONE, small.page_size);
 }
 
+TEST(symbols_are_appended)
+{
+	char dir[256], path[300];
+	struct build b = small;
+	struct dat_partial *partial;
+	struct err err = {0};
+	struct dat *dat;
+	FILE *file;
+
+	snprintf(dir, sizeof(dir), "%s/symbols.partial", build_dir());
+	snprintf(path, sizeof(path), "%s/kallsyms", dir);
+	CHECK_EQ(create(&partial, &b, dir, &err), 0);
+	CHECK_EQ(dat_partial_more_kallsyms(partial, "10 t one\n", 9, &err), 0);
+	CHECK_EQ(dat_partial_more_kallsyms(partial, "20 t two\n", 9, &err), 0);
+	/* As of a recorder that was killed while it wrote. */
+	file = fopen(path, "a");
+	CHECK(file && fputs("30 t thr", file) >= 0 && fclose(file) == 0);
+	CHECK_EQ(dat_open(&dat, dir, &err), 0);
+	CHECK_EQ(dat->kallsyms.len, 18);
+	CHECK(dat->kallsyms.data && !memcmp(dat->kallsyms.data, "10 t one\n20 t two\n", 18));
+	dat_close(dat);
+	dat_partial_abandon(partial);
+	CHECK_EQ(dat_partial_remove(dir), 0);
+}
+
 TEST(existing_directory_is_left_alone)
 {
 	struct dat_partial *partial;
