@@ -34,6 +34,7 @@ struct call_args {
 		"LIST",                                                                            \
 		"the same: only these threads",                                                    \
 		NULL},                                                                             \
+		REPORT_EVENT_FILTER_ROW,                                                           \
 		{REPORT_OPT_RANGE,                                                                 \
 		 'r',                                                                              \
 		 "time-range",                                                                     \

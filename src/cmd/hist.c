@@ -127,6 +127,7 @@ static const struct cmd_option options[] = {
 	 "of several triggers show only those of this event", NULL},
 	{OPT_IN, 0, "in", CMD_ARG_REQUIRED, "program|kernel",
 	 "with COMMAND and calls: of whose functions", NULL},
+	HIST_LIVE_ROWS,
 	{'q', 'q', "quiet", CMD_ARG_NONE, NULL, "no warnings", "Messages"},
 	{0},
 };
@@ -137,7 +138,7 @@ const struct command cmd_hist = {
 	.summary = "show which call chains led to functions and events, or a hist trigger's result",
 	.synopsis = "[OPTIONS] [FILE] | [OPTIONS] {'hist:keys=...' EVENT [if FILTER] | 'SELECT "
 		    "...'}... "
-		    "[-i FILE | -- COMMAND]",
+		    "[-i FILE | --live | -- COMMAND]",
 	.description =
 		"Reads trace.dat (or FILE) and prints a histogram for each function and event of "
 		"each task,\n"
@@ -164,9 +165,11 @@ const struct command cmd_hist = {
 		"event. Several\n"
 		"triggers may be given, each with its event, and -s defines synthetic events. "
 		"What it counts\n"
-		"is a file, or, behind --, what a COMMAND does, recorded for that and not kept. "
-		"The kernel need\n"
-		"not have hist triggers. 'calls' in place of an event are the returns of "
+		"is a file, or what happens while a COMMAND runs (behind --) or until Ctrl-C "
+		"(--live), on the whole\n"
+		"machine: in the kernel where that has hist triggers and takes these, else here "
+		"from the stream of\n"
+		"events; which of them is told. 'calls' in place of an event are the returns of "
 		"functions, of a\n"
 		"program's or with --in kernel of the kernel's, with the fields func, duration, "
 		"self (ns), depth.\n"
@@ -175,9 +178,7 @@ const struct command cmd_hist = {
 		"common_timestamp.buckets=N\n"
 		"and a second key of buckets are drawn as a heat map. What the kernel calls a "
 		"histogram to the\n"
-		"byte, oddities of its arithmetic included, is --strict. To let the kernel "
-		"count, see 'sonde\n"
-		"record --help', -R.\n"
+		"byte, oddities of its arithmetic included, is --strict.\n"
 		"\n"
 		"'SELECT ...' says the same in the words of sqlhist. Without a JOIN it is a "
 		"histogram: fields\n"
@@ -200,6 +201,7 @@ const struct command cmd_hist = {
 		"  sonde hist --csv | sort -t, -k5 -rn\n"
 		"  sonde hist 'hist:keys=common_pid.execname,id.syscall:sort=hitcount' "
 		"raw_syscalls:sys_enter -- sleep 10\n"
+		"  sonde hist --live 'hist:keys=common_pid.execname' raw_syscalls:sys_enter\n"
 		"  sonde hist 'hist:keys=bytes_req.log2' kmem:kmalloc 'if bytes_req > 64' -i "
 		"x.dat\n"
 		"  sonde hist 'hist:keys=func:vals=duration' calls -- git status\n"

@@ -5,11 +5,20 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cmd/hist_kernel.h"
+#include "cmd/hist_stream.h"
 #include "cmd/hist_triggers.h"
 #include "cmd/option_rows.h"
 #include "cmd/record_program.h"
+#include "cmd/recover.h"
+#include "cmd/redraw.h"
+#include "cmd/report.h"
 #include "cmd/unkept.h"
 #include "expr/sql.h"
+
+enum {
+	REFRESH_MS = 1000
+};
 
 struct hist_live {
 	const struct command *command;
@@ -18,7 +27,10 @@ struct hist_live {
 	struct words made;	   /* names of synthetic events: -n */
 	struct unkept unkept;
 	bool stacks, calls, in_given;
-	char **run;
+	bool selects, range; /* options that choose records; some need the whole recording */
+	bool in_kernel, on_stream, quiet;
+	unsigned int refresh_ms;
+	char **run; /* NULL: until a signal */
 };
 
 static const struct cmd_option record_options[] = {
@@ -99,18 +111,54 @@ static int take_operand(struct hist_live *live, const char *word, const char *be
 	return r;
 }
 
+/* An option of this command, not of its parts. */
+static int take_own(struct hist_live *live, int id, const char *arg)
+{
+	uint64_t seconds;
+
+	switch (id) {
+	case HIST_OPT_LIVE:
+		return 0; /* has led here */
+	case HIST_OPT_IN_KERNEL:
+		live->in_kernel = true;
+		return 0;
+	case HIST_OPT_ON_STREAM:
+		live->on_stream = true;
+		return 0;
+	case HIST_OPT_REFRESH:
+		if (!cmd_parse_u64(live->command, "--refresh", arg, 1, 3600, &seconds))
+			return CMD_USAGE;
+		live->refresh_ms = (unsigned int)seconds * 1000;
+		return 0;
+	default:
+		return REPORT_NOT_OWN;
+	}
+}
+
+static void note_option(struct hist_live *live, int id)
+{
+	live->in_given |= id == OPT_IN;
+	live->quiet |= id == 'q';
+	live->range |= id == REPORT_OPT_FROM || id == REPORT_OPT_TO;
+	live->selects |= live->range || id == 'F' || id == 'v' || id == REPORT_OPT_TRIGGER ||
+			 id == REPORT_OPT_TASK || id == REPORT_OPT_CPU || id == REPORT_OPT_KALLSYMS;
+}
+
 static int take_option(struct hist_live *live, int id, const char *arg)
 {
-	const char *option = words_option_text(&live->texts, live->command, id, &arg);
-	int r = 0;
+	int r = take_own(live, id, arg);
+	const char *option;
 
+	if (r != REPORT_NOT_OWN)
+		return r;
+	if (id == 'i')
+		return cmd_usage(live->command, "-i reads a file, and this is about what happens "
+						"now");
+	note_option(live, id);
+	option = words_option_text(&live->texts, live->command, id, &arg);
 	if (!option)
 		return -ENOMEM;
-	live->in_given |= id == OPT_IN;
-	if (id == 'n')
-		r = words_push(&live->made, arg);
-	if (id == 'i')
-		return cmd_usage(live->command, "-i reads a file, and a command is given");
+	r = id == 'n' ? words_push(&live->made, arg) : 0;
 	if (r == 0 && id != OPT_IN)
 		r = words_option(&live->read, option, arg);
 	if (r == 0 && (id == OPT_IN || id == 'q'))
@@ -139,6 +187,7 @@ static int parse(struct hist_live *live, int argc, char **argv)
 	return r;
 }
 
+/* What the recorder is told besides the events. */
 static int put_rest(struct hist_live *live)
 {
 	int r = 0;
@@ -149,14 +198,26 @@ static int put_rest(struct hist_live *live)
 		r = words_option(&live->record, "-p", "function_graph");
 	if (r == 0 && live->stacks)
 		r = words_push(&live->record, "-T");
-	if (r == 0)
-		r = words_option(&live->record, "--compression", "none");
+	return r;
+}
+
+static int put_command(struct hist_live *live)
+{
+	int r = live->run ? words_push(&live->record, "--") : 0;
+
+	for (char **word = live->run; word && *word && r == 0; word++)
+		r = words_push(&live->record, *word);
+	return r;
+}
+
+static int put_file(struct hist_live *live)
+{
+	int r = words_option(&live->record, "--compression", "none");
+
 	if (r == 0)
 		r = words_option(&live->record, "-o", live->unkept.path);
 	if (r == 0)
-		r = words_push(&live->record, "--");
-	for (char **word = live->run; *word && r == 0; word++)
-		r = words_push(&live->record, *word);
+		r = put_command(live);
 	return r == 0 ? words_option(&live->read, "-i", live->unkept.path) : r;
 }
 
@@ -169,16 +230,95 @@ static int record_and_read(struct hist_live *live,
 
 	if (unkept_make(&live->unkept, live->command, &err) < 0)
 		return cmd_fail(live->command, &err);
-	if (put_rest(live) < 0) {
+	if (put_file(live) < 0) {
 		cmd_error(live->command, "out of memory");
 		return CMD_FAILED;
 	}
 	if (unkept_record(live->command, &record_part, &live->record, true, &status) < 0)
 		return status;
-	cmd_note(live->command, "counted from the recorded stream, not in the kernel");
 	shown = reader(live->command, (int)live->read.nr, (char **)(uintptr_t)live->read.words,
 		       unkept_remove, &live->unkept);
 	return status != CMD_OK ? status : shown;
+}
+
+/* Counted as it comes, or from a file that is not kept; `why` not in the kernel. */
+static int count_here(struct hist_live *live, const char *why,
+		      int (*reader)(const struct command *command, int argc, char **argv,
+				    void (*opened)(void *arg), void *opened_arg))
+{
+	const struct hist_stream_plan plan = {live->command, &record_part, &live->read,
+					      &live->record, live->refresh_ms};
+
+	if (!live->quiet)
+		cmd_note(live->command, "counted from the stream, not in the kernel: %.*s%s",
+			 (int)strcspn(why, "\n"), why, live->run ? "" : "; Ctrl-C ends it");
+	if (!live->calls && !live->range) {
+		int r = put_command(live);
+
+		return r < 0 ? r : hist_stream_run(&plan);
+	}
+	if (live->refresh_ms)
+		return cmd_usage(live->command,
+				 "--refresh: calls, and what --from and --to choose, "
+				 "are counted when everything is recorded");
+	return record_and_read(live, reader);
+}
+
+static int count(struct hist_live *live,
+		 int (*reader)(const struct command *command, int argc, char **argv,
+			       void (*opened)(void *arg), void *opened_arg))
+{
+	const struct hist_kernel_plan plan = {live->command, &live->read, live->run,
+					      live->refresh_ms};
+	struct err err = {0};
+	int status;
+
+	cmd_recover(live->command);
+	if (live->on_stream)
+		err_set(&err, -EOPNOTSUPP, "--on-stream");
+	else if (live->calls)
+		err_set(&err, -EOPNOTSUPP, "calls are paired by sonde");
+	else if (live->selects)
+		err_set(&err, -EOPNOTSUPP,
+			"-F, --trigger, --task, --cpu, --from and --to choose "
+			"from records");
+	else if (hist_kernel_run(&plan, &status, &err))
+		return status;
+	if (live->in_kernel)
+		return cmd_fail(live->command, &err);
+	return count_here(live, err.text, reader);
+}
+
+/* What goes together. */
+static int check(struct hist_live *live)
+{
+	if (live->run && !*live->run)
+		return cmd_usage(live->command, "a command to trace is missing behind --");
+	if (live->in_kernel && live->on_stream)
+		return cmd_usage(live->command, "--in-kernel and --on-stream exclude each other");
+	if (!live->run && !live->refresh_ms && !live->calls && !live->range && redraw_possible())
+		live->refresh_ms = REFRESH_MS;
+	return CMD_OK;
+}
+
+bool hist_live_wanted(const struct command *command, int argc, char **argv)
+{
+	_cleanup_free_ char **copy = mem_dup(argv, ((size_t)argc + 1) * sizeof(*argv));
+	struct cmd_parser parser;
+	bool wanted = false;
+	int id;
+
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--") == 0)
+			return true;
+	if (!copy)
+		return false;
+	cmd_parser_init(&parser, command, argc, copy);
+	parser.quiet = true;
+	while ((id = cmd_next(&parser)) != 0 && id != -1)
+		wanted |= id == HIST_OPT_LIVE || id == HIST_OPT_REFRESH ||
+			  id == HIST_OPT_IN_KERNEL || id == HIST_OPT_ON_STREAM;
+	return wanted;
 }
 
 int hist_live_run(const struct command *command, int argc, char **argv,
@@ -188,18 +328,20 @@ int hist_live_run(const struct command *command, int argc, char **argv,
 	struct hist_live live = {.command = command};
 	int status, end = 1;
 
-	while (strcmp(argv[end], "--") != 0)
+	while (end < argc && strcmp(argv[end], "--") != 0)
 		end++;
-	live.run = argv + end + 1;
-	if (end + 1 == argc)
-		return cmd_usage(command, "a command to trace is missing behind --");
+	live.run = end < argc ? argv + end + 1 : NULL;
 	status = parse(&live, end, argv);
+	if (status == CMD_OK)
+		status = check(&live);
+	if (status == CMD_OK)
+		status = put_rest(&live);
+	if (status == CMD_OK)
+		status = count(&live, reader);
 	if (status == -ENOMEM) {
 		cmd_error(command, "out of memory");
 		status = CMD_FAILED;
 	}
-	if (status == CMD_OK)
-		status = record_and_read(&live, reader);
 	unkept_remove(&live.unkept);
 	words_done(&live.read);
 	words_done(&live.record);

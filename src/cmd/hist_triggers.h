@@ -19,12 +19,47 @@ enum {
 	HIST_OPT_LIMIT = 2000,
 	HIST_OPT_STRICT,
 	HIST_OPT_ONLY,
-	HIST_OPT_TRANSLATE
+	HIST_OPT_TRANSLATE,
+	HIST_OPT_LIVE,
+	HIST_OPT_REFRESH,
+	HIST_OPT_IN_KERNEL,
+	HIST_OPT_ON_STREAM
 };
+
+/* Rows of counting what happens now. */
+#define HIST_LIVE_ROWS                                                                             \
+	{HIST_OPT_LIVE,	    0,	  "live",                                                          \
+	 CMD_ARG_NONE,	    NULL, "count what happens now, without COMMAND until Ctrl-C",          \
+	 "What happens now"},                                                                      \
+		{HIST_OPT_REFRESH,                                                                 \
+		 0,                                                                                \
+		 "refresh",                                                                        \
+		 CMD_ARG_REQUIRED,                                                                 \
+		 "SECONDS",                                                                        \
+		 "on a terminal draw the tables anew this often, in their place (default without " \
+		 "COMMAND: 1)",                                                                    \
+		 NULL},                                                                            \
+		{HIST_OPT_IN_KERNEL,                                                               \
+		 0,                                                                                \
+		 "in-kernel",                                                                      \
+		 CMD_ARG_NONE,                                                                     \
+		 NULL,                                                                             \
+		 "let the kernel count, or fail (default: where it can)",                          \
+		 NULL},                                                                            \
+	{                                                                                          \
+		HIST_OPT_ON_STREAM, 0, "on-stream", CMD_ARG_NONE, NULL,                            \
+			"count what is recorded, not in the kernel", NULL                          \
+	}
 
 /* The synthetic event of a SELECT without -n, as sqlhist names it. */
 #define HIST_SELECT_NAME "Anonymous"
 
 extern const struct command cmd_hist;
+
+/* The tables of a file or stream; and their text as they are while it comes in. -ENOMEM. */
+struct summary;
+struct out;
+extern const struct summary_kind hist_triggers_kind;
+int hist_triggers_draw(const struct summary *summary, struct out *out) _must_check_;
 
 #endif

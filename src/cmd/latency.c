@@ -124,7 +124,8 @@ static const struct cmd_option options[] = {
 	REPORT_RANGE_ROWS,
 	REPORT_FILTER_ROWS,
 	SUMMARY_OUTPUT_ROWS,
-	ROW('q', 'q', "quiet", NONE, NULL, "no messages but errors"),
+	HIST_LIVE_ROWS,
+	{'q', 'q', "quiet", CMD_ARG_NONE, NULL, "no messages but errors", "Messages"},
 	{0},
 };
 
@@ -132,18 +133,20 @@ const struct command cmd_latency = {
 	.name = "latency",
 	.group = "understand",
 	.summary = "show how long it takes from one event to another",
-	.synopsis = "[OPTIONS] START END [KEY] [-i FILE | -- COMMAND]",
+	.synopsis = "[OPTIONS] START END [KEY] [-i FILE | --live | -- COMMAND]",
 	.description =
 		"Prints a histogram of the microseconds from each START to the next END with the "
 		"same KEY: a field that both events have, or START_FIELD=END_FIELD. Without KEY it "
 		"is common_pid, and of a sched:sched_switch the task that comes (pid=next_pid). "
 		"Events are named SYSTEM:EVENT.\n"
 		"\n"
-		"It is read from a file (-i, default trace.dat), or from a recording made while "
-		"COMMAND runs, which is not kept. For more than this see 'sonde help hist'.\n"
+		"It is read from a file (-i, default trace.dat), or of what happens while COMMAND "
+		"runs or until Ctrl-C (--live): counted in the kernel where it can do that. For "
+		"more than this see 'sonde help hist'.\n"
 		"\n"
 		"Examples:\n"
 		"  sonde latency raw_syscalls:sys_enter raw_syscalls:sys_exit -- ls\n"
+		"  sonde latency --live sched:sched_waking sched:sched_switch\n"
 		"  sonde latency sched:sched_waking sched:sched_switch -i trace.dat\n"
 		"  sonde latency block:block_rq_issue block:block_rq_complete sector",
 	.options = options,

@@ -74,6 +74,7 @@ static const struct cmd_option options[] = {
 	REPORT_INPUT_ROWS("read FILE"),
 	REPORT_RANGE_ROWS,
 	REPORT_FILTER_ROWS,
+	REPORT_STRICT_ROW,
 	SUMMARY_OUTPUT_ROWS,
 	{REPORT_OPT_COMPAT, 0, "compat", CMD_ARG_REQUIRED, "VERSION",
 	 "count as trace-cmd does, with its defects", NULL},

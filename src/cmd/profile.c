@@ -254,6 +254,7 @@ static int run(const struct command *command, int argc, char **argv)
 static const struct cmd_option options[] = {
 	REPORT_INPUT_ROWS("read FILE instead of recording"),
 	REPORT_RANGE_ROWS,
+	REPORT_EVENT_FILTER_ROW,
 	GROUP(OPT_ONLY, 0, "only", ARG, "WHICH", "the profile of functions or of tasks only",
 	      "Profile"),
 	ROW(OPT_SORT, 0, "sort", ARG, "KEY",

@@ -128,11 +128,12 @@ static int print(struct counting *c, struct err *err)
 
 static int count(struct counting *c, int *ret_status, struct err *err)
 {
+	const struct record_attend how = {.begin = begin, .end = end, .arg = c};
 	int r = open_profiler(c, err), closed;
 
 	if (r < 0)
 		return r;
-	r = record_attend(c->record.plan.command, begin, end, c, ret_status, err);
+	r = record_attend(c->record.plan.command, &how, ret_status, err);
 	if (r == 0)
 		r = functions_new_names(&c->functions, c->args->group) < 0
 			    ? err_set(err, -ENOMEM, "out of memory")

@@ -20,6 +20,8 @@ enum report_option {
 	REPORT_OPT_COMM,
 	REPORT_OPT_TASK,
 	REPORT_OPT_TRIGGER,
+	REPORT_OPT_STRICT,
+	REPORT_OPT_EVENT_FILTER,
 	REPORT_OPT_STAT,
 	REPORT_OPT_UNAME,
 	REPORT_OPT_VERSION,
@@ -90,6 +92,21 @@ enum report_option {
 			NULL                                                                       \
 	}
 
+/* Where no other --strict says that all is as the kernel has it. */
+#define REPORT_STRICT_ROW                                                                          \
+	{                                                                                          \
+		REPORT_OPT_STRICT, 0, "strict", CMD_ARG_NONE, NULL,                                \
+			"filters behind 'if' answer as the kernel's do, bit by bit", NULL          \
+	}
+/* Where -F means functions. */
+#define REPORT_EVENT_FILTER_ROW                                                                    \
+	{                                                                                          \
+		REPORT_OPT_EVENT_FILTER, 0, "event-filter", CMD_ARG_REQUIRED, "FILTER",            \
+			"only records that match, as with report -F: EVENTS:EXPRESSION, or "       \
+			"EVENTS if FILTER",                                                        \
+			NULL                                                                       \
+	}
+
 struct report_file {
 	const char *path;
 	struct input_options options;
@@ -143,7 +160,7 @@ struct report_args {
 	bool test_filters;
 	bool wakeup, profile, profile_global, profile_by_comm;
 	bool json, csv;
-	bool quiet, align_ts, follow, no_pager;
+	bool quiet, align_ts, follow, no_pager, strict;
 	int verbose;
 	const char *kallsyms, *from, *to;
 	/*

@@ -23,6 +23,7 @@ static const struct cmd_option options[] = {
 	    "only events whose name or system holds RE, or SYSTEM:EVENT; with --events or --compat "
 	    "3.1: show these formats"),
 	REPORT_FILTER_ROWS,
+	REPORT_STRICT_ROW,
 	ROW('T', 'T', "filter-test", NONE, NULL, "print the -F filters as understood, and stop"),
 	ROW(REPORT_OPT_PID, 0, "pid", ARG, "LIST", "events of, or about, these pids"),
 	ROW(REPORT_OPT_COMM, 0, "comm", ARG, "LIST", "events of, or about, tasks of these names"),
@@ -384,6 +385,7 @@ static int apply_arg(struct report_args *args, int id, const char *arg)
 	case 'i':
 		return set_input(args, arg);
 	case 'F':
+	case REPORT_OPT_EVENT_FILTER:
 		return add_filter(args, arg);
 	case 'H':
 		return push(&args->hooks, arg);
@@ -520,6 +522,9 @@ static int apply(struct report_args *args, int id, const char *arg)
 	switch (id) {
 	case 'v':
 		return set_negate(args);
+	case REPORT_OPT_STRICT:
+		args->strict = true;
+		return 0;
 	case REPORT_OPT_JSON:
 		args->json = true;
 		args->report.format = REPORT_JSON;

@@ -160,6 +160,8 @@ static int make_filter(struct report_session *s, size_t index, struct err *err)
 
 		if (args->report.compat == COMPAT_31)
 			flags |= FILTER_COMPAT;
+		if (args->strict)
+			flags |= FILTER_STRICT;
 		if (f->file >= 0 && (size_t)f->file != index)
 			continue;
 		if (!s->filters[index])
@@ -178,7 +180,8 @@ static int make_triggers(struct report_session *s, size_t index, struct err *err
 	int r = 0;
 
 	if (triggers->nr)
-		r = trigger_play_new(&s->triggers[index], s->inputs[index]->db, &kernel);
+		r = trigger_play_new(&s->triggers[index], s->inputs[index]->db, &kernel,
+				     s->args.strict);
 	if (r < 0)
 		return out_of_memory(err);
 	for (size_t i = 0; i < triggers->nr && r >= 0; i++)

@@ -30,34 +30,27 @@ static const struct cmd_option stream_options[] = {
 };
 /* clang-format on */
 
-struct stream_run {
-	struct record_args args;
-	struct stream_report report;
-};
-
 static void say(void *ctx, enum record_say what, const char *text)
 {
-	struct stream_run *run = ctx;
+	struct record_args *args = ctx;
 
 	/* The lines are the answer. */
 	if (what != RECORD_SAY_WAITING)
-		record_args_say(&run->args, what, text);
+		record_args_say(args, what, text);
 }
 
-static int finish(struct stream_run *run, const struct record_result *result, int r,
+static int finish(const struct record_args *args, const struct record_result *result, int r,
 		  const struct err *err)
 {
-	const struct command *command = run->args.command;
-
 	/* Whoever read it has seen enough. */
 	if (r == -EPIPE)
 		return CMD_OK;
 	if (r < 0 && !result->error_said)
-		cmd_fail(command, err);
+		cmd_fail(args->command, err);
 	if (r < 0 && result->unknown_events)
-		record_args_suggest_event(&run->args, result->unknown_events);
+		record_args_suggest_event(args, result->unknown_events);
 	if (result->lost)
-		record_print_losses(&run->args, result);
+		record_print_losses(args, result);
 	if (result->command_status > 0)
 		return result->command_status;
 	if (r < 0)
@@ -65,31 +58,40 @@ static int finish(struct stream_run *run, const struct record_result *result, in
 	return result->lost ? CMD_LOSSES : CMD_OK;
 }
 
-static int run_stream(const struct command *command, int argc, char **argv)
+int stream_run(const struct command *command, const struct command *part, int argc, char **argv,
+	       const struct record_stream *stream)
 {
-	struct stream_run run = {0};
-	struct record_stream stream = stream_report_callbacks(&run.report);
-	struct record_plan *plan = &run.args.plan;
+	struct record_args args;
+	struct record_plan *plan = &args.plan;
 	struct record_result result = {0};
 	struct err err = {0};
 	int status = CMD_USAGE, r;
 
-	record_args_init(&run.args, command);
-	run.report.command = command;
-	run.args.mode = RECORD_MODE_STREAM;
+	record_args_init(&args, part);
+	args.mode = RECORD_MODE_STREAM;
 	plan->interval_ms = STREAM_INTERVAL_MS;
-	if (record_args_parse(&run.args, argc, argv)) {
+	if (record_args_parse(&args, argc, argv)) {
 		for (size_t i = 0; i < plan->nr_instances; i++) {
 			if (!plan->instances[i]->buffer_kb && !plan->instances[i]->name)
 				plan->instances[i]->buffer_kb = STREAM_BUFFER_KB;
 		}
-		plan->stream = &stream;
-		r = record_run(plan, say, &run, &result, &err);
-		status = finish(&run, &result, r, &err);
+		plan->stream = stream;
+		args.command = command;
+		r = record_run(plan, say, &args, &result, &err);
+		status = finish(&args, &result, r, &err);
 		record_result_done(&result);
-		stream_report_done(&run.report);
 	}
-	record_args_done(&run.args);
+	record_args_done(&args);
+	return status;
+}
+
+static int run_stream(const struct command *command, int argc, char **argv)
+{
+	struct stream_report report = {.command = command};
+	const struct record_stream stream = stream_report_callbacks(&report);
+	int status = stream_run(command, command, argc, argv, &stream);
+
+	stream_report_done(&report);
 	return status;
 }
 

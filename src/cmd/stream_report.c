@@ -9,20 +9,30 @@
 #include "cmd/stream.h"
 #include "report/comm.h"
 
-/* The report that `sonde report FILE` would be. */
+/* The report that `sonde report FILE` would be, or what the reader has. */
+static int parse(struct stream_report *report, const char *path)
+{
+	char word[] = "report", *argv[] = {word, (char *)path, NULL};
+
+	if (report->reader) {
+		report->session = report->reader->session;
+		return report->reader->parse(report->reader->arg, path);
+	}
+	report->session = mem_zalloc(sizeof(*report->session));
+	return report->session ? report_args_parse(&report->session->args, report->command, 2, argv)
+			       : -ENOMEM;
+}
+
 static int open_report(struct stream_report *report, const char *path, uint32_t nr_cpus,
 		       struct err *err)
 {
-	char word[] = "report", *argv[] = {word, (char *)path, NULL};
-	struct report_session *s = mem_zalloc(sizeof(*s));
+	struct report_session *s;
 	struct dat *dat;
-	int r;
+	int r = parse(report, path);
 
-	if (!s)
-		return err_sys(err, -ENOMEM, "cannot show what is traced");
-	report->session = s;
-	if (report_args_parse(&s->args, report->command, 2, argv) != CMD_OK)
-		return err_set(err, -EINVAL, "cannot show what is traced");
+	if (r != CMD_OK)
+		return err_set(err, r < 0 ? r : -EINVAL, "cannot show what is traced");
+	s = report->session;
 	r = report_session_open(s, err);
 	if (r < 0)
 		return r;
@@ -36,6 +46,8 @@ static int open_report(struct stream_report *report, const char *path, uint32_t 
 		source_done(source);
 		r = source_init(source, s->inputs[0], buffer, err);
 	}
+	if (r == 0 && report->reader)
+		r = report->reader->opened(report->reader->arg, err);
 	if (r == 0)
 		r = report_session_start(s, err);
 	if (r == 0)
@@ -109,10 +121,11 @@ static int until(void *ctx, const uint64_t *times, struct err *err)
 
 	for (size_t i = 0; i < s->nr_sources; i++)
 		more |= source_refresh(&s->sources[i]) > 0;
-	if (!more)
+	if (!more && !report->reader)
 		return 0;
 	report_set_end(s->report, times ? safe_time(report, times) : UINT64_MAX);
-	return report_run(s->report, STDOUT_FILENO, err);
+	return report->reader ? report->reader->run(report->reader->arg, err)
+			      : report_run(s->report, STDOUT_FILENO, err);
 }
 
 struct record_stream stream_report_callbacks(struct stream_report *report)
@@ -122,7 +135,7 @@ struct record_stream stream_report_callbacks(struct stream_report *report)
 
 void stream_report_done(struct stream_report *report)
 {
-	if (!report->session)
+	if (!report->session || report->reader)
 		return;
 	report_session_done(report->session);
 	mem_free(report->session);

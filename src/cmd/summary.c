@@ -32,7 +32,7 @@ static size_t nr_tables(const struct summary *summary)
 	return nr;
 }
 
-static int make_tables(struct summary *summary, struct err *err)
+int summary_make_tables(struct summary *summary, struct err *err)
 {
 	struct report_session *s = &summary->session;
 	int r = 0;
@@ -185,6 +185,25 @@ static int write_tables(struct summary *summary, struct err *err)
 	return r == -EPIPE ? 0 : r;
 }
 
+int summary_take(struct summary *summary, struct err *err)
+{
+	return report_scan(summary->session.report, each_item, summary, err);
+}
+
+int summary_finish(struct summary *summary)
+{
+	struct report_session *s = &summary->session;
+	struct err err = {0};
+	int r = summary->kind->collect ? collect_tables(summary, &err)
+				       : write_tables(summary, &err);
+
+	if (r < 0)
+		return cmd_fail(s->args.command, &err);
+	if (!s->args.quiet)
+		report_session_losses(s);
+	return report_session_damage(s);
+}
+
 static int read_and_print(struct summary *summary)
 {
 	struct report_session *s = &summary->session;
@@ -194,46 +213,54 @@ static int read_and_print(struct summary *summary)
 	if (status != CMD_OK)
 		return status;
 	s->calls = true;
-	r = make_tables(summary, &err);
+	r = summary_make_tables(summary, &err);
 	if (r >= 0)
 		r = report_session_start(s, &err);
 	if (r >= 0)
 		r = report_session_report(s, &err);
 	if (r >= 0)
-		r = report_scan(s->report, each_item, summary, &err);
-	if (r >= 0)
-		r = summary->kind->collect ? collect_tables(summary, &err)
-					   : write_tables(summary, &err);
-	if (r < 0)
-		return cmd_fail(s->args.command, &err);
-	if (!s->args.quiet)
-		report_session_losses(s);
-	return report_session_damage(s);
+		r = summary_take(summary, &err);
+	return r < 0 ? cmd_fail(s->args.command, &err) : summary_finish(summary);
+}
+
+int summary_parse(struct summary *summary, const struct command *command, int argc, char **argv,
+		  int (*own_option)(void *own, int id, const char *))
+{
+	static const struct summary_output standard;
+	struct report_session *s = &summary->session;
+
+	if (!summary->output)
+		summary->output = &standard;
+	s->args.own = own_option;
+	s->args.own_arg = summary->own;
+	return report_args_parse(&s->args, command, argc, argv);
+}
+
+void summary_done(struct summary *summary)
+{
+	struct report_session *s = &summary->session;
+
+	for (size_t i = 0; summary->tables && i < s->nr_sources; i++)
+		if (summary->tables[i])
+			summary->kind->free(summary->tables[i]);
+	mem_free(summary->tables);
+	report_session_done(s);
 }
 
 int summary_run(const struct command *command, int argc, char **argv,
 		const struct summary_kind *kind, int (*own_option)(void *own, int id, const char *),
 		void *own, const struct summary_output *output)
 {
-	static const struct summary_output standard;
-	struct summary summary = {.kind = kind, .own = own, .output = output ? output : &standard};
-	struct report_session *s = &summary.session;
+	struct summary summary = {.kind = kind, .own = own, .output = output};
 	struct err err = {0};
-	int status;
+	int status = summary_parse(&summary, command, argc, argv, own_option);
 
-	s->args.own = own_option;
-	s->args.own_arg = own;
-	status = report_args_parse(&s->args, command, argc, argv);
-	if (status == CMD_OK && report_session_open(s, &err) < 0)
+	if (status == CMD_OK && report_session_open(&summary.session, &err) < 0)
 		status = cmd_fail(command, &err);
 	if (status == CMD_OK && summary.output->opened)
 		summary.output->opened(summary.output->opened_arg);
 	if (status == CMD_OK)
 		status = read_and_print(&summary);
-	for (size_t i = 0; summary.tables && i < s->nr_sources; i++)
-		if (summary.tables[i])
-			kind->free(summary.tables[i]);
-	mem_free(summary.tables);
-	report_session_done(s);
+	summary_done(&summary);
 	return status;
 }

@@ -72,6 +72,17 @@ int summary_run(const struct command *command, int argc, char **argv,
 		const struct summary_kind *kind, int (*own_option)(void *own, int id, const char *),
 		void *own, const struct summary_output *output);
 
+/*
+ * The same in steps, for who feeds the session itself: parse (an exit status), open the session,
+ * make the tables, take all records that there are, and print: tables, losses, and the exit status.
+ */
+int summary_parse(struct summary *summary, const struct command *command, int argc, char **argv,
+		  int (*own_option)(void *own, int id, const char *)) _must_check_;
+int summary_make_tables(struct summary *summary, struct err *err) _must_check_;
+int summary_take(struct summary *summary, struct err *err) _must_check_;
+int summary_finish(struct summary *summary);
+void summary_done(struct summary *summary);
+
 /* Open the output, with a pager on a terminal unless there is to be none. */
 int summary_sink_open(struct summary_sink *sink, const struct summary_output *output, bool pager,
 		      struct err *err) _must_check_;

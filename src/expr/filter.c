@@ -119,7 +119,10 @@ static int new_bool(struct filter_text *text, bool value, struct node **ret_node
 static int parse_kernel(struct filter_text *text, const struct kfilter_kernel *kernel,
 			const struct event *event, struct node **ret_node, struct err *err)
 {
-	struct kfilter_parser parser = {.event = event, .kernel = kernel, .arena = &text->arena};
+	struct kfilter_parser parser = {.event = event,
+					.kernel = kernel,
+					.arena = &text->arena,
+					.strict = text->source.flags & FILTER_STRICT};
 	int r = kfilter_parse(&parser, text->source.text + text->source.start, ret_node);
 
 	if (r == 0)

@@ -31,6 +31,7 @@ enum filter_flags {
 	 * fields cannot be compared, `if` is nothing.
 	 */
 	FILTER_COMPAT = 1 << 1,
+	FILTER_STRICT = 1 << 2, /* behind `if`: as the kernel answers, bit for bit */
 };
 
 /* Borrows `db`, which must be sealed and outlive the filter. */

@@ -105,6 +105,23 @@ int hist_set_fire(struct hist_set *set, const struct event *synthetic,
 /* Events were lost on this CPU: variables that a CPU's events set are no longer trusted. */
 int hist_set_lost(struct hist_set *set, uint32_t cpu) _must_check_;
 
+/*
+ * --- counted by the kernel ---
+ *
+ * A trigger's text for a kernel whose `hist` file is to be loaded: with room for more keys than it
+ * has by itself, and without .percent and .graph, which hide the numbers. `as_it_is`: unchanged.
+ * `control` ("pause", "clear") goes in front of the filter; or NULL.
+ */
+void hist_kernel_text(const char *text, bool as_it_is, const char *control, struct out *out);
+/* Whether a kernel's file has all that is shown of this trigger; else why not. */
+bool hist_is_loadable(const struct hist *hist, const char **ret_why);
+/*
+ * Take what the kernel's `hist` file of an event says, of all its triggers; what they held before
+ * is forgotten. -EBADMSG when it is not the file of these triggers, -ENOMEM.
+ */
+int hist_set_load(struct hist_set *set, const struct event *event, const char *text,
+		  struct err *err) _must_check_;
+
 /* The triggers in the order of adding, those that the engine added itself included. */
 size_t hist_set_count(const struct hist_set *set);
 const struct hist *hist_set_at(const struct hist_set *set, size_t index);

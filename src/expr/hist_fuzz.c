@@ -2,7 +2,7 @@
 /*
  * The first byte chooses kernel and mode. Lines up to a NUL: "s DEFINITION" is a synthetic event,
  * else the first letter chooses an event and what follows is its trigger. Then records: event,
- * length, bytes.
+ * length, bytes, which are also read as a kernel's hist file.
  */
 #include "base/mem.h"
 #include "expr/expr_test_events.h"
@@ -97,6 +97,26 @@ static void print_all(const struct hist_set *set)
 	}
 }
 
+/* What a kernel says it has counted: our own text, and any other, which must be refused or read. */
+static void load_all(struct hist_set *set, const uint8_t *data, size_t size)
+{
+	char *text = mem_strndup((const char *)data, size);
+	struct err err;
+
+	for (size_t i = 0; i < hist_set_count(set); i++) {
+		const struct event *event = hist_event(hist_set_at(set, i));
+		_cleanup_out_ struct out out = {0};
+
+		if (hist_print_kernel(set, event, &out) < 0)
+			abort();
+		if (text && hist_set_load(set, event, text, &err) < 0 && !*err.text)
+			abort();
+		if (hist_set_load(set, event, out_cstr(&out), &err) < 0 && !*err.text)
+			abort();
+	}
+	mem_free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct event_db *db;
@@ -122,6 +142,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		add_lines(set, db, text);
 		add_records(set, db, data + rest, size - rest);
+		print_all(set);
+		load_all(set, data + rest, size - rest);
 		print_all(set);
 	}
 	mem_free(text);

@@ -246,7 +246,7 @@ struct hist_set {
 	size_t nr_var_data, cap_var_data;
 	struct hist_event_slot *slots; /* by event id, up to the largest that has triggers */
 	size_t nr_slots, cap_slots;
-	struct hist_data *snapshot;    /* the one that has snapshot() */
+	struct hist_data *snapshot; /* the one that has snapshot() */
 	hist_comm_fn *comm;
 	void *comm_arg;
 	hist_emit_fn *emit;

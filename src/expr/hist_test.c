@@ -302,6 +302,92 @@ TEST(triggers_come_and_go)
 }
 
 /* One map for the triggers of a name. */
+/* What is printed is read again, into a set that has counted nothing. */
+static bool reads_back(const char *release, const char *trigger, const char *condition)
+{
+	_cleanup_out_ struct out text = {0}, again = {0};
+	struct rig rig, empty;
+	bool same = false;
+
+	if (!rig_init(&rig, release, true) || !rig_init(&empty, release, true))
+		return false;
+	out_printf(&text, "%s%s", trigger, condition);
+	if (!hist_set_trigger(rig.set, rig.sw, out_cstr(&text), &rig.err) &&
+	    !hist_set_trigger(empty.set, empty.sw, out_cstr(&text), &empty.err)) {
+		for (int32_t i = 0; i < 40; i++)
+			if (feed_switch(&rig, i % 7, i % 9, i % 2 ? "a, } {b: c" : "") < 0)
+				return false;
+		out_clear(&text);
+		same = hist_print_kernel(rig.set, rig.sw, &text) == 0 &&
+		       !hist_set_load(empty.set, empty.sw, out_cstr(&text), &empty.err) &&
+		       hist_print_kernel(empty.set, empty.sw, &again) == 0 &&
+		       !strcmp(out_cstr(&text), out_cstr(&again)) &&
+		       hist_totals(hist_set_at(empty.set, 0)).hits ==
+			       hist_totals(hist_set_at(rig.set, 0)).hits;
+	}
+	rig_done(&rig);
+	rig_done(&empty);
+	return same;
+}
+
+TEST(the_kernels_text_is_read)
+{
+	static const char *const triggers[] = {
+		"hist:keys=next_comm,next_pid.hex:vals=prev_prio",
+		"hist:keys=common_pid.execname,next_comm:sort=common_pid",
+		"hist:keys=next_prio.log2,next_pid.buckets=3:vals=next_pid,prev_pid.hex",
+		"hist:keys=prev_pid.syscall,common_cpu",
+		"hist:keys=prev_state.sym,next_pid.sym-offset",
+		"hist:keys=prev_pid:x=next_prio:onmax($x).save(next_comm,prev_prio,prev_comm)",
+		"hist:keys=prev_pid:x=next_prio:onchange($x).save(next_prio)",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(triggers); i++) {
+		CHECK(reads_back("6.1.0", triggers[i], ""));
+		CHECK(reads_back("6.12.0", triggers[i], " if next_pid > 2"));
+	}
+}
+
+TEST(other_texts_are_not_read)
+{
+	static const char *const texts[] = {
+		"",
+		"# event histogram\n#\n# trigger info: x\n#\n\n",
+		"# event histogram\n#\n#\n\n{ next_pid: x } hitcount: 1\n\nTotals:\n",
+		"# event histogram\n#\n# x\n#\n\n{ next_pid: 1 } hitcount: 1\n",
+		"# event histogram\n#\n# x\n#\n\n{ next_pid: 1",
+	};
+	struct rig rig;
+
+	CHECK(rig_init(&rig, "6.12.0", false));
+	CHECK(!hist_set_trigger(rig.set, rig.sw, "hist:keys=next_pid", &rig.err));
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		CHECK_EQ(hist_set_load(rig.set, rig.sw, texts[i], &rig.err), -EBADMSG);
+	rig_done(&rig);
+}
+
+TEST(texts_for_a_kernel)
+{
+	static const struct {
+		const char *text, *control, *kernel;
+	} cases[] = {
+		{"hist:keys=a:vals=b.percent,c.graph:sort=b if d == 1", NULL,
+		 "hist:keys=a:vals=b,c:sort=b:size=16384 if d == 1"},
+		{"hist:keys=a:hitcount.percent:size=64", "pause",
+		 "hist:keys=a:hitcount:size=64:pause"},
+		{"hist:keys=percent.graph", "clear", "hist:keys=percent.graph:size=16384:clear"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_out_ struct out out = {0}, same = {0};
+
+		hist_kernel_text(cases[i].text, false, cases[i].control, &out);
+		CHECK_STR(out_cstr(&out), cases[i].kernel);
+		hist_kernel_text(cases[i].text, true, NULL, &same);
+		CHECK_STR(out_cstr(&same), cases[i].text);
+	}
+}
+
 TEST(named_triggers_share)
 {
 	struct rig rig;

@@ -77,39 +77,63 @@ static inline void naive_skip(struct naive *n)
 		n->p++;
 }
 
-static inline bool naive_glob(const char *p, const char *s, size_t len)
+/* One character of a pattern, but no '*': whether it takes `c`, and where the pattern goes on. */
+static inline bool naive_takes(const char *p, char c, const char **ret_next)
 {
 	bool in = false, not ;
 	const char *q;
 
-	if (!*p || (*p == '\\' && !p[1]))
-		return !len;
-	if (*p == '*')
-		return naive_glob(p + 1, s, len) || (len && naive_glob(p, s + 1, len - 1));
-	if (!len)
-		return false;
+	*ret_next = p + 1;
 	if (*p == '?')
-		return naive_glob(p + 1, s + 1, len - 1);
+		return true;
 	if (*p == '[') {
 		not = p[1] == '!';
 		q = p + 1 + not ;
 		do {
-			unsigned char a = (unsigned char)*q, b = a, c = (unsigned char)*s;
+			unsigned char a = (unsigned char)*q, b = a, wanted = (unsigned char)c;
 
 			if (a && q[1] == '-' && q[2] != ']') {
 				b = (unsigned char)q[2];
 				q += 2;
 			}
 			if (!a || !b)
-				return *s == '[' && naive_glob(p + 1, s + 1, len - 1);
-			in |= a <= c && c <= b;
+				return c == '[';
+			in |= a <= wanted && wanted <= b;
 			q++;
 		} while (*q != ']');
-		return in != not &&naive_glob(q + 1, s + 1, len - 1);
+		*ret_next = q + 1;
+		return in != not ;
 	}
 	if (*p == '\\')
-		p++;
-	return *p == *s && naive_glob(p + 1, s + 1, len - 1);
+		*ret_next = ++p + 1;
+	return *p == c;
+}
+
+/* Through the pattern with all places of the text that it may have got to. */
+static inline bool naive_glob(const char *p, const char *s, size_t len)
+{
+	bool *at = mem_calloc(len + 1, sizeof(*at)), result;
+
+	if (!at)
+		abort();
+	at[0] = true;
+	while (*p && (*p != '\\' || p[1])) {
+		const char *next = p + 1;
+
+		if (*p == '*') {
+			for (size_t i = 1; i <= len; i++)
+				at[i] |= at[i - 1];
+		} else {
+			naive_takes(p, '\0', &next);
+			for (size_t i = len; i > 0; i--)
+				at[i] = at[i - 1] && naive_takes(p, s[i - 1], &next);
+			at[0] = false;
+		}
+		p = next;
+	}
+	result = at[len];
+	mem_free(at);
+	return result;
 }
 
 /* The kernel's four ways with a pattern; `size` is of the array, or of the string with its NUL. */

@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!db && test_events(&db) < 0)
 		abort();
 	kfilter_kernel_init(&kernel, NULL, 0);
-	if (text && trigger_play_new(&play, db, &kernel) == 0) {
+	if (text && trigger_play_new(&play, db, &kernel, size && data[0] & 0x80) == 0) {
 		while (r == 0 && (line = strsep(&rest, "\n"))) {
 			if (trigger_rule_parse(&rule, line, &err) == 0 && rule.filter &&
 			    (rule.filter < line || rule.filter > line + strlen(line)))

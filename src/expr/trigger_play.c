@@ -29,6 +29,7 @@ struct event_state {
 struct trigger_play {
 	const struct event_db *db;
 	struct kfilter_kernel kernel;
+	bool strict;
 	struct played *list;
 	size_t nr, cap;
 	struct event_state *events; /* by id */
@@ -38,7 +39,7 @@ struct trigger_play {
 };
 
 int trigger_play_new(struct trigger_play **ret_play, const struct event_db *db,
-		     const struct kfilter_kernel *kernel)
+		     const struct kfilter_kernel *kernel, bool strict)
 {
 	struct trigger_play *play = mem_zalloc(sizeof(*play));
 
@@ -46,6 +47,7 @@ int trigger_play_new(struct trigger_play **ret_play, const struct event_db *db,
 		return -ENOMEM;
 	play->db = db;
 	play->kernel = *kernel;
+	play->strict = strict;
 	play->state.on = true;
 	for (size_t i = 0; i < event_db_count(db); i++)
 		play->nr_ids = MAX(play->nr_ids, event_db_at(db, i)->id + (size_t)1);
@@ -96,8 +98,8 @@ static int add_action(struct trigger_play *play, const struct event *event, stru
 	action->trigger = play->nr - 1;
 	if (!played->rule.filter)
 		return 0;
-	return kfilter_new(&action->filter, event, played->rule.filter, &play->kernel, 0, NULL,
-			   err);
+	return kfilter_new(&action->filter, event, played->rule.filter, &play->kernel,
+			   play->strict ? KFILTER_STRICT : 0, NULL, err);
 }
 
 /* The names before the trigger, separated by commas. */

@@ -15,9 +15,10 @@
 
 struct trigger_play;
 
-/* Borrows `db`, which must be sealed and outlive it. */
+/* Borrows `db`, which must be sealed and outlive it. `strict`: filters answer as the kernel's do.
+ */
 int trigger_play_new(struct trigger_play **ret_play, const struct event_db *db,
-		     const struct kfilter_kernel *kernel) _must_check_;
+		     const struct kfilter_kernel *kernel, bool strict) _must_check_;
 void trigger_play_free(struct trigger_play *play);
 
 /*

@@ -29,7 +29,7 @@ static const char *played(const struct event_db *db, const char *const *texts, s
 
 	out_clear(out);
 	kfilter_kernel_init(&kernel, NULL, 0);
-	if (trigger_play_new(&play, db, &kernel) < 0)
+	if (trigger_play_new(&play, db, &kernel, false) < 0)
 		return "no memory";
 	for (; *texts; texts++)
 		if (trigger_play_add(play, *texts, &err) < 0) {
@@ -108,7 +108,7 @@ TEST(no_memory)
 	while (fault_next(&sweep)) {
 		_cleanup_play_ struct trigger_play *play = NULL;
 		struct err err;
-		int r = trigger_play_new(&play, db, &kernel);
+		int r = trigger_play_new(&play, db, &kernel, false);
 
 		if (r == 0)
 			r = trigger_play_add(play, "sched:traceoff:2 if common_pid == 1", &err);

@@ -136,11 +136,13 @@ static int set_trigger(struct kernel_instance *inst, const struct kernel_event *
 		       const char *text, struct err *err)
 {
 	size_t mark = kernel_journal_mark(inst->journal);
+	bool holds = !strncmp(text, "hist", 4);
 	char file[400];
 	int r;
 
 	snprintf(file, sizeof(file), "events/%.180s/%.180s/trigger", event->system, event->name);
-	r = inst->created ? 0 : note_trigger(inst, file, text, err);
+	/* Triggers go with their instance, but a histogram with variables holds it. */
+	r = inst->created && !holds ? 0 : note_trigger(inst, file, text, err);
 	if (r < 0)
 		return r;
 	r = tracefs_append(inst->path, file, text, "set a trigger", err);

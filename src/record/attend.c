@@ -50,30 +50,47 @@ static void give_signals_back(const struct record_signals *signals)
 	sigprocmask(SIG_SETMASK, &signals->mask, NULL);
 }
 
-/* A second signal of a kind that the command survives ends the waiting, not the command. */
-static void wait_for_end(struct record_command *command)
+/* The next signal; 0: it is time for a tick. */
+static int next_signal(const struct record_attend *how)
 {
-	bool asked = false;
+	const struct timespec tick = {how->tick_ms / 1000, how->tick_ms % 1000 * 1000000L};
 	sigset_t mask;
+	int number;
 
 	own_mask(&mask);
-	while (!command->started_pid || !record_command_ended(command)) {
-		int number = sigwaitinfo(&mask, NULL);
+	do {
+		number = how->tick ? sigtimedwait(&mask, NULL, &tick) : sigwaitinfo(&mask, NULL);
+	} while (number < 0 && errno == EINTR);
+	return MAX(number, 0);
+}
 
-		if (number < 0 || number == SIGCHLD)
+/* A second signal of a kind that the command survives ends the waiting, not the command. */
+static int wait_for_end(struct record_command *command, const struct record_attend *how,
+			struct err *err)
+{
+	bool asked = false;
+
+	while (!command->started_pid || !record_command_ended(command)) {
+		int number = next_signal(how), r;
+
+		if (number == 0) {
+			r = how->tick(how->arg, err);
+			if (r < 0)
+				return r;
+		}
+		if (number == 0 || number == SIGCHLD)
 			continue;
 		if (!command->started_pid || asked)
-			return;
+			return 0;
 		/* The terminal has sent SIGINT to it, too. */
 		if (number != SIGINT)
 			record_command_signal(command, number);
 		asked = true;
 	}
+	return 0;
 }
 
-int record_attend(char **argv, int (*begin)(void *arg, struct err *err),
-		  int (*end)(void *arg, struct err *err), void *arg, int *ret_status,
-		  struct err *err)
+int record_attend(char **argv, const struct record_attend *how, int *ret_status, struct err *err)
 {
 	struct record_command command = RECORD_COMMAND_INIT;
 	struct record_signals signals;
@@ -83,15 +100,15 @@ int record_attend(char **argv, int (*begin)(void *arg, struct err *err),
 	if (argv)
 		r = record_command_start(&command, argv, &signals, err);
 	if (r == 0) {
-		r = begin(arg, err);
+		r = how->begin(how->arg, err);
 		if (r == 0) {
 			struct err other;
 
 			if (argv)
 				r = record_command_release(&command, err);
 			if (r == 0)
-				wait_for_end(&command);
-			ended = end(arg, r < 0 ? &other : err);
+				r = wait_for_end(&command, how, err);
+			ended = how->end(how->arg, r < 0 ? &other : err);
 			r = r < 0 ? r : ended;
 		}
 	}

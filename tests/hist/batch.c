@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/io.h"
 #include "base/mem.h"
 #include "expr/hist.h"
 #include "report/comm.h"
@@ -91,6 +92,34 @@ static void feed_all(struct source *source)
 	hist_feed_free(feed);
 }
 
+/* The kernel's own files, taken in by our engine, are written once more. */
+static void write_loaded(const char *cases, const char *prefix)
+{
+	int len = (int)(strlen(cases) - strlen(".cases"));
+
+	for (size_t i = 0; i < hist_set_count(set); i++) {
+		const struct event *event = hist_event(hist_set_at(set, i));
+		_cleanup_out_ struct out out = {0};
+		_cleanup_free_ char *text = NULL;
+		struct err err = {0};
+		char path[400];
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%.*s.hist.%s.%s", len, cases, event->system,
+			 event->name);
+		if (io_read_file(path, 64u << 20, &text, NULL) < 0)
+			exit(1);
+		if (hist_set_load(set, event, text, &err) < 0)
+			fprintf(stderr, "%s: %s\n", path, err.text);
+		snprintf(path, sizeof(path), "%s.loaded.%s.%s", prefix, event->system, event->name);
+		file = fopen(path, "w");
+		if (!file || hist_print_kernel(set, event, &out) < 0)
+			exit(1);
+		fwrite(out.buf, 1, out.len, file);
+		fclose(file);
+	}
+}
+
 static void write_hists(const char *prefix)
 {
 	for (size_t i = 0; i < hist_set_count(set); i++) {
@@ -151,6 +180,7 @@ int main(int argc, char **argv)
 	fclose(answers);
 	feed_all(&source);
 	write_hists(argv[3]);
+	write_loaded(argv[1], argv[3]);
 	hist_set_free(set);
 	source_done(&source);
 	input_free(opened);

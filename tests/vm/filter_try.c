@@ -165,8 +165,8 @@ static void child(int i)
 }
 
 /*
- * Nobody waits for the children: who does may change the state of an ended one, on another CPU, between
- * the records that the two instances make of its last switch.
+ * Nobody waits for the children: who does may change the state of an ended one, on another CPU,
+ * between the records that the two instances make of its last switch.
  */
 static void load(void)
 {
