@@ -63,12 +63,12 @@ static const struct {
 const struct program_watch_event *program_events_watched(bool thresh, bool graph, size_t *ret_nr)
 {
 	static const struct program_watch_event calls[] = {
-		{"func_call", RT_EVENT_CALL},
-		{"func_entry", RING_EVENT_ENTRY},
-		{"func_exit", RING_EVENT_EXIT},
-		{"func_tail", RING_EVENT_TAIL},
+		{"func_call", RT_EVENT_CALL, true},
+		{"func_entry", RING_EVENT_ENTRY, true},
+		{"func_exit", RING_EVENT_EXIT, false},
+		{"func_tail", RING_EVENT_TAIL, true},
 	};
-	static const struct program_watch_event longer[] = {{"func_long", RT_EVENT_LONG}};
+	static const struct program_watch_event longer[] = {{"func_long", RT_EVENT_LONG, false}};
 
 	*ret_nr = thresh || !graph ? 1 : ARRAY_SIZE(calls);
 	return thresh ? longer : calls;

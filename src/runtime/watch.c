@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Filters, asked before an event of a function is recorded (program/watch.h), and the depth of
- * calls that they may ask for: a call at A has at A - (RT_OPENS << RT_SHADOW_SHIFT) where on the
- * stack the call is that was open before it, and its own depth. So calls that were left by longjmp
- * or an exception are told by their place, and nothing has to be looked through.
+ * Filters, asked before an event of a function is recorded, triggers (program/watch.h), and the
+ * depth of calls that they may ask for: a call at A has at A - (RT_OPENS << RT_SHADOW_SHIFT) where
+ * on the stack the call is that was open before it, and its own depth. So calls that were left by
+ * longjmp or an exception are told by their place, and nothing has to be looked through.
  */
 #include "program/watch.h"
 
@@ -21,7 +21,7 @@ struct program_watch *rt_watching;
 
 /* An event about which is asked. */
 struct moment {
-	const struct ring_thread *ring;
+	struct ring_thread *ring;
 	uint64_t sp, begin, end;
 	uint32_t address, type, depth, names;
 };
@@ -148,13 +148,86 @@ static bool holds(const struct program_watch *watch, const struct moment *moment
 	return at == PROGRAM_WATCH_YES;
 }
 
+/* --- triggers --- */
+
+/* One of the actions that are left. */
+static bool take(int64_t *count)
+{
+	int64_t left = __atomic_load_n(count, __ATOMIC_RELAXED);
+
+	while (left > 0) {
+		if (__atomic_compare_exchange_n(count, &left, left - 1, false, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return true;
+	}
+	return left < 0;
+}
+
+/* True when that changes something: of several at once, for the one that does. */
+static bool change(struct program_watch *watch, const struct program_watch_trigger *trigger)
+{
+	uint32_t before;
+
+	switch (trigger->action) {
+	case PROGRAM_WATCH_TRACEON:
+	case PROGRAM_WATCH_TRACEOFF:
+		return ring_pause(rt_session, trigger->action == PROGRAM_WATCH_TRACEOFF);
+	case PROGRAM_WATCH_ENABLE:
+		before = __atomic_fetch_or(&watch->enabled, trigger->switches, __ATOMIC_RELAXED);
+		return ~before & trigger->switches;
+	default:
+		before = __atomic_fetch_and(&watch->enabled, ~trigger->switches, __ATOMIC_RELAXED);
+		return before & trigger->switches;
+	}
+}
+
+/* As in the kernel, what changes nothing does not count. */
+static void act(struct program_watch *watch, struct program_watch_trigger *trigger)
+{
+	if (take(&trigger->count) && !change(watch, trigger) && trigger->count >= 0)
+		__atomic_fetch_add(&trigger->count, 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * The event's triggers. What has to be done behind its record is done here, and so is the record;
+ * whether it is still to be made.
+ */
+static bool trigger(struct program_watch *watch, const struct moment *moment, bool wanted)
+{
+	uint32_t nr = watch->nr_triggers, behind = 0;
+
+	for (uint32_t i = 0; i < nr && i < PROGRAM_WATCH_TRIGGERS_MAX; i++) {
+		struct program_watch_trigger *one = &watch->triggers[i];
+
+		if (!(one->events >> moment->type & 1) || !holds(watch, moment, one->condition))
+			continue;
+		if (one->first)
+			act(watch, one);
+		else
+			behind |= 1u << i;
+	}
+	if (!behind)
+		return wanted;
+	if (wanted)
+		ring_write_call(rt_session, moment->ring, (uint16_t)moment->type, moment->address,
+				moment->sp);
+	for (; behind; behind &= behind - 1)
+		act(watch, &watch->triggers[__builtin_ctz(behind)]);
+	return false;
+}
+
 static bool is_wanted(struct moment *moment)
 {
-	const struct program_watch *watch = rt_watching;
+	struct program_watch *watch = rt_watching;
+	bool wanted = watch->enabled >> moment->type & 1;
 
 	if (watch->asks_functions)
 		moment->names = program_watch_bits(watch, moment->address);
-	return holds(watch, moment, watch->filters[moment->type]);
+	wanted = wanted && !(moment->names & PROGRAM_WATCH_UNCHOSEN) &&
+		 holds(watch, moment, watch->filters[moment->type]);
+	if (!(watch->triggered >> moment->type & 1))
+		return wanted;
+	return trigger(watch, moment, wanted);
 }
 
 int rt_watch(uint64_t sp, uint32_t address, uint32_t type)
@@ -167,8 +240,7 @@ int rt_watch(uint64_t sp, uint32_t address, uint32_t type)
 	return is_wanted(&moment);
 }
 
-/* Of a child that runs in another thread's memory, or on a stack that has no slots. */
-bool rt_watch_outside(const struct ring_thread *ring, uint64_t sp, uint32_t address, uint32_t type)
+bool rt_watch_outside(struct ring_thread *ring, uint64_t sp, uint32_t address, uint32_t type)
 {
 	struct moment moment = {.ring = ring, .sp = sp, .address = address, .type = type};
 
