@@ -303,6 +303,7 @@ const struct command cmd_record = {
 		"alone, and -v -e EVENT leaves one out. Each event is asked by itself: of a call "
 		"the entry may pass and the return not. Triggers (-R) and function commands (-l "
 		"FUNCTION:COMMAND[:COUNT]) are carried out in the program: traceon, traceoff, "
+		"stacktrace, "
 		"enable_event:sonde:EVENT and disable_event:sonde:EVENT, each with `if FILTER`. "
 		"When the first that switches tracing is a traceon, tracing is off until then.\n"
 		"\n"

@@ -295,6 +295,17 @@ int modules_image(struct modules *modules, struct module *module, const struct m
 
 /* --- what is told --- */
 
+bool modules_place(const struct module *module, uint32_t *ret_base, uint64_t *ret_low,
+		   uint64_t *ret_high)
+{
+	if (!module->elf)
+		return false;
+	*ret_base = module->base;
+	*ret_low = module->elf->text_low;
+	*ret_high = module->elf->text_high;
+	return true;
+}
+
 /* Written here, not when a module is opened: a program waits for that. */
 int modules_names(struct modules *modules, struct out *out)
 {

@@ -380,9 +380,14 @@ static int read_action(struct program_watcher *watcher, const struct trigger_rul
 			"snapshot: what a program has recorded is not set aside; traceoff with "
 			"--on-full overwrite keeps what led to it");
 	case TRIGGER_STACKTRACE:
-		return err_set(err, -ENOTSUP,
-			       "stacktrace: stacks are not walked in programs; -p function_graph "
-			       "records the calls that lead to an event");
+		if (watcher->mode != PROGRAM_GRAPH)
+			return err_set(err, -ENOTSUP,
+				       "stacktrace needs to see the ends of calls: -p "
+				       "function_graph");
+		trigger->action = PROGRAM_WATCH_STACKTRACE;
+		/* The stack is made of the calls that are open. */
+		watcher->plan->asks_depth = true;
+		return 0;
 	default:
 		return err_set(err, -ENOTSUP,
 			       "hist: not in a program; sonde hist counts its calls");

@@ -275,6 +275,8 @@ TEST(commands_are_watched_for)
 	CHECK_EQ(plan.enabled, UINT32_MAX);
 	CHECK_STR(commanded("outer:enable_event:sonde:func_exit:1", &plan), ".ww");
 	CHECK_EQ(plan.enabled, ~(1u << SCENE_EXIT));
+	CHECK_STR(commanded("outer:stacktrace:1", &plan), ".ww");
+	CHECK(plan.asks_depth && plan.triggers[0].action == PROGRAM_WATCH_STACKTRACE);
 	CHECK(strstr(commanded("outer:snapshot", &plan), "not set aside"));
 	CHECK(strstr(commanded("outer:enable_event:sched:x", &plan), "func_entry"));
 	CHECK(strstr(commanded("outer:traceoff if x", &plan), "Field not found"));

@@ -169,6 +169,8 @@ void rt_modules_trace(int socket, bool first);
 void rt_modules_changed(void);
 /* The arena that holds this address, or NULL. Any context. */
 const struct rt_arena *rt_arena_find(uint64_t address);
+/* The trace address of an address in the code of a module, or the address itself. */
+uint64_t rt_trace_address(uint64_t address);
 /* Ends with the first result that is not 0, which it returns. */
 int rt_arenas_each(int (*each)(const struct rt_arena *arena, void *data), void *data);
 

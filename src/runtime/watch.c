@@ -24,6 +24,7 @@ struct moment {
 	struct ring_thread *ring;
 	uint64_t sp, begin, end;
 	uint32_t address, type, depth, names;
+	bool followed; /* the thread's open calls are known, and this is one of them */
 };
 
 /* --- depth --- */
@@ -48,15 +49,26 @@ static bool is_left(uint64_t open, uint64_t sp)
 	return sp - open < STACK_SPAN;
 }
 
-/* The depth of a call at `sp`: that of the innermost open one around it on its stack, and one. */
-static uint32_t depth_below(uint64_t open, uint64_t sp)
+static bool is_around(uint64_t open, uint64_t sp)
+{
+	return open - sp - 1 < STACK_SPAN;
+}
+
+/* The innermost call around `sp` on its stack, from `open` on; 0: none. */
+static uint64_t open_around(uint64_t open, uint64_t sp)
 {
 	for (uint32_t foreign = 0; open && foreign < FOREIGN_MAX; open = before(open)) {
-		if (open - sp - 1 < STACK_SPAN)
-			return depth_at(open) + 1;
+		if (is_around(open, sp))
+			return open;
 		foreign += !is_left(open, sp);
 	}
 	return 0;
+}
+
+static uint32_t depth_below(uint64_t open, uint64_t sp)
+{
+	open = open_around(open, sp);
+	return open ? depth_at(open) + 1 : 0;
 }
 
 static uint32_t call_begins(struct rt_thread *thread, uint64_t sp)
@@ -163,12 +175,50 @@ static bool take(int64_t *count)
 	return left < 0;
 }
 
+/* Where the call at `sp` returns to: in its slot when its end will be seen, or when that is now. */
+static uint64_t returns_to(uint64_t sp, bool has_slot)
+{
+	uint64_t address = has_slot ? 0 : *(const uint64_t *)sp;
+
+	if (has_slot || rt_arena_find(address))
+		address = *(const uint64_t *)(sp - PROGRAM_SHADOW);
+	return address;
+}
+
+/*
+ * The function, and where it and the calls that are open around it return to: so there are all
+ * functions that call one that is followed. False: tracing is off.
+ */
+static bool write_stack(const struct moment *moment)
+{
+	struct rt_event_stack stack;
+	bool has_slot = moment->type != RT_EVENT_CALL;
+	uint64_t sp = moment->sp, open = moment->followed ? rt_thread.innermost : 0;
+
+	if (!ring_is_tracing(rt_session))
+		return false;
+	stack.size = 0;
+	stack.pad = 0;
+	stack.callers[stack.size++] = moment->address;
+	if (moment->followed)
+		stack.callers[stack.size++] = rt_trace_address(returns_to(sp, has_slot));
+	while (stack.size < RT_STACK_MAX && (open = open_around(open, sp))) {
+		sp = open;
+		stack.callers[stack.size++] = rt_trace_address(returns_to(sp, true));
+	}
+	ring_write(rt_session, moment->ring, RT_EVENT_STACK, &stack, 8 + 8 * (uint32_t)stack.size);
+	return true;
+}
+
 /* True when that changes something: of several at once, for the one that does. */
-static bool change(struct program_watch *watch, const struct program_watch_trigger *trigger)
+static bool change(struct program_watch *watch, const struct moment *moment,
+		   const struct program_watch_trigger *trigger)
 {
 	uint32_t before;
 
 	switch (trigger->action) {
+	case PROGRAM_WATCH_STACKTRACE:
+		return write_stack(moment);
 	case PROGRAM_WATCH_TRACEON:
 	case PROGRAM_WATCH_TRACEOFF:
 		return ring_pause(rt_session, trigger->action == PROGRAM_WATCH_TRACEOFF);
@@ -182,9 +232,10 @@ static bool change(struct program_watch *watch, const struct program_watch_trigg
 }
 
 /* As in the kernel, what changes nothing does not count. */
-static void act(struct program_watch *watch, struct program_watch_trigger *trigger)
+static void act(struct program_watch *watch, const struct moment *moment,
+		struct program_watch_trigger *trigger)
 {
-	if (take(&trigger->count) && !change(watch, trigger) && trigger->count >= 0)
+	if (take(&trigger->count) && !change(watch, moment, trigger) && trigger->count >= 0)
 		__atomic_fetch_add(&trigger->count, 1, __ATOMIC_RELAXED);
 }
 
@@ -202,7 +253,7 @@ static bool trigger(struct program_watch *watch, const struct moment *moment, bo
 		if (!(one->events >> moment->type & 1) || !holds(watch, moment, one->condition))
 			continue;
 		if (one->first)
-			act(watch, one);
+			act(watch, moment, one);
 		else
 			behind |= 1u << i;
 	}
@@ -212,7 +263,7 @@ static bool trigger(struct program_watch *watch, const struct moment *moment, bo
 		ring_write_call(rt_session, moment->ring, (uint16_t)moment->type, moment->address,
 				moment->sp);
 	for (; behind; behind &= behind - 1)
-		act(watch, &watch->triggers[__builtin_ctz(behind)]);
+		act(watch, moment, &watch->triggers[__builtin_ctz(behind)]);
 	return false;
 }
 
@@ -235,7 +286,8 @@ int rt_watch(uint64_t sp, uint32_t address, uint32_t type)
 	struct rt_thread *thread = &rt_thread;
 	struct moment moment = {.ring = &thread->ring, .sp = sp, .address = address, .type = type};
 
-	if (rt_watching->asks_depth)
+	moment.followed = rt_watching->asks_depth;
+	if (moment.followed)
 		moment.depth = follow(thread, sp, type);
 	return is_wanted(&moment);
 }
