@@ -72,7 +72,8 @@ enum record_mode {
 	 "kernel filter for the last -e; several are joined with &&; behind -p and before any -e, of " \
 	 "the functions of a program", NULL}, \
 	{'R', 'R', "trigger", CMD_ARG_REQUIRED, "TRIGGER", \
-	 "kernel trigger for the events of the last -e", NULL}, \
+	 "kernel trigger for the events of the last -e; behind -p and before any -e, for those of the " \
+	 "functions of a program", NULL}, \
 	{'v', 'v', NULL, CMD_ARG_NONE, NULL, "switch the events of the following -e off", NULL}, \
 	{'p', 'p', "tracer", CMD_ARG_REQUIRED, "TRACER", "record with this tracer", NULL}, \
 	{'O', 'O', "option", CMD_ARG_REQUIRED, "OPTION", \

@@ -82,7 +82,6 @@ static const char *kernels_own(const struct record_plan *plan)
 		{inst->options.nr, "-O, -T"},
 		{inst->clock || plan->tsc2nsec, "-C, --tsc2nsec"},
 		{inst->cpumask, "-M"},
-		{inst->function_commands.nr, "a function command (-l FUNCTION:COMMAND)"},
 		{inst->module, "--module (write -l NAME@LIBRARY)"},
 		{inst->func_stack, "--func-stack"},
 		{inst->no_function_trace, "-d, -D"},
@@ -104,27 +103,22 @@ static const char *kernels_own(const struct record_plan *plan)
 	return NULL;
 }
 
-/* -f before any -e: of the tracer's own events, which programs only have. */
+/* -f or -R before any -e: of the tracer's own events, which programs only have. */
 static bool has_tracer_rule(const struct record_instance *inst)
 {
-	return inst->tracer_rule.filter;
+	return inst->tracer_rule.filter || inst->tracer_rule.triggers.nr;
 }
 
-/* Filters are asked where events are recorded. */
+/* Filters and triggers need events. */
 static bool check_rules(const struct record_args *args)
 {
 	const struct record_instance *inst = args->plan.instances[0];
 
-	for (size_t i = 0; i < inst->nr_rules && args->in_program; i++) {
-		if (inst->rules[i].triggers.nr) {
-			cmd_usage(args->command, "--in program does not go with -R");
-			return false;
-		}
-	}
-	if (is_count(&args->plan) &&
-	    (has_tracer_rule(inst) || (inst->nr_rules && args->in_program))) {
-		cmd_usage(args->command, "-p count records no events that -e and -f could choose "
-					 "from; -l and -n choose functions");
+	if (is_count(&args->plan) && (has_tracer_rule(inst) || inst->function_commands.nr ||
+				      (inst->nr_rules && args->in_program))) {
+		cmd_usage(args->command,
+			  "-p count records no events for -e, -f, -R and function commands; -l and "
+			  "-n choose what is counted");
 		return false;
 	}
 	return true;
@@ -216,6 +210,7 @@ static bool use_both(struct record_args *args)
 	beside->tracer = top->tracer;
 	beside->tracer_rule = top->tracer_rule;
 	beside->functions = top->functions;
+	beside->function_commands = top->function_commands;
 	beside->no_functions = top->no_functions;
 	beside->graph_functions = top->graph_functions;
 	beside->keep_kb = top->keep_kb;
@@ -223,7 +218,8 @@ static bool use_both(struct record_args *args)
 	beside->subbuf_kb = top->subbuf_kb;
 	take_limits(plan);
 	top->tracer = NULL;
-	top->functions.nr = top->no_functions.nr = top->graph_functions.nr = 0;
+	top->functions.nr = top->function_commands.nr = top->no_functions.nr =
+		top->graph_functions.nr = 0;
 	plan->has_max_graph_depth = false;
 	plan->thresh_ns = 0;
 	return true;
@@ -261,8 +257,9 @@ static bool check_tracer_rules(const struct record_args *args)
 	for (size_t i = from; i < args->plan.nr_instances; i++) {
 		if (!has_tracer_rule(args->plan.instances[i]))
 			continue;
-		cmd_usage(args->command, "-f: belongs behind the -e whose events it is for; behind "
-					 "-p it is for the functions of programs (--in program)");
+		cmd_usage(args->command,
+			  "-f, -R: belong behind the -e whose events they are for; behind "
+			  "-p they are for the functions of programs (--in program)");
 		return false;
 	}
 	return true;

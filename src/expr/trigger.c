@@ -143,6 +143,29 @@ int trigger_rule_parse(struct trigger_rule *ret_rule, const char *text, struct e
 	return 0;
 }
 
+int function_command_parse(struct function_command *ret_command, const char *text, struct err *err)
+{
+	struct function_command command = {.function = text};
+	const char *colon = strchr(text, ':');
+	size_t index;
+	int r;
+
+	while (colon && !find_command(colon + 1, &index))
+		colon = strchr(colon + 1, ':');
+	if (!colon)
+		return err_set(err, -ENOENT,
+			       "'%.60s' is no command for functions; it is written "
+			       "FUNCTION:COMMAND[:COUNT], as in main:traceoff:1",
+			       text);
+	command.function_len = (size_t)(colon - text);
+	if (!command.function_len)
+		return err_set(err, -EINVAL, "'%.60s': the function's name is missing", text);
+	r = trigger_rule_parse(&command.rule, colon + 1, err);
+	if (r == 0)
+		*ret_command = command;
+	return r;
+}
+
 bool trigger_rule_fires(struct trigger_rule *rule, struct trigger_state *state)
 {
 	if ((rule->action == TRIGGER_TRACEON && state->on) ||

@@ -45,6 +45,20 @@ struct trigger_rule {
 int trigger_rule_parse(struct trigger_rule *ret_rule, const char *text, struct err *err)
 	_must_check_;
 
+/* A command for functions, as it is written into set_ftrace_filter: FUNCTION:COMMAND. */
+struct function_command {
+	const char *function; /* borrowed from the text */
+	size_t function_len;
+	struct trigger_rule rule;
+};
+
+/*
+ * COMMAND is a trigger, which may have an `if` here. FUNCTION ends at the first colon behind which
+ * one begins, so that it may have others (NAME:mod:LIBRARY). Errors as trigger_rule_parse.
+ */
+int function_command_parse(struct function_command *ret_command, const char *text, struct err *err)
+	_must_check_;
+
 /* Length of the command's name at the start of a trigger. */
 size_t trigger_command_len(const char *text);
 

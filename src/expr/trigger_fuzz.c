@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct trigger_play *play = NULL;
 	struct kfilter_kernel kernel;
 	struct trigger_rule rule;
+	struct function_command command;
 	struct err err;
 	int r = 0;
 
@@ -43,6 +44,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		while (r == 0 && (line = strsep(&rest, "\n"))) {
 			if (trigger_rule_parse(&rule, line, &err) == 0 && rule.filter &&
 			    (rule.filter < line || rule.filter > line + strlen(line)))
+				abort();
+			if (function_command_parse(&command, line, &err) == 0 &&
+			    (command.function != line || line[command.function_len] != ':'))
 				abort();
 			r = trigger_play_add(play, line, &err);
 		}

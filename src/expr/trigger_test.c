@@ -38,6 +38,27 @@ TEST(written_as_the_kernels_own)
 	CHECK_EQ(rule.action, TRIGGER_DISABLE_HIST);
 }
 
+TEST(commands_for_functions)
+{
+	struct function_command command;
+	struct err err;
+
+	CHECK_EQ(function_command_parse(&command, "do_*:traceoff:5", &err), 0);
+	CHECK_EQ(command.function_len, 4);
+	CHECK_EQ(command.rule.action, TRIGGER_TRACEOFF);
+	CHECK_EQ(command.rule.count, 5);
+	CHECK_EQ(function_command_parse(&command, "f:mod:libc:enable_event:a:b", &err), 0);
+	CHECK_EQ(command.function_len, 10);
+	CHECK_EQ(command.rule.action, TRIGGER_ENABLE);
+	CHECK_STR(command.rule.system, "a");
+	CHECK_EQ(function_command_parse(&command, "f:stacktrace if depth > 3", &err), 0);
+	CHECK_STR(command.rule.filter, "depth > 3");
+	CHECK_EQ(function_command_parse(&command, "f:traceoff:x", &err), -EINVAL);
+	CHECK_EQ(function_command_parse(&command, ":traceoff", &err), -EINVAL);
+	CHECK_EQ(function_command_parse(&command, "f:dump", &err), -ENOENT);
+	CHECK_EQ(function_command_parse(&command, "traceoff", &err), -ENOENT);
+}
+
 /* What looks wrong, and is right to the kernel. */
 TEST(oddities)
 {

@@ -304,6 +304,17 @@ bool modules_unnamed(const struct modules *modules)
 	return false;
 }
 
+bool modules_place(const struct module *module, uint32_t *ret_base, uint64_t *ret_low,
+		   uint64_t *ret_high)
+{
+	if (!module->elf)
+		return false;
+	*ret_base = module->base;
+	*ret_low = module->elf->text_low;
+	*ret_high = module->elf->text_high;
+	return true;
+}
+
 /* Written here, not when a module is opened: more may follow, while the program waits. */
 int modules_names(struct modules *modules, struct out *out)
 {

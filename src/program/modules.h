@@ -34,6 +34,10 @@ struct module_place {
 int modules_image(struct modules *modules, struct module *module, const struct module *program,
 		  const struct module_place *place, int *ret_image, struct err *err) _must_check_;
 
+/* Where its code, [low, high) as linked, is among trace addresses; false: it has none there. */
+bool modules_place(const struct module *module, uint32_t *ret_base, uint64_t *ret_low,
+		   uint64_t *ret_high);
+
 /* The trace address of the function that a counter counts; false: of none. */
 bool modules_counter(const struct modules *modules, uint32_t counter, uint32_t *ret_address);
 /* Whether there are names that modules_names has not told; program_server_names. */

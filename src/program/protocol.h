@@ -19,7 +19,7 @@
 
 #include <stdint.h>
 
-#define PROGRAM_PROTOCOL	1u
+#define PROGRAM_PROTOCOL	2u
 #define PROGRAM_ENVIRONMENT	"SONDE_SESSION"
 #define PROGRAM_PRELOAD		"LD_PRELOAD"
 #define PROGRAM_SOCKET_NAME_MAX 96u
@@ -72,8 +72,9 @@ struct program_module {
 };
 
 struct program_answer { /* IMAGE, NOTHING */
-	uint32_t packet, pad;
-	uint64_t image_bytes;
+	uint32_t packet;
+	uint32_t base; /* of its code [text_low, text_high), as linked, among trace addresses */
+	uint64_t text_low, text_high; /* both 0: it has none */
 };
 
 enum program_failure {

@@ -138,6 +138,8 @@ static int answer_module(struct program_server *server, struct connection *conne
 		r = modules_image(server->modules, module, connection->program, &place, &image,
 				  &err);
 	}
+	if (r >= 0)
+		(void)modules_place(module, &answer.base, &answer.text_low, &answer.text_high);
 	pthread_mutex_unlock(&server->lock);
 	if (r < 0 && r != -EALREADY)
 		warn(server, "%.300s is not traced: %s", packet->name, err.text);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the runtime asks at each event of a function before it is recorded: filters, as the recorder
- * has compiled them into the memory of the session (ring_header's watch_at). Nothing of it holds an
+ * What the runtime asks at each event of a function before it is recorded, and what it does then:
+ * filters and triggers, as the recorder has compiled them into the memory of the session
+ * (ring_header's watch_at). Nothing of it holds an
  * address: every process has it somewhere else. Freestanding.
  *
  * A question is a program of comparisons, each of which goes on at an earlier one, or says yes or
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #define PROGRAM_WATCH_OPS_MAX	    2048u
+#define PROGRAM_WATCH_TRIGGERS_MAX  32u
 #define PROGRAM_WATCH_COMMS_MAX	    32u
 #define PROGRAM_WATCH_COMM_BYTES    64u
 #define PROGRAM_WATCH_EVENTS	    16u
@@ -48,12 +50,31 @@ struct program_watch_op {
 	uint16_t pad;
 };
 
+enum program_watch_action {
+	PROGRAM_WATCH_TRACEON,
+	PROGRAM_WATCH_TRACEOFF,
+	PROGRAM_WATCH_STACKTRACE,
+	PROGRAM_WATCH_ENABLE,
+	PROGRAM_WATCH_DISABLE,
+};
+
+struct program_watch_trigger {
+	int64_t count;	    /* actions that are left, negative: no limit; the runtime's to take */
+	uint32_t events;    /* on which it is, bits */
+	uint32_t switches;  /* ENABLE, DISABLE: which, bits */
+	uint16_t condition; /* an op, YES or NO */
+	uint8_t action;
+	bool first; /* it acts before the event is recorded */
+	uint32_t pad;
+};
+
 static inline bool program_watch_compare(const struct program_watch_op *op, uint64_t value)
 {
 	return op->bits ? value & op->low : value - op->low <= op->span;
 }
 
 /* A function that has bits, in a table by program_watch_hash; address 0: free. One store. */
+#define PROGRAM_WATCH_UNCHOSEN (1u << 31) /* it has only commands: nothing of it is recorded */
 union program_watch_function {
 	struct {
 		uint32_t address, bits;
@@ -62,10 +83,14 @@ union program_watch_function {
 };
 
 struct program_watch {
+	uint32_t enabled;   /* events that are recorded, bits; triggers change them */
+	uint32_t triggered; /* events that have triggers, bits */
+	uint32_t nr_triggers;
 	bool asks_functions, asks_depth;
 	uint8_t nr_comms;
 	uint16_t nr_ops;
 	uint16_t filters[PROGRAM_WATCH_EVENTS]; /* of each event: an op, YES or NO */
+	struct program_watch_trigger triggers[PROGRAM_WATCH_TRIGGERS_MAX];
 	char comms[PROGRAM_WATCH_COMMS_MAX][PROGRAM_WATCH_COMM_BYTES]; /* globs */
 	struct program_watch_op ops[PROGRAM_WATCH_OPS_MAX];
 	union program_watch_function functions[PROGRAM_WATCH_FUNCTIONS];

@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "expr/filter_program.h"
 #include "expr/kfilter.h"
+#include "expr/trigger.h"
 #include "program/select.h"
 
 /* Of the table's places at most three quarters are used, so that looking stays short. */
@@ -32,6 +34,9 @@ struct program_watcher {
 	char *names[PROGRAM_WATCH_NAMES_MAX]; /* of functions that are asked for: their bits */
 	size_t nr_names;
 	struct program_marks *marks; /* of these names */
+	uint32_t commanded;	     /* bits of names that have commands */
+	uint32_t switched;	     /* events that triggers enable or disable, bits */
+	bool switches, starts_off;   /* there is a traceon or traceoff; the first is a traceon */
 	size_t nr_functions;	     /* in the table */
 };
 
@@ -345,6 +350,131 @@ static int add_rule(struct program_watcher *watcher, const struct program_rule *
 	return r;
 }
 
+/* --- triggers --- */
+
+/* What a rule stands for, in `trigger`; only what can be done where the event is. */
+static int read_action(struct program_watcher *watcher, const struct trigger_rule *rule,
+		       struct program_watch_trigger *trigger, struct err *err)
+{
+	char events[2 * TRIGGER_NAME_BYTES + 2];
+
+	switch (rule->action) {
+	case TRIGGER_TRACEON:
+	case TRIGGER_TRACEOFF:
+		trigger->action = rule->action == TRIGGER_TRACEON ? PROGRAM_WATCH_TRACEON
+								  : PROGRAM_WATCH_TRACEOFF;
+		watcher->starts_off |= !watcher->switches && rule->action == TRIGGER_TRACEON;
+		watcher->switches = true;
+		/* As in the kernel, which looks at a record for an `if`: that is too late. */
+		trigger->first = rule->action == TRIGGER_TRACEON && !rule->filter;
+		return 0;
+	case TRIGGER_ENABLE:
+	case TRIGGER_DISABLE:
+		trigger->action = rule->action == TRIGGER_ENABLE ? PROGRAM_WATCH_ENABLE
+								 : PROGRAM_WATCH_DISABLE;
+		snprintf(events, sizeof(events), "%s:%s", rule->system, rule->event);
+		return events_of(watcher, events, &trigger->switches, err);
+	case TRIGGER_SNAPSHOT:
+		return err_set(
+			err, -ENOTSUP,
+			"snapshot: what a program has recorded is not set aside; traceoff with "
+			"--on-full overwrite keeps what led to it");
+	case TRIGGER_STACKTRACE:
+		if (watcher->mode != PROGRAM_GRAPH)
+			return err_set(err, -ENOTSUP,
+				       "stacktrace needs to see the ends of calls: -p "
+				       "function_graph");
+		trigger->action = PROGRAM_WATCH_STACKTRACE;
+		/* The stack is made of the calls that are open. */
+		watcher->plan->asks_depth = true;
+		return 0;
+	default:
+		return err_set(err, -ENOTSUP,
+			       "hist: not in a program; sonde hist counts its calls");
+	}
+}
+
+static int add_trigger(struct program_watcher *watcher, const struct trigger_rule *rule,
+		       uint32_t events, const char *function, struct err *err)
+{
+	struct program_watch *plan = watcher->plan;
+	struct program_watch_trigger trigger = {
+		.count = rule->count,
+		.events = events,
+		.condition = PROGRAM_WATCH_YES,
+	};
+	int r = 0;
+
+	if (plan->nr_triggers == PROGRAM_WATCH_TRIGGERS_MAX)
+		return err_set(err, -E2BIG, "more than %u triggers", PROGRAM_WATCH_TRIGGERS_MAX);
+	if (rule->removes)
+		return err_set(err, -EINVAL, "no trigger is set that could be removed");
+	if (watcher->thresh)
+		return err_set(err, -ENOTSUP,
+			       "triggers do not go with --thresh, which looks at a call when it "
+			       "has ended");
+	r = read_action(watcher, rule, &trigger, err);
+	if (r == 0 && rule->filter)
+		r = compile(watcher, rule->filter, &trigger.condition, err);
+	if (r == 0 && function) {
+		struct program_watch_op op = {
+			.on_true = trigger.condition,
+			.on_false = PROGRAM_WATCH_NO,
+			.source = PROGRAM_WATCH_NAMES,
+			.bits = true,
+		};
+		uint32_t index = 0;
+
+		r = find_name(watcher, function, &index, err);
+		op.low = 1ull << index;
+		watcher->commanded |= 1u << index;
+		plan->asks_functions = true;
+		if (r == 0)
+			r = add_op(watcher, &op, &trigger.condition, err);
+	}
+	if (r < 0)
+		return r;
+	if (trigger.action == PROGRAM_WATCH_ENABLE)
+		plan->enabled &= ~trigger.switches;
+	watcher->switched |= trigger.switches;
+	plan->triggered |= events;
+	plan->triggers[plan->nr_triggers++] = trigger;
+	return 0;
+}
+
+static int add_rules_triggers(struct program_watcher *watcher, const struct program_rule *rule,
+			      struct err *err)
+{
+	uint32_t events;
+	int r = events_of(watcher, rule->events, &events, err);
+
+	for (size_t i = 0; i < rule->nr_triggers && r == 0; i++) {
+		struct trigger_rule trigger;
+
+		r = trigger_rule_parse(&trigger, rule->triggers[i], err);
+		if (r == 0)
+			r = add_trigger(watcher, &trigger, events, NULL, err);
+	}
+	return r;
+}
+
+static int add_command(struct program_watcher *watcher, const char *text, struct err *err)
+{
+	_cleanup_free_ char *function = NULL;
+	struct function_command command;
+	uint32_t events = 0;
+	int r = function_command_parse(&command, text, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < watcher->nr_events; i++)
+		events |= (uint32_t)watcher->events[i].begins << watcher->events[i].number;
+	function = mem_strndup(command.function, command.function_len);
+	if (!function)
+		return err_sys(err, -ENOMEM, "cannot compile the command");
+	return add_trigger(watcher, &command.rule, events, function, err);
+}
+
 static int add_all(struct program_watcher *watcher, const struct program_watch_options *options,
 		   struct err *err)
 {
@@ -353,8 +483,13 @@ static int add_all(struct program_watcher *watcher, const struct program_watch_o
 
 	for (size_t i = 0; i < PROGRAM_WATCH_EVENTS; i++)
 		watcher->plan->filters[i] = PROGRAM_WATCH_YES;
+	watcher->plan->enabled = UINT32_MAX;
 	for (size_t i = 0; i < options->nr_rules && r == 0; i++)
 		r = add_rule(watcher, &options->rules[i], err);
+	for (size_t i = 0; i < options->nr_rules && r == 0; i++)
+		r = add_rules_triggers(watcher, &options->rules[i], err);
+	for (size_t i = 0; i < options->nr_commands && r == 0; i++)
+		r = add_command(watcher, options->commands[i], err);
 	if (r < 0)
 		return r;
 	names = (struct program_patterns){(const char *const *)watcher->names, watcher->nr_names};
@@ -368,7 +503,7 @@ int program_watcher_new(struct program_watcher **ret_watcher,
 	int r;
 
 	*ret_watcher = NULL;
-	if (!options->nr_rules)
+	if (!options->nr_rules && !options->nr_commands)
 		return 0;
 	watcher = mem_zalloc(sizeof(*watcher));
 	if (watcher)
@@ -407,6 +542,11 @@ void program_watcher_begin(struct program_watcher *watcher, struct program_watch
 {
 	memcpy(memory, watcher->plan, offsetof(struct program_watch, functions));
 	watcher->memory = memory;
+}
+
+bool program_watcher_starts_off(const struct program_watcher *watcher)
+{
+	return watcher->starts_off;
 }
 
 const struct event *program_watcher_event(const struct program_watcher *watcher)
@@ -460,6 +600,16 @@ static void know(const struct program_watch *plan, uint32_t address, uint32_t bi
 	}
 }
 
+/* Whether something may be done when an event of it comes. */
+static bool has_triggers(const struct program_watch *plan, const struct known *known)
+{
+	for (uint32_t i = 0; i < plan->nr_triggers; i++) {
+		if (answer_at(known, plan->triggers[i].condition) != ANSWER_NO)
+			return true;
+	}
+	return false;
+}
+
 /* What becomes of a function that was chosen. */
 static uint8_t choice_of(const struct program_watcher *watcher, uint8_t choice,
 			 const struct known *known)
@@ -468,11 +618,14 @@ static uint8_t choice_of(const struct program_watcher *watcher, uint8_t choice,
 	bool any_yes = false, any_no = false;
 
 	/* What is around a call counts, recorded or not. */
-	if (plan->asks_depth)
+	if (plan->asks_depth || has_triggers(plan, known))
 		return (uint8_t)(choice | PROGRAM_CHOICE_WATCHED);
 	for (size_t i = 0; i < watcher->nr_events; i++) {
-		enum answer answer = answer_at(known, plan->filters[watcher->events[i].number]);
+		uint16_t number = watcher->events[i].number;
+		enum answer answer = answer_at(known, plan->filters[number]);
 
+		if (answer == ANSWER_YES && watcher->switched >> number & 1)
+			answer = ANSWER_DEPENDS;
 		any_yes |= answer != ANSWER_NO;
 		any_no |= answer != ANSWER_YES;
 	}
@@ -509,10 +662,15 @@ int program_watcher_apply(struct program_watcher *watcher, const struct program_
 	for (size_t i = 0; i < elf->nr_functions && r == 0; i++) {
 		uint32_t address = base + (uint32_t)(elf->functions[i].address - elf->text_low);
 
-		if (!choices[i])
+		if (!choices[i] && !(bits[i] & watcher->commanded))
 			continue;
 		know(watcher->plan, address, bits[i], known);
-		choices[i] = choice_of(watcher, choices[i], known);
+		if (choices[i]) {
+			choices[i] = choice_of(watcher, choices[i], known);
+		} else if (has_triggers(watcher->plan, known)) {
+			choices[i] = PROGRAM_CHOICE_WATCHED;
+			bits[i] |= PROGRAM_WATCH_UNCHOSEN;
+		}
 		if (choices[i] && bits[i])
 			r = add_function(watcher, address, bits[i]);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The recorder's side of program/watch.h: filters are compiled for the events of programs, and for
+ * The recorder's side of program/watch.h: filters, triggers and commands of functions are compiled
+ * for the events of programs, and for
  * each module it is decided which functions have to be asked.
  *
  * The language of filters is the kernel's (expr/kfilter.h) over the fields common_pid, ip, sp and
@@ -23,15 +24,18 @@
 #include "program/watch.h"
 
 struct program_rule {
-	const char *events; /* as -e has them; NULL: all events of functions */
-	const char *filter; /* or NULL; a later rule's takes its place */
-	bool off;	    /* the events are not recorded */
+	const char *events;	     /* as -e has them; NULL: all events of functions */
+	const char *filter;	     /* or NULL; a later rule's takes its place */
+	bool off;		     /* the events are not recorded */
+	const char *const *triggers; /* as in the kernel's trigger files */
+	size_t nr_triggers;
 };
 
 /* An event of functions that is made in this mode. */
 struct program_watch_event {
 	const char *name;
 	uint16_t number; /* below PROGRAM_WATCH_EVENTS */
+	bool begins;	 /* a function begins: commands of functions act */
 };
 
 struct program_watch_options {
@@ -42,6 +46,8 @@ struct program_watch_options {
 	bool limited; /* calls are followed to some depth only */
 	const struct program_rule *rules;
 	size_t nr_rules;
+	const char *const *commands; /* FUNCTION:COMMAND, as in set_ftrace_filter */
+	size_t nr_commands;
 };
 
 struct program_watcher;
@@ -59,11 +65,17 @@ void program_watcher_begin(struct program_watcher *watcher, struct program_watch
 
 /*
  * A module whose functions have these choices (program_select_apply) and get these addresses: leave
- * out those that need not be patched, and mark those that are to be asked PROGRAM_CHOICE_WATCHED.
- * -ENOSPC when there are too many functions with names that are asked for.
+ * out those that need not be patched, add those that have commands, and mark those that are to be
+ * asked PROGRAM_CHOICE_WATCHED. -ENOSPC when there are too many functions with names that are asked
+ * for.
  */
 int program_watcher_apply(struct program_watcher *watcher, const struct program_elf *elf,
 			  uint32_t base, uint8_t *choices) _must_check_;
+
+/*
+ * Tracing is off until a trigger switches it on: the first of those that switch it is a traceon.
+ */
+bool program_watcher_starts_off(const struct program_watcher *watcher);
 
 /* What filters are compiled for: an event with all the fields that can be asked for here. */
 const struct event *program_watcher_event(const struct program_watcher *watcher);

@@ -41,10 +41,10 @@ enum {
 	SCENE_LONG = 8
 };
 static const struct program_watch_event scene_events[] = {
-	{"func_entry", SCENE_ENTRY},
-	{"func_exit", SCENE_EXIT},
+	{"func_entry", SCENE_ENTRY, true},
+	{"func_exit", SCENE_EXIT, false},
 };
-static const struct program_watch_event scene_long[] = {{"func_long", SCENE_LONG}};
+static const struct program_watch_event scene_long[] = {{"func_long", SCENE_LONG, false}};
 
 #define SCENE_RECORD_BYTES 40
 struct scene_moment {

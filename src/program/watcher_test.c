@@ -36,10 +36,14 @@ static const struct program_watch *begin(struct program_watcher *watcher)
 	return &memory;
 }
 
-/*
- * What becomes of main, outer and inner, a letter each: '.' not patched, 't' traced, 'w' asked;
- * or the error.
- */
+/* '.' not patched, 't' traced, 'w' asked. */
+static void put_letters(char *text, const uint8_t choices[3])
+{
+	for (size_t i = 0; i < 3; i++)
+		text[i] = !choices[i] ? '.' : choices[i] & PROGRAM_CHOICE_WATCHED ? 'w' : 't';
+}
+
+/* What becomes of main, outer and inner, a letter each; or the error. */
 static const char *chosen(const struct program_rule *rules, size_t nr)
 {
 	const struct program_watch_options options = options_of(rules, nr);
@@ -55,8 +59,7 @@ static const char *chosen(const struct program_rule *rules, size_t nr)
 	begin(watcher);
 	if (program_watcher_apply(watcher, &scene_elf, SCENE_BASE, choices) < 0)
 		return "cannot";
-	for (size_t i = 0; i < 3; i++)
-		text[i] = !choices[i] ? '.' : choices[i] & PROGRAM_CHOICE_WATCHED ? 'w' : 't';
+	put_letters(text, choices);
 	snprintf(text + 3, sizeof(text) - 3, "%s%s", program_watcher_unmatched(watcher) ? " " : "",
 		 program_watcher_unmatched(watcher) ? program_watcher_unmatched(watcher) : "");
 	return text;
@@ -227,15 +230,90 @@ TEST(functions_with_names_are_in_the_table)
 	CHECK_EQ(program_watch_bits(memory, SCENE_BASE + 0x30), 0);
 }
 
+/* The same where main is not chosen, of a command. */
+static const char *commanded(const char *command, struct program_watch *ret_plan)
+{
+	struct program_watch_options options = options_of(NULL, 0);
+	_cleanup_watcher_ struct program_watcher *watcher = NULL;
+	uint8_t choices[] = {PROGRAM_CHOICE_NONE, PROGRAM_CHOICE_TRACE, PROGRAM_CHOICE_TRACE};
+	static char text[sizeof(struct err)];
+	struct err err;
+
+	options.commands = &command;
+	options.nr_commands = 1;
+	if (program_watcher_new(&watcher, &options, &err) < 0) {
+		snprintf(text, sizeof(text), "%s", err.text);
+		return text;
+	}
+	*ret_plan = *begin(watcher);
+	if (program_watcher_apply(watcher, &scene_elf, SCENE_BASE, choices) < 0)
+		return "cannot";
+	put_letters(text, choices);
+	snprintf(text + 3, sizeof(text) - 3, "%s",
+		 program_watcher_starts_off(watcher) ? " off" : "");
+	return text;
+}
+
+TEST(commands_are_watched_for)
+{
+	static struct program_watch plan;
+
+	CHECK_STR(commanded("main:traceoff", &plan), "wtt");
+	CHECK_EQ(plan.nr_triggers, 1);
+	CHECK_EQ(plan.triggers[0].action, PROGRAM_WATCH_TRACEOFF);
+	CHECK_EQ(plan.triggers[0].count, -1);
+	CHECK_EQ(plan.triggers[0].events, 1u << SCENE_ENTRY);
+	CHECK_EQ(plan.triggered, 1u << SCENE_ENTRY);
+	CHECK(!plan.triggers[0].first && plan.asks_functions);
+	CHECK_STR(commanded("outer:traceon:7", &plan), ".wt off");
+	CHECK(plan.triggers[0].first && plan.triggers[0].count == 7);
+	CHECK_STR(commanded("inner:traceon if depth == 1", &plan), ".ww off");
+	CHECK(!plan.triggers[0].first && plan.asks_depth);
+	/* What may be switched off has to be asked everywhere. */
+	CHECK_STR(commanded("outer:disable_event:sonde:func_exit", &plan), ".ww");
+	CHECK_EQ(plan.triggers[0].switches, 1u << SCENE_EXIT);
+	CHECK_EQ(plan.enabled, UINT32_MAX);
+	CHECK_STR(commanded("outer:enable_event:sonde:func_exit:1", &plan), ".ww");
+	CHECK_EQ(plan.enabled, ~(1u << SCENE_EXIT));
+	CHECK_STR(commanded("outer:stacktrace:1", &plan), ".ww");
+	CHECK(plan.asks_depth && plan.triggers[0].action == PROGRAM_WATCH_STACKTRACE);
+	CHECK(strstr(commanded("outer:snapshot", &plan), "not set aside"));
+	CHECK(strstr(commanded("outer:enable_event:sched:x", &plan), "func_entry"));
+	CHECK(strstr(commanded("outer:traceoff if x", &plan), "Field not found"));
+}
+
+TEST(triggers_are_on_the_events_of_their_rule)
+{
+	const char *const triggers[] = {"traceoff:2 if ip.function == outer", "traceon"};
+	const struct program_rule rule = {
+		.events = "func_exit", .triggers = triggers, .nr_triggers = 2};
+	const struct program_watch_options options = options_of(&rule, 1);
+	_cleanup_watcher_ struct program_watcher *watcher = NULL;
+	const struct program_watch *plan;
+	struct err err;
+
+	CHECK_EQ(program_watcher_new(&watcher, &options, &err), 0);
+	plan = begin(watcher);
+	CHECK(!program_watcher_starts_off(watcher));
+	CHECK_EQ(plan->nr_triggers, 2);
+	CHECK_EQ(plan->triggers[0].events, 1u << SCENE_EXIT);
+	CHECK_EQ(plan->triggers[1].condition, PROGRAM_WATCH_YES);
+	CHECK_EQ(plan->filters[SCENE_EXIT], PROGRAM_WATCH_YES);
+}
+
 static int make_and_apply(void)
 {
 	const struct program_rule rule = {.filter = "ip.function == main && COMM ~ \"a*\""};
-	const struct program_watch_options options = options_of(&rule, 1);
+	const char *const command = "main:traceoff";
+	struct program_watch_options options = options_of(&rule, 1);
 	_cleanup_watcher_ struct program_watcher *watcher = NULL;
 	uint8_t choices[] = {1, 1, 1};
 	struct err err;
-	int r = program_watcher_new(&watcher, &options, &err);
+	int r;
 
+	options.commands = &command;
+	options.nr_commands = 1;
+	r = program_watcher_new(&watcher, &options, &err);
 	if (r < 0)
 		return r;
 	begin(watcher);

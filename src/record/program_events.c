@@ -49,26 +49,40 @@
 	       "print fmt: \"%ps took=%llu\", (void *)(unsigned long)REC->ip, "                    \
 	       "REC->rettime - REC->calltime\n"
 
+/* As the kernel has it, for those who know that. */
+#define STACK                                                                                      \
+	COMMON "\tfield:int size;\toffset:8;\tsize:4;\tsigned:1;\n"                                \
+	       "\tfield:unsigned long caller[8];\toffset:16;\tsize:64;\tsigned:0;\n"               \
+	       "\n"                                                                                \
+	       "print fmt: \"\\t=> %ps\\n\\t=> %ps\\n\\t=> %ps\\n\", "                             \
+	       "(void *)REC->caller[0], (void *)REC->caller[1], (void *)REC->caller[2]\n"
+
 static const struct {
 	const char *name;
 	uint16_t number;
 	const char *body;
+	const char *system; /* NULL: sonde */
 } events[] = {
-	{"func_entry", RING_EVENT_ENTRY, CALL},	  {"func_exit", RING_EVENT_EXIT, CALL},
-	{"func_tail", RING_EVENT_TAIL, CALL},	  {"func_call", RT_EVENT_CALL, CALL},
-	{"blocked", RING_EVENT_BLOCKED, BLOCKED}, {"thread", RT_EVENT_THREAD, THREAD},
-	{"func_count", RT_EVENT_COUNT, COUNT},	  {"func_long", RT_EVENT_LONG, LONG},
+	{"func_entry", RING_EVENT_ENTRY, CALL},
+	{"func_exit", RING_EVENT_EXIT, CALL},
+	{"func_tail", RING_EVENT_TAIL, CALL},
+	{"func_call", RT_EVENT_CALL, CALL},
+	{"blocked", RING_EVENT_BLOCKED, BLOCKED},
+	{"thread", RT_EVENT_THREAD, THREAD},
+	{"kernel_stack", RT_EVENT_STACK, STACK, "ftrace"},
+	{"func_count", RT_EVENT_COUNT, COUNT},
+	{"func_long", RT_EVENT_LONG, LONG},
 };
 
 const struct program_watch_event *program_events_watched(bool thresh, bool graph, size_t *ret_nr)
 {
 	static const struct program_watch_event calls[] = {
-		{"func_call", RT_EVENT_CALL},
-		{"func_entry", RING_EVENT_ENTRY},
-		{"func_exit", RING_EVENT_EXIT},
-		{"func_tail", RING_EVENT_TAIL},
+		{"func_call", RT_EVENT_CALL, true},
+		{"func_entry", RING_EVENT_ENTRY, true},
+		{"func_exit", RING_EVENT_EXIT, false},
+		{"func_tail", RING_EVENT_TAIL, true},
 	};
-	static const struct program_watch_event longer[] = {{"func_long", RT_EVENT_LONG}};
+	static const struct program_watch_event longer[] = {{"func_long", RT_EVENT_LONG, false}};
 
 	*ret_nr = thresh || !graph ? 1 : ARRAY_SIZE(calls);
 	return thresh ? longer : calls;
@@ -88,7 +102,8 @@ int program_events_formats(struct arena *arena, uint16_t base,
 		kept = text.failed ? NULL : arena_strdup(arena, out_cstr(&text));
 		if (!formats || !kept)
 			return -ENOMEM;
-		formats[i] = (struct dat_format){"sonde", kept, text.len};
+		formats[i] = (struct dat_format){events[i].system ? events[i].system : "sonde",
+						 kept, text.len};
 	}
 	*ret_formats = formats;
 	*ret_nr = ARRAY_SIZE(events);

@@ -110,6 +110,8 @@ static void add_rule(struct program_watch_options *options, struct program_rule 
 		.events = rule->events,
 		.filter = rule->filter,
 		.off = rule->disable,
+		.triggers = rule->triggers.items,
+		.nr_triggers = rule->triggers.nr,
 	};
 }
 
@@ -123,13 +125,15 @@ static int watch(struct program_side *side, struct err *err)
 		.thresh = side->session->plan->program.thresh_ns,
 		.limited = side->session->plan->program.max_depth,
 		.rules = rules,
+		.commands = inst->function_commands.items,
+		.nr_commands = inst->function_commands.nr,
 	};
 
 	if (!rules)
 		return err_sys(err, -ENOMEM, "cannot compile the filters");
 	options.events = program_events_watched(options.thresh, options.mode == PROGRAM_GRAPH,
 						&options.nr_events);
-	if (inst->tracer_rule.filter)
+	if (inst->tracer_rule.filter || inst->tracer_rule.triggers.nr)
 		add_rule(&options, rules, &inst->tracer_rule);
 	for (size_t i = 0; i < inst->nr_rules; i++)
 		add_rule(&options, rules, &inst->rules[i]);
@@ -257,6 +261,8 @@ void program_side_on(struct program_side *side)
 {
 	program_store_clock_begin(&side->kept->store);
 	ring_session_switch(&side->ring, true);
+	if (side->watcher && program_watcher_starts_off(side->watcher))
+		(void)ring_pause(side->ring.header, true);
 }
 
 int program_side_off(struct program_side *side, struct err *err)

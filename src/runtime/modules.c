@@ -25,7 +25,9 @@ static uint64_t cluster_free[2]; /* the next arena */
 struct module {
 	uint64_t bias, dynamic; /* 0: free */
 	bool seen;
-	struct rt_arena arena; /* size 0: not patched */
+	uint64_t text_low, text_bytes; /* its code in the process */
+	uint32_t base;		       /* of that among trace addresses */
+	struct rt_arena arena;	       /* size 0: not patched */
 	struct rt_debugger_file file;
 };
 static struct module modules[MODULES_MAX];
@@ -43,6 +45,17 @@ const struct rt_arena *rt_arena_find(uint64_t address)
 			return arena;
 	}
 	return NULL;
+}
+
+uint64_t rt_trace_address(uint64_t address)
+{
+	for (uint32_t i = 0; i < nr_modules; i++) {
+		const struct module *module = &modules[i];
+
+		if (address - module->text_low < module->text_bytes)
+			return module->base + (address - module->text_low);
+	}
+	return address;
 }
 
 int rt_arenas_each(int (*each)(const struct rt_arena *arena, void *data), void *data)
@@ -272,11 +285,14 @@ static void trace_module(int socket, struct module *module, const struct link_ma
 	packet.high = rt_clusters[cluster].low + rt_clusters[cluster].size;
 	memcpy(packet.name, name, len + 1);
 	if (rt_send(socket, &packet, offsetof(struct program_module, name) + len + 1, fd) >= 0 &&
-	    rt_receive(socket, &answer, sizeof(answer), &image_fd) == (long)sizeof(answer) &&
-	    image_fd >= 0) {
-		if (answer.packet == PROGRAM_IMAGE && !is_known)
+	    rt_receive(socket, &answer, sizeof(answer), &image_fd) == (long)sizeof(answer)) {
+		module->base = answer.base;
+		module->text_low = answer.text_low + map->l_addr;
+		module->text_bytes = answer.text_high - answer.text_low;
+		if (answer.packet == PROGRAM_IMAGE && !is_known && image_fd >= 0)
 			use_image(socket, module, name, cluster, image_fd);
-		sys_3(SYS_close, image_fd, 0, 0);
+		if (image_fd >= 0)
+			sys_3(SYS_close, image_fd, 0, 0);
 	}
 	sys_3(SYS_close, fd, 0, 0);
 }

@@ -143,10 +143,13 @@ void rt_depth_ends(uint64_t sp);
 /* Whether one whose end is not seen is to be recorded. */
 int rt_depth_allows(uint64_t sp);
 
-/* watch.c; the first is called from assembly: whether the event is to be recorded. */
+/*
+ * watch.c; the first is called from assembly. Whether the event is to be recorded by the caller;
+ * triggers have acted, and may have recorded it.
+ */
 int rt_watch(uint64_t sp, uint32_t address, uint32_t type);
-/* The same where there is no stack to be followed, and of a call that took long. */
-bool rt_watch_outside(const struct ring_thread *ring, uint64_t sp, uint32_t address, uint32_t type);
+/* The same where no stack can be followed, and of a call that took long. */
+bool rt_watch_outside(struct ring_thread *ring, uint64_t sp, uint32_t address, uint32_t type);
 bool rt_watch_long(uint64_t sp, const struct rt_event_long *event);
 static inline bool rt_follows_depth(void)
 {
@@ -166,6 +169,8 @@ void rt_modules_trace(int socket, bool first);
 void rt_modules_changed(void);
 /* The arena that holds this address, or NULL. Any context. */
 const struct rt_arena *rt_arena_find(uint64_t address);
+/* The trace address of an address in the code of a module, or the address itself. */
+uint64_t rt_trace_address(uint64_t address);
 /* Ends with the first result that is not 0, which it returns. */
 int rt_arenas_each(int (*each)(const struct rt_arena *arena, void *data), void *data);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Filters, asked before an event of a function is recorded (program/watch.h), and the depth of
- * calls that they may ask for: a call at A has at A - (RT_OPENS << RT_SHADOW_SHIFT) where on the
- * stack the call is that was open before it, and its own depth. So calls that were left by longjmp
- * or an exception are told by their place, and nothing has to be looked through.
+ * Filters, asked before an event of a function is recorded, triggers (program/watch.h), and the
+ * depth of calls that they may ask for: a call at A has at A - (RT_OPENS << RT_SHADOW_SHIFT) where
+ * on the stack the call is that was open before it, and its own depth. So calls that were left by
+ * longjmp or an exception are told by their place, and nothing has to be looked through.
  */
 #include "program/watch.h"
 
@@ -21,9 +21,10 @@ struct program_watch *rt_watching;
 
 /* An event about which is asked. */
 struct moment {
-	const struct ring_thread *ring;
+	struct ring_thread *ring;
 	uint64_t sp, begin, end;
 	uint32_t address, type, depth, names;
+	bool followed; /* the thread's open calls are known, and this is one of them */
 };
 
 /* --- depth --- */
@@ -48,15 +49,26 @@ static bool is_left(uint64_t open, uint64_t sp)
 	return sp - open < STACK_SPAN;
 }
 
-/* The depth of a call at `sp`: that of the innermost open one around it on its stack, and one. */
-static uint32_t depth_below(uint64_t open, uint64_t sp)
+static bool is_around(uint64_t open, uint64_t sp)
+{
+	return open - sp - 1 < STACK_SPAN;
+}
+
+/* The innermost call around `sp` on its stack, from `open` on; 0: none. */
+static uint64_t open_around(uint64_t open, uint64_t sp)
 {
 	for (uint32_t foreign = 0; open && foreign < FOREIGN_MAX; open = before(open)) {
-		if (open - sp - 1 < STACK_SPAN)
-			return depth_at(open) + 1;
+		if (is_around(open, sp))
+			return open;
 		foreign += !is_left(open, sp);
 	}
 	return 0;
+}
+
+static uint32_t depth_below(uint64_t open, uint64_t sp)
+{
+	open = open_around(open, sp);
+	return open ? depth_at(open) + 1 : 0;
 }
 
 static uint32_t call_begins(struct rt_thread *thread, uint64_t sp)
@@ -148,13 +160,125 @@ static bool holds(const struct program_watch *watch, const struct moment *moment
 	return at == PROGRAM_WATCH_YES;
 }
 
+/* --- triggers --- */
+
+/* One of the actions that are left. */
+static bool take(int64_t *count)
+{
+	int64_t left = __atomic_load_n(count, __ATOMIC_RELAXED);
+
+	while (left > 0) {
+		if (__atomic_compare_exchange_n(count, &left, left - 1, false, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return true;
+	}
+	return left < 0;
+}
+
+/* Where the call at `sp` returns to: in its slot when its end will be seen, or when that is now. */
+static uint64_t returns_to(uint64_t sp, bool has_slot)
+{
+	uint64_t address = has_slot ? 0 : *(const uint64_t *)sp;
+
+	if (has_slot || rt_arena_find(address))
+		address = *(const uint64_t *)(sp - PROGRAM_SHADOW);
+	return address;
+}
+
+/*
+ * The function, and where it and the calls that are open around it return to: so there are all
+ * functions that call one that is followed. False: tracing is off.
+ */
+static bool write_stack(const struct moment *moment)
+{
+	struct rt_event_stack stack;
+	bool has_slot = moment->type != RT_EVENT_CALL;
+	uint64_t sp = moment->sp, open = moment->followed ? rt_thread.innermost : 0;
+
+	if (!ring_is_tracing(rt_session))
+		return false;
+	stack.size = 0;
+	stack.pad = 0;
+	stack.callers[stack.size++] = moment->address;
+	if (moment->followed)
+		stack.callers[stack.size++] = rt_trace_address(returns_to(sp, has_slot));
+	while (stack.size < RT_STACK_MAX && (open = open_around(open, sp))) {
+		sp = open;
+		stack.callers[stack.size++] = rt_trace_address(returns_to(sp, true));
+	}
+	ring_write(rt_session, moment->ring, RT_EVENT_STACK, &stack, 8 + 8 * (uint32_t)stack.size);
+	return true;
+}
+
+/* True when that changes something: of several at once, for the one that does. */
+static bool change(struct program_watch *watch, const struct moment *moment,
+		   const struct program_watch_trigger *trigger)
+{
+	uint32_t before;
+
+	switch (trigger->action) {
+	case PROGRAM_WATCH_STACKTRACE:
+		return write_stack(moment);
+	case PROGRAM_WATCH_TRACEON:
+	case PROGRAM_WATCH_TRACEOFF:
+		return ring_pause(rt_session, trigger->action == PROGRAM_WATCH_TRACEOFF);
+	case PROGRAM_WATCH_ENABLE:
+		before = __atomic_fetch_or(&watch->enabled, trigger->switches, __ATOMIC_RELAXED);
+		return ~before & trigger->switches;
+	default:
+		before = __atomic_fetch_and(&watch->enabled, ~trigger->switches, __ATOMIC_RELAXED);
+		return before & trigger->switches;
+	}
+}
+
+/* As in the kernel, what changes nothing does not count. */
+static void act(struct program_watch *watch, const struct moment *moment,
+		struct program_watch_trigger *trigger)
+{
+	if (take(&trigger->count) && !change(watch, moment, trigger) && trigger->count >= 0)
+		__atomic_fetch_add(&trigger->count, 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * The event's triggers. What has to be done behind its record is done here, and so is the record;
+ * whether it is still to be made.
+ */
+static bool trigger(struct program_watch *watch, const struct moment *moment, bool wanted)
+{
+	uint32_t nr = watch->nr_triggers, behind = 0;
+
+	for (uint32_t i = 0; i < nr && i < PROGRAM_WATCH_TRIGGERS_MAX; i++) {
+		struct program_watch_trigger *one = &watch->triggers[i];
+
+		if (!(one->events >> moment->type & 1) || !holds(watch, moment, one->condition))
+			continue;
+		if (one->first)
+			act(watch, moment, one);
+		else
+			behind |= 1u << i;
+	}
+	if (!behind)
+		return wanted;
+	if (wanted)
+		ring_write_call(rt_session, moment->ring, (uint16_t)moment->type, moment->address,
+				moment->sp);
+	for (; behind; behind &= behind - 1)
+		act(watch, moment, &watch->triggers[__builtin_ctz(behind)]);
+	return false;
+}
+
 static bool is_wanted(struct moment *moment)
 {
-	const struct program_watch *watch = rt_watching;
+	struct program_watch *watch = rt_watching;
+	bool wanted = watch->enabled >> moment->type & 1;
 
 	if (watch->asks_functions)
 		moment->names = program_watch_bits(watch, moment->address);
-	return holds(watch, moment, watch->filters[moment->type]);
+	wanted = wanted && !(moment->names & PROGRAM_WATCH_UNCHOSEN) &&
+		 holds(watch, moment, watch->filters[moment->type]);
+	if (!(watch->triggered >> moment->type & 1))
+		return wanted;
+	return trigger(watch, moment, wanted);
 }
 
 int rt_watch(uint64_t sp, uint32_t address, uint32_t type)
@@ -162,13 +286,13 @@ int rt_watch(uint64_t sp, uint32_t address, uint32_t type)
 	struct rt_thread *thread = &rt_thread;
 	struct moment moment = {.ring = &thread->ring, .sp = sp, .address = address, .type = type};
 
-	if (rt_watching->asks_depth)
+	moment.followed = rt_watching->asks_depth;
+	if (moment.followed)
 		moment.depth = follow(thread, sp, type);
 	return is_wanted(&moment);
 }
 
-/* Of a child that runs in another thread's memory, or on a stack that has no slots. */
-bool rt_watch_outside(const struct ring_thread *ring, uint64_t sp, uint32_t address, uint32_t type)
+bool rt_watch_outside(struct ring_thread *ring, uint64_t sp, uint32_t address, uint32_t type)
 {
 	struct moment moment = {.ring = ring, .sp = sp, .address = address, .type = type};
 
