@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -75,35 +76,44 @@ static void remove_all(void *ctx)
 	nftw(unkept->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+/* The keeper first, who knows the name: from when there is a folder, somebody removes it. */
+static int make_folder(struct unkept *unkept)
+{
+	int r = keeper_start(&unkept->keeper, NULL, 0, remove_all, unkept);
+
+	if (r < 0)
+		return r;
+	r = io_mkdir(unkept->folder, 0700);
+	if (r < 0)
+		keeper_dismiss(&unkept->keeper);
+	else
+		catch_signals(unkept);
+	return r;
+}
+
 int unkept_make(struct unkept *unkept, const struct command *command, struct err *err)
 {
 	const char *top = getenv("TMPDIR");
+	uint64_t secret = 0;
 	sigset_t all, before;
-	int n, r = 0;
+	int n, r;
 
 	*unkept = (struct unkept){.command = command, .keeper = KEEPER_INIT};
-	n = snprintf(unkept->folder, sizeof(unkept->folder), "%s/sonde-%s-XXXXXX",
-		     top && *top ? top : "/tmp", command->name);
+	if (!top || !*top)
+		top = "/tmp";
+	if (getrandom(&secret, sizeof(secret), 0) != (ssize_t)sizeof(secret))
+		return err_sys(err, -errno, "cannot make a folder for the recording");
+	n = snprintf(unkept->folder, sizeof(unkept->folder), "%s/sonde-%s-%016llx", top,
+		     command->name, (unsigned long long)secret);
+	snprintf(unkept->path, sizeof(unkept->path), "%s/trace.dat", unkept->folder);
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
-	if (n < 0 || (size_t)n >= sizeof(unkept->folder))
-		r = -ENAMETOOLONG;
-	else if (!mkdtemp(unkept->folder))
-		r = -errno;
-	if (r == 0) {
-		snprintf(unkept->path, sizeof(unkept->path), "%s/trace.dat", unkept->folder);
-		r = keeper_start(&unkept->keeper, NULL, 0, remove_all, unkept);
-		if (r < 0)
-			(void)!io_rmdir(unkept->folder);
-		else
-			catch_signals(unkept);
-	}
+	r = n < 0 || (size_t)n >= sizeof(unkept->folder) ? -ENAMETOOLONG : make_folder(unkept);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (r == 0)
 		return 0;
 	unkept->folder[0] = '\0';
-	return err_sys(err, r, "cannot make a folder for the recording in %s (TMPDIR)",
-		       top && *top ? top : "/tmp");
+	return err_sys(err, r, "cannot make a folder for the recording in %s (TMPDIR)", top);
 }
 
 void unkept_remove(void *arg)
