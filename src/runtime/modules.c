@@ -332,10 +332,12 @@ static const void *own_dynamic(void)
 	return at;
 }
 
-/* This library and the loader are never patched; nor is what has no file. */
+/* This library and glibc's loader are never patched (musl's is its libc); nor is what has no file.
+ */
 static bool is_never(const struct link_map *map)
 {
-	return map->l_ld == own_dynamic() || map->l_addr == rt_loader_state()->r_ldbase ||
+	return map->l_ld == own_dynamic() ||
+	       (map->l_addr == rt_loader_state()->r_ldbase && rt_loader_is_glibc()) ||
 	       (map != rt_loader_state()->r_map && map->l_name[0] != '/');
 }
 
