@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/fault.h"
 #include "base/test.h"
 #include "program/functions.h"
@@ -251,6 +252,70 @@ TEST(failures_while_building)
 			program_image_done(&image);
 		}
 	}
+}
+
+/* Where the jump at an address leads; 0: there is none. */
+static uint64_t jump_of(const struct program_image *image, uint64_t address)
+{
+	for (uint32_t i = 0; i < image->header.nr_runs; i++) {
+		off_t at = (off_t)(sizeof(image->header) + i * sizeof(struct program_image_run));
+		struct program_image_run run;
+		uint8_t jump[5];
+
+		if (pread(image->fd, &run, sizeof(run), at) != (ssize_t)sizeof(run) ||
+		    address - run.address >= run.length)
+			continue;
+		at = (off_t)(run.offset + (address - run.address));
+		if (pread(image->fd, jump, sizeof(jump), at) != (ssize_t)sizeof(jump) ||
+		    jump[0] != 0xe9)
+			return 0;
+		return address + sizeof(jump) + (uint64_t)(int32_t)load_u32(jump + 1, false);
+	}
+	return 0;
+}
+
+/* Functions far from one another in a large library: no more runs than the runtime takes. */
+TEST(a_scattered_choice)
+{
+	enum {
+		NR = 200,
+		EVERY = 96 << 10
+	};
+	_cleanup_free_ uint8_t *code = mem_zalloc(NR * EVERY);
+	struct program_function functions[NR] = {0};
+	struct program_text text = {.address = 0x1000, .bytes = NR * EVERY, .code = code};
+	const struct program_elf elf = {
+		.path = (char *)"scattered",
+		.low = text.address,
+		.high = text.address + text.bytes,
+		.text_low = text.address,
+		.text_high = text.address + text.bytes,
+		.texts = &text,
+		.nr_texts = 1,
+		.functions = functions,
+		.nr_functions = NR,
+	};
+	struct program_image_options options = {.arena = elf.high + (1u << 20)};
+	struct program_image image;
+	struct err err;
+
+	for (size_t i = 0; code && i < NR; i++) {
+		/* The jumps of some lie on two pages. */
+		functions[i] = (struct program_function){
+			.address = text.address + i * EVERY + (i % 2 ? 0 : 4093),
+			.size = 16,
+			.window = 5,
+		};
+		memset(code + (functions[i].address - text.address), 0x90, 16);
+	}
+	CHECK_EQ(program_image_build(&image, &elf, &options, &err), 0);
+	CHECK_EQ(image.nr_patched, NR);
+	CHECK(image.header.nr_runs > 0 && image.header.nr_runs <= PROGRAM_IMAGE_RUNS_MAX);
+	for (size_t i = 0; i < NR; i++)
+		CHECK(jump_of(&image, functions[i].address) -
+			      (options.arena + PROGRAM_WORDS_BYTES) <
+		      image.header.code_bytes);
+	program_image_done(&image);
 }
 
 TEST(an_arena_out_of_reach)

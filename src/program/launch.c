@@ -166,8 +166,8 @@ static int check_elf(Elf *elf, const char *path, struct err *err)
 		return refuse(err, path,
 			      "it is linked statically, so no loader could bring the tracer in; "
 			      "link it dynamically");
-	if (!strstr(loader, "ld-linux"))
-		return refuse(err, path, "its C library is not glibc");
+	if (!strstr(loader, "ld-linux") && !strstr(loader, "ld-musl"))
+		return refuse(err, path, "its C library is neither glibc nor musl");
 	return check_sanitizer(elf, path, err);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The dynamic loader: symbols of it, and the function it calls when its list of modules has
- * changed.
+ * changed. glibc's or musl's.
  */
+#include <elf.h>
 #include <link.h>
 #include <sys/mman.h>
 
@@ -12,6 +13,10 @@
 extern const char *gnu_get_libc_version(void) __attribute__((weak));
 extern struct r_debug _r_debug __attribute__((weak, visibility("default")));
 
+extern char **__environ __attribute__((weak, visibility("default")));
+
+static const struct r_debug *state;
+
 bool rt_loader_is_glibc(void)
 {
 	return gnu_get_libc_version && &_r_debug;
@@ -19,7 +24,12 @@ bool rt_loader_is_glibc(void)
 
 const struct r_debug *rt_loader_state(void)
 {
-	return &_r_debug;
+	return state;
+}
+
+char **rt_loader_environment(void)
+{
+	return &__environ ? __environ : NULL;
 }
 
 /* --- symbols --- */
@@ -31,6 +41,42 @@ static uint64_t dynamic_value(const ElfW(Dyn) * dynamic, int64_t tag)
 			return dynamic->d_un.d_val;
 	}
 	return 0;
+}
+
+uint64_t rt_loader_auxiliary(char **environment, uint64_t type)
+{
+	const Elf64_auxv_t *at;
+
+	while (*environment)
+		environment++;
+	for (at = (const void *)(environment + 1); at->a_type != AT_NULL; at++) {
+		if (at->a_type == type)
+			return at->a_un.a_val;
+	}
+	return 0;
+}
+
+/* Every loader tells debuggers by the program's own dynamic section where its list is. */
+static const struct r_debug *state_of_program(char **environment)
+{
+	uint64_t at = rt_loader_auxiliary(environment, AT_PHDR), nr, bias = 0, dynamic = 0;
+	const ElfW(Phdr) *segments = (const void *)at;
+
+	nr = at ? rt_loader_auxiliary(environment, AT_PHNUM) : 0;
+	for (uint64_t i = 0; i < nr; i++) {
+		if (segments[i].p_type == PT_PHDR)
+			bias = at - segments[i].p_vaddr;
+		if (segments[i].p_type == PT_DYNAMIC)
+			dynamic = segments[i].p_vaddr;
+	}
+	return dynamic ? (const void *)dynamic_value((const void *)(bias + dynamic), DT_DEBUG)
+		       : NULL;
+}
+
+bool rt_loader_find(char **environment)
+{
+	state = rt_loader_is_glibc() ? &_r_debug : state_of_program(environment);
+	return state && state->r_map;
 }
 
 /* As many symbols as DT_GNU_HASH knows, which are all that are exported. */
@@ -85,7 +131,7 @@ bool rt_loader_is_valgrinds(void)
 {
 	static const char name[] = "vgpreload_";
 
-	for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next) {
+	for (const struct link_map *map = state->r_map; map; map = map->l_next) {
 		const char *last = last_part(map->l_name);
 
 		if (strlen(last) > sizeof(name) && !memcmp(last, name, sizeof(name) - 1))
@@ -98,7 +144,7 @@ bool rt_loader_module_has(uint64_t address, const char *name)
 {
 	const struct link_map *of = NULL;
 
-	for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next) {
+	for (const struct link_map *map = state ? state->r_map : NULL; map; map = map->l_next) {
 		if (map->l_addr <= address && (!of || map->l_addr > of->l_addr))
 			of = map;
 	}
@@ -108,10 +154,10 @@ bool rt_loader_module_has(uint64_t address, const char *name)
 /* In the C library or the loader itself: other modules have no business with such names. */
 uint64_t rt_loader_symbol(const char *name)
 {
-	for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next) {
+	for (const struct link_map *map = state->r_map; map; map = map->l_next) {
 		const char *last = last_part(map->l_name);
 
-		if ((map->l_addr == _r_debug.r_ldbase || !memcmp(last, "libc.so", 7)) &&
+		if ((map->l_addr == state->r_ldbase || !memcmp(last, "libc.so", 7)) &&
 		    symbol_of(map, name))
 			return symbol_of(map, name);
 	}
@@ -137,7 +183,7 @@ static bool is_empty_function(const uint8_t *code)
  */
 static void hook_notification(void)
 {
-	uint64_t at = _r_debug.r_brk, page = at & -(uint64_t)PROGRAM_PAGE_BYTES;
+	uint64_t at = state->r_brk, page = at & -(uint64_t)PROGRAM_PAGE_BYTES;
 	int64_t distance = (int64_t)((uint64_t)rt_debug_state - (at + 5));
 	uint8_t *copy;
 	int32_t relative = (int32_t)distance;

@@ -332,7 +332,11 @@ static const void *own_dynamic(void)
 	return at;
 }
 
-/* This library and the loader are never patched; nor is what has no file. */
+/*
+ * This library and the loader are never patched; nor is what has no file. musl's loader is its
+ * libc, of which the child of posix_spawn runs a part, in its parent's memory and on its very
+ * stack: it would write as its parent does, but the kernel does not restart its sequences.
+ */
 static bool is_never(const struct link_map *map)
 {
 	return map->l_ld == own_dynamic() || map->l_addr == rt_loader_state()->r_ldbase ||

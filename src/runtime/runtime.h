@@ -199,6 +199,12 @@ extern const char *rt_program_path; /* as executed, for where there is no /proc;
 /* loader.c: what is needed of the dynamic loader. */
 struct r_debug;
 bool rt_loader_is_glibc(void);
+/* What glibc gives to constructors, where it is another C library; NULL: it has none. */
+char **rt_loader_environment(void);
+/* Find its list of modules; before all that is below. False: a loader that is not known. */
+bool rt_loader_find(char **environment);
+/* What the kernel says behind the environment, AT_*; 0: nothing. */
+uint64_t rt_loader_auxiliary(char **environment, uint64_t type);
 bool rt_loader_is_valgrinds(void);
 const struct r_debug *rt_loader_state(void);
 void rt_loader_init(void);

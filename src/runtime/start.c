@@ -86,20 +86,6 @@ static bool find_recorder(char **environment)
 	return true;
 }
 
-/* The path that was executed, which the kernel puts behind the environment. */
-static const char *path_of_program(char **environment)
-{
-	const Elf64_auxv_t *at;
-
-	while (*environment)
-		environment++;
-	for (at = (const void *)(environment + 1); at->a_type != AT_NULL; at++) {
-		if (at->a_type == AT_EXECFN)
-			return (const char *)at->a_un.a_val;
-	}
-	return NULL;
-}
-
 int rt_connect(struct program_session *ret_session, int *ret_fd)
 {
 	struct program_hello hello = {
@@ -212,13 +198,18 @@ static void begin(int socket, int session_fd)
 __attribute__((constructor, used)) static void start(int argc, char **argv, char **environment)
 {
 	int socket, session_fd;
+	bool found;
 
 	(void)argc;
 	(void)argv;
+	if (!rt_loader_is_glibc())
+		environment = rt_loader_environment();
+	found = environment && rt_loader_find(environment);
 	rt_unwind_init(); /* also where nothing is traced: what is interposed has to work */
-	if (!rt_loader_is_glibc() || !find_recorder(environment))
+	if (!found || !find_recorder(environment))
 		return;
-	rt_program_path = path_of_program(environment);
+	/* As it was executed, which the kernel puts behind the environment. */
+	rt_program_path = (const char *)rt_loader_auxiliary(environment, AT_EXECFN);
 	socket = rt_connect(&rt_plan, &session_fd);
 	if (socket < 0)
 		return;

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Ways to leave functions other than by returning, and stacks other than the usual. */
-#include <execinfo.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <ucontext.h>
 #include <unistd.h>
+/* Not every C library (musl) has these. */
+#if __has_include(<execinfo.h>)
+#define HAS_CONTEXTS
+#include <execinfo.h>
+#include <ucontext.h>
+#endif
 
 /* Called as it is written, whatever a compiler knows of it. */
 #ifdef __clang__
@@ -19,7 +23,6 @@
 
 static jmp_buf here;
 static sigjmp_buf there;
-static ucontext_t main_context, contexts[2];
 /* By a pointer, so that no compiler sees that `down` never returns. */
 static void (*volatile leave)(jmp_buf, int) = longjmp;
 static volatile int handled, cleaned;
@@ -59,6 +62,9 @@ APART static int step(int value)
 	return value + 1;
 }
 
+#ifdef HAS_CONTEXTS
+static ucontext_t main_context, contexts[2];
+
 static void coroutine(int which)
 {
 	int sum = 0;
@@ -93,6 +99,7 @@ APART static int trace_back(int depth)
 	}
 	return backtrace(frames, 64);
 }
+#endif
 
 static void clean(void *arg)
 {
@@ -134,10 +141,13 @@ int main(void)
 		if (!sigsetjmp(there, 1))
 			*nowhere = 1;
 	}
+#ifdef HAS_CONTEXTS
 	run_coroutines();
+	printf("%d\n", trace_back(10) > 11);
+#endif
 	pthread_create(&thread, NULL, wait_for_cancel, NULL);
 	pthread_cancel(thread);
 	pthread_join(thread, NULL);
-	printf("%d %d %d %d\n", sum, handled, cleaned, trace_back(10) > 11);
+	printf("%d %d %d\n", sum, handled, cleaned);
 	return 0;
 }
