@@ -39,7 +39,8 @@ static int want_events(struct triggers_table *table, const struct summary *summa
 {
 	if (summary->session.nr_sources > 1)
 		return err_set(err, -EINVAL, "-o: the recording has several buffers");
-	if (hist_writer_new(&table->writer, table->tables.set, table->source) < 0)
+	if (hist_writer_new(&table->writer, table->tables.set, table->source,
+			    words_of(table)->events) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	hist_set_emit(table->tables.set, hist_writer_emit, table->writer);
 	return 0;

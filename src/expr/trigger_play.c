@@ -213,5 +213,6 @@ bool trigger_play_record(struct trigger_play *play, const struct event *event,
 			play->events[played->switched->id].off =
 				played->rule.action == TRIGGER_DISABLE;
 	}
-	return recorded;
+	/* Whether the event is on is looked at once more before its record is kept. */
+	return recorded && !state->off;
 }

@@ -31,7 +31,8 @@ int trigger_play_add(struct trigger_play *play, const char *text, struct err *er
 
 /*
  * The next record in the order of time: was it recorded? As in the kernel, the record behind a
- * traceoff is the last, and the one behind a traceon the first unless that has an `if`. One thread.
+ * traceoff is the last, and the one behind a traceon the first unless that has an `if`; one
+ * that disables its own event is not there. One thread.
  */
 bool trigger_play_record(struct trigger_play *play, const struct event *event,
 			 const struct filter_record *record);

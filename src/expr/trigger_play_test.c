@@ -74,6 +74,8 @@ TEST(what_is_there)
 		{{"sched_wakeup:disable_event:sched:sched_switch if pid == 3",
 		  "sched_wakeup:enable_event:sched:sched_switch if pid == 8"},
 		 "w1 w2 w3 w4 w5 w6 w7 w8 s8 w9 s9 "},
+		{{"sched_switch:disable_event:sched:sched_switch if next_pid == 2"},
+		 "w1 s1 w2 w3 w4 w5 w6 w7 w8 w9 "},
 		{{"sched_switch,sched/sched_wakeup:traceoff if common_pid == 1"}, "w1 "},
 		{{"sched_switch:traceoff:0"},
 		 "w1 s1 w2 s2 w3 s3 w4 s4 w5 s5 w6 s6 w7 s7 w8 s8 w9 s9 "},

@@ -2,34 +2,49 @@
 #include "report/hist_write.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "ring/page_writer.h"
 #include "tracedat/writer.h"
 
+enum {
+	KEPT_BYTES = 1 << 20 /* of a CPU in memory; what is older goes to a file */
+};
+
 struct writer_cpu {
 	struct page_writer writer;
-	uint8_t *page;	  /* the one being filled; NULL: nothing yet */
-	struct out pages; /* those that are full */
+	uint8_t *page;	   /* the one being filled; NULL: nothing yet */
+	struct out pages;  /* those that are full, the newest of them */
+	int fd;		   /* of the older ones, a file without a name; -1: there are none */
+	uint64_t fd_bytes; /* in it */
 };
 
 struct hist_writer {
 	const struct hist_set *set;
 	const struct source *source;
 	const struct dat_buffer *buffer;
+	char *folder; /* for older pages */
 	struct writer_cpu *cpus;
 	size_t nr_cpus, cap_cpus;
 };
 
 int hist_writer_new(struct hist_writer **ret_writer, const struct hist_set *set,
-		    const struct source *source)
+		    const struct source *source, const char *path)
 {
 	struct hist_writer *writer = mem_zalloc(sizeof(*writer));
+	const char *slash = strrchr(path, '/');
 
 	if (!writer)
 		return -ENOMEM;
+	writer->folder = slash ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup(".");
+	if (!writer->folder) {
+		mem_free(writer);
+		return -ENOMEM;
+	}
 	writer->set = set;
 	writer->source = source;
 	writer->buffer = &source->input->dat->buffers[source->buffer];
@@ -44,8 +59,10 @@ void hist_writer_free(struct hist_writer *writer)
 	for (size_t i = 0; i < writer->nr_cpus; i++) {
 		mem_free(writer->cpus[i].page);
 		out_done(&writer->cpus[i].pages);
+		io_close(writer->cpus[i].fd);
 	}
 	mem_free(writer->cpus);
+	mem_free(writer->folder);
 	mem_free(writer);
 }
 
@@ -60,9 +77,8 @@ static struct writer_cpu *cpu_of(struct hist_writer *writer, uint32_t number)
 		if (array_reserve(&writer->cpus, &writer->cap_cpus, (size_t)number + 1,
 				  sizeof(*writer->cpus)) < 0)
 			return NULL;
-		memset(writer->cpus + writer->nr_cpus, 0,
-		       (number + 1 - writer->nr_cpus) * sizeof(*writer->cpus));
-		writer->nr_cpus = (size_t)number + 1;
+		while (writer->nr_cpus <= number)
+			writer->cpus[writer->nr_cpus++] = (struct writer_cpu){.fd = -1};
 	}
 	cpu = &writer->cpus[number];
 	if (!cpu->page) {
@@ -74,26 +90,47 @@ static struct writer_cpu *cpu_of(struct hist_writer *writer, uint32_t number)
 	return cpu;
 }
 
-static void keep_page(struct writer_cpu *cpu)
+/* Where no file can be without a name, the pages stay in memory. */
+static int put_aside(const struct hist_writer *writer, struct writer_cpu *cpu)
+{
+	int r;
+
+	if (cpu->fd < 0)
+		cpu->fd = io_open(writer->folder, O_TMPFILE | O_RDWR, 0600);
+	if (cpu->fd < 0)
+		return 0;
+	r = io_pwrite_full(cpu->fd, cpu->pages.buf, cpu->pages.len, cpu->fd_bytes);
+	if (r < 0)
+		return r;
+	cpu->fd_bytes += cpu->pages.len;
+	out_clear(&cpu->pages);
+	return 0;
+}
+
+static int keep_page(const struct hist_writer *writer, struct writer_cpu *cpu)
 {
 	if (page_writer_finish(&cpu->writer))
 		out_mem(&cpu->pages, cpu->page, cpu->writer.layout.size);
 	page_writer_next(&cpu->writer);
+	if (cpu->pages.failed)
+		return -ENOMEM;
+	return cpu->pages.len >= KEPT_BYTES ? put_aside(writer, cpu) : 0;
 }
 
 int hist_writer_emit(void *arg, const struct hist_record *record)
 {
 	struct hist_writer *writer = arg;
 	struct writer_cpu *cpu = cpu_of(writer, record->cpu);
+	int r;
 
 	if (!cpu)
 		return -ENOMEM;
 	if (page_writer_add(&cpu->writer, record->ts, record->data, record->len))
 		return 0;
-	keep_page(cpu);
+	r = keep_page(writer, cpu);
 	if (!page_writer_add(&cpu->writer, record->ts, record->data, record->len))
 		page_writer_lose(&cpu->writer, 1); /* larger than a page */
-	return cpu->pages.failed ? -ENOMEM : 0;
+	return r;
 }
 
 /* The recording's formats, and those of the synthetic events, which they replace. */
@@ -144,6 +181,33 @@ static int write_head(const struct hist_writer *writer, struct dat_writer *file,
 	return r;
 }
 
+/* The pages of one CPU in their order; its memory is used again for those of the file. */
+static int write_cpu(struct hist_writer *writer, struct dat_writer *file, uint32_t number,
+		     struct err *err)
+{
+	struct writer_cpu *cpu = &writer->cpus[number];
+	int r = keep_page(writer, cpu);
+
+	if (r == 0 && cpu->fd >= 0 && cpu->pages.len)
+		r = put_aside(writer, cpu);
+	if (r < 0)
+		return err_sys(err, r, "cannot keep synthetic events");
+	r = dat_writer_cpu(file, number, err);
+	if (r >= 0 && cpu->fd < 0)
+		return dat_writer_pages(file, cpu->pages.buf, cpu->pages.len, err);
+	for (uint64_t at = 0; r >= 0 && at < cpu->fd_bytes;) {
+		size_t len = (size_t)MIN(cpu->fd_bytes - at, (uint64_t)KEPT_BYTES);
+		ssize_t got = io_pread_full(cpu->fd, cpu->pages.buf, len, at);
+
+		if (got < (ssize_t)len)
+			return err_sys(err, got < 0 ? (int)got : -EIO,
+				       "cannot read synthetic events that were put aside");
+		r = dat_writer_pages(file, cpu->pages.buf, len, err);
+		at += len;
+	}
+	return r;
+}
+
 static int write_pages(struct hist_writer *writer, struct dat_writer *file, uint32_t nr_cpus,
 		       struct err *err)
 {
@@ -151,16 +215,8 @@ static int write_pages(struct hist_writer *writer, struct dat_writer *file, uint
 	int r = dat_writer_buffer_begin(file, "", clock, writer->buffer->layout.size, nr_cpus, err);
 
 	for (uint32_t i = 0; r >= 0 && i < writer->nr_cpus; i++) {
-		struct writer_cpu *cpu = &writer->cpus[i];
-
-		if (!cpu->page)
-			continue;
-		keep_page(cpu);
-		if (cpu->pages.failed)
-			return err_set(err, -ENOMEM, "out of memory");
-		r = dat_writer_cpu(file, i, err);
-		if (r >= 0)
-			r = dat_writer_pages(file, cpu->pages.buf, cpu->pages.len, err);
+		if (writer->cpus[i].page)
+			r = write_cpu(writer, file, i, err);
 	}
 	return r < 0 ? r : dat_writer_buffer_end(file, err);
 }

@@ -505,7 +505,9 @@ int report_scan(struct report *report, int (*each)(void *arg, const struct repor
 	}
 	if (r >= 0)
 		r = report_collect_losses(report);
-	return r < 0 ? err_set(err, r, "out of memory") : 0;
+	if (r == -ENOMEM)
+		return err_set(err, r, "out of memory");
+	return r < 0 ? err_sys(err, r, "what records are made into cannot be kept") : 0;
 }
 
 bool report_look_ahead(const struct report *report, const struct source *source, uint32_t cpu,
