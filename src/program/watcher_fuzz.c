@@ -41,6 +41,9 @@ static void decide(struct program_watcher *watcher, const struct program_watch *
 
 	if (program_watcher_apply(watcher, &scene_elf, SCENE_BASE, choices) < 0)
 		return;
+	/* Whose names would be needed to ask: what is not patched has none in the table. */
+	if (choices[1] == PROGRAM_CHOICE_NONE && watch->asks_functions)
+		return;
 	store_u32(moment->record + 8, SCENE_OUTER, HOST_BIG);
 	moment->names = program_watch_bits(watch, SCENE_OUTER);
 	if (!(choices[1] & PROGRAM_CHOICE_WATCHED) &&
