@@ -199,6 +199,16 @@ static int follow_more(struct report_session *s, struct err *err)
 	}
 }
 
+/* In 3.1's text, what a raw character array shows depends on the records before it. */
+static bool text_follows(const struct report_session *s)
+{
+	bool follows = s->args.report.raw || s->args.raw_events.nr;
+
+	for (size_t i = 0; i < s->nr_inputs && !follows; i++)
+		follows = event_db_text_follows(s->inputs[i]->db);
+	return follows && s->args.report.compat == COMPAT_31;
+}
+
 static int run_records(struct report_session *s, struct err *err)
 {
 	struct report_args *args = &s->args;
@@ -206,11 +216,7 @@ static int run_records(struct report_session *s, struct err *err)
 
 	args->report.csv_fields = args->csv_fields.words;
 	args->report.nr_csv_fields = args->csv_fields.nr;
-	/* There, what a raw character array shows depends on the records before it. */
-	args->report.nr_threads =
-		args->report.compat == COMPAT_31 && (args->report.raw || args->raw_events.nr)
-			? 0
-			: format_threads();
+	args->report.nr_threads = text_follows(s) ? 0 : format_threads();
 	args->report.warn = args->quiet ? NULL : warn;
 	r = make_summaries(s, err);
 	if (r >= 0)

@@ -623,6 +623,18 @@ size_t event_db_count(const struct event_db *db)
 	return db->nr_events;
 }
 
+bool event_db_text_follows(const struct event_db *db)
+{
+	for (size_t i = 0; i < db->nr_events; i++) {
+		const struct event_impl *event = db->events[i];
+
+		for (uint32_t j = 0; !event->program_31 && j < event->pub.nr_fields; j++)
+			if (event->extra[j].traits & FIELD_CHARS)
+				return true;
+	}
+	return false;
+}
+
 const struct event *event_db_at(const struct event_db *db, size_t index)
 {
 	return &db->events[index]->pub;

@@ -116,6 +116,8 @@ const struct event *event_db_by_id(const struct event_db *db, uint16_t id); /* N
 const struct event *event_db_by_name(const struct event_db *db, const char *system, /* or NULL */
 				     const char *name);
 size_t event_db_count(const struct event_db *db);
+/* Has it events of which compat 31 shows arrays in the way that event_print tells of? */
+bool event_db_text_follows(const struct event_db *db);
 const struct event *event_db_at(const struct event_db *db, size_t index); /* in order of adding */
 
 /* Recorded command name of a pid: NULL when not recorded. Pid 0 is "<idle>". */
@@ -190,8 +192,9 @@ struct event_context {
  * Append the info text of one record (what follows `name: `), without a newline of its own unless
  * the event's text has one inside. `flags` is EVENT_PRINT_*. A record that is too short for a field
  * prints that field as 0 or empty, never reads outside. Thread-safe on a sealed db; but with
- * EVENT_PRINT_RAW and compat 31 the text of char arrays depends on the records printed before (as
- * in trace-cmd), so that one thread must print all records in order to get the same text.
+ * EVENT_PRINT_RAW, or of an event whose print fmt cannot be read, and compat 31 the text of char
+ * arrays depends on the records printed before (as in trace-cmd), so that one thread must print all
+ * records in order to get the same text.
  */
 void event_print(const struct event *event, const void *data, uint32_t len, unsigned int flags,
 		 const struct event_context *context, struct out *out);

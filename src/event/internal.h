@@ -102,7 +102,7 @@ struct event_impl {
 	const struct event_field *handler_fields[8]; /* in the order of handler->fields */
 	char state_letters[33];			     /* sched_switch: by bit, from the print fmt */
 	bool is_ftrace, is_bprint;
-	/* -R of 3.1: char arrays that were once seen with bytes that are no text (sticky there) */
+	/* Raw in 3.1: char arrays that were once seen with bytes that are no text (sticky there) */
 	uint8_t *seen_binary;
 };
 

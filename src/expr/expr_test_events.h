@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/mem.h"
 #include "event/event.h"
 
 #define TEST_COMMON                                                                                \
@@ -128,12 +129,12 @@ static inline void test_switch(uint8_t record[TEST_SWITCH_LEN], const struct tes
 	memset(record, 0, TEST_SWITCH_LEN);
 	test_common(record, TEST_SWITCH, s->prev_pid);
 	if (s->prev_comm)
-		memcpy(record + 8, s->prev_comm, strnlen(s->prev_comm, 16));
+		memcpy(record + 8, s->prev_comm, MIN(strlen(s->prev_comm), (size_t)16));
 	store_u32(record + 24, (uint32_t)s->prev_pid, false);
 	store_u32(record + 28, (uint32_t)s->prev_prio, false);
 	store_u64(record + 32, (uint64_t)s->prev_state, false);
 	if (s->next_comm)
-		memcpy(record + 40, s->next_comm, strnlen(s->next_comm, 16));
+		memcpy(record + 40, s->next_comm, MIN(strlen(s->next_comm), (size_t)16));
 	store_u32(record + 56, (uint32_t)s->next_pid, false);
 	store_u32(record + 60, (uint32_t)s->next_prio, false);
 }
@@ -143,7 +144,7 @@ static inline void test_wakeup(uint8_t record[TEST_WAKEUP_LEN], int32_t waker, i
 {
 	memset(record, 0, TEST_WAKEUP_LEN);
 	test_common(record, TEST_WAKEUP, waker);
-	memcpy(record + 8, comm, strnlen(comm, 16));
+	memcpy(record + 8, comm, MIN(strlen(comm), (size_t)16));
 	store_u32(record + 24, (uint32_t)pid, false);
 	store_u32(record + 28, 120, false);
 }

@@ -148,7 +148,7 @@ static int parse_key(struct hist_data *data, char *text, struct hist_node **ret_
 static int add_key(struct hist_data *data, char *text)
 {
 	struct hist_node *node;
-	uint32_t size;
+	uint32_t size = 0;
 	int r = parse_key(data, text, &node, &size);
 
 	if (r < 0)
