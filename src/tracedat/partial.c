@@ -74,7 +74,7 @@ static size_t chunk_bytes(const struct partial_buffer *buffer)
 	return (size_t)MAX(bytes - bytes % buffer->page_size, (uint64_t)buffer->page_size);
 }
 
-static int in_dir(struct out *out, const char *dir, const char *name)
+int dat_partial_path(struct out *out, const char *dir, const char *name)
 {
 	out_clear(out);
 	out_str(out, dir);
@@ -82,19 +82,6 @@ static int in_dir(struct out *out, const char *dir, const char *name)
 	out_str(out, name);
 	out_cstr(out);
 	return out->failed ? -ENOMEM : 0;
-}
-
-int dat_partial_path(struct out *out, const char *dir, const char *name)
-{
-	return in_dir(out, dir, name);
-}
-
-int dat_partial_stream_path(struct out *out, const char *dir, size_t buffer, uint32_t cpu)
-{
-	char name[64];
-
-	snprintf(name, sizeof(name), "b%zu.cpu%u", buffer, cpu);
-	return in_dir(out, dir, name);
 }
 
 /* --- creating --- */
@@ -163,7 +150,7 @@ static int write_file(const char *path, const void *data, size_t len)
 static int write_buffers(struct dat_partial *partial, const struct dat_partial_buffer *buffers)
 {
 	_cleanup_out_ struct out text = {0}, path = {0};
-	int r = in_dir(&path, partial->path, "buffers");
+	int r = dat_partial_path(&path, partial->path, "buffers");
 
 	for (size_t i = 0; i < partial->nr_buffers; i++)
 		out_printf(&text, "%zu %u %u %s %s %s\n", i, buffers[i].page_size,
@@ -180,7 +167,7 @@ static int write_meta(struct dat_partial *partial, const struct dat_metadata *me
 	_cleanup_out_ struct out path = {0};
 	struct dat_write_options options = partial->options;
 	struct dat_writer *writer;
-	int r = in_dir(&path, partial->path, "meta.dat");
+	int r = dat_partial_path(&path, partial->path, "meta.dat");
 
 	if (r < 0)
 		return err_sys(err, r, "%s", partial->path);
@@ -216,7 +203,7 @@ static int create_files(struct dat_partial *partial, const struct dat_metadata *
 
 	if (r < 0)
 		return r;
-	r = in_dir(&path, partial->path, "options");
+	r = dat_partial_path(&path, partial->path, "options");
 	if (r == 0) {
 		partial->options_fd = io_open(path.buf, O_WRONLY | O_CREAT | O_TRUNC, 0666);
 		r = MIN(partial->options_fd, 0);
@@ -658,10 +645,10 @@ static int replace_text(struct dat_partial *partial, const char *name, const cha
 			struct err *err)
 {
 	_cleanup_out_ struct out path = {0}, temp = {0};
-	int r = in_dir(&path, partial->path, name);
+	int r = dat_partial_path(&path, partial->path, name);
 
 	if (r == 0)
-		r = in_dir(&temp, partial->path, name);
+		r = dat_partial_path(&temp, partial->path, name);
 	if (r == 0) {
 		out_lit(&temp, ".new");
 		out_cstr(&temp);
@@ -693,7 +680,7 @@ int dat_partial_more_kallsyms(struct dat_partial *partial, const char *text, siz
 			      struct err *err)
 {
 	_cleanup_out_ struct out path = {0};
-	int r = in_dir(&path, partial->path, "kallsyms");
+	int r = dat_partial_path(&path, partial->path, "kallsyms");
 
 	if (r == 0)
 		r = append_text(path.buf, text, len, partial->kallsyms_size);
@@ -738,7 +725,7 @@ int dat_partial_adopt(struct dat_partial *partial, struct err *err)
 	_cleanup_out_ struct out path = {0};
 	_cleanup_free_ char *data = NULL;
 	size_t len = 0, at = 0;
-	int r = in_dir(&path, partial->path, "options");
+	int r = dat_partial_path(&path, partial->path, "options");
 
 	if (r == 0)
 		r = io_read_file(path.buf, LIMIT_OPTION_BYTES, &data, &len);

@@ -13,6 +13,14 @@
 #include "base/mem.h"
 #include "tracedat/partial_internal.h"
 
+int dat_partial_stream_path(struct out *out, const char *dir, size_t buffer, uint32_t cpu)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "b%zu.cpu%u", buffer, cpu);
+	return dat_partial_path(out, dir, name);
+}
+
 static int read_small(struct dat_state *st, const char *name, char **ret_data, size_t *ret_len)
 {
 	_cleanup_out_ struct out path = {0};
