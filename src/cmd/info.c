@@ -233,7 +233,7 @@ static int info_file(const struct command *command, const char *path)
 	if (r < 0)
 		return cmd_fail(command, &err);
 	info.counts = mem_calloc(NR_IDS, sizeof(*info.counts));
-	r = info.counts ? dat_events(info.dat, false, &info.db, &err)
+	r = info.counts ? dat_events(info.dat, 0, &info.db, &err)
 			: err_set(&err, -ENOMEM, "%s: out of memory", path);
 	if (r < 0) {
 		cmd_fail(command, &err);

@@ -566,7 +566,10 @@ static int add_operands(struct report_args *args, int argc, char **argv, int fir
 	return r || args->nr_files ? r : add_file(args, "trace.dat");
 }
 
-/* What was said after a file for all files: -N, --nodate, --raw-ts, a single file's --ts2secs. */
+/*
+ * What was said after a file for all files: -N, --nodate, --raw-ts, a single file's --ts2secs.
+ * Names are the kernel's but in `report`, whose text is trace-cmd's.
+ */
 static void spread_defaults(struct report_args *args)
 {
 	for (size_t i = 0; i < args->nr_files; i++) {
@@ -576,6 +579,7 @@ static void spread_defaults(struct report_args *args)
 		o->no_date = args->input.no_date;
 		o->raw_ts = args->input.raw_ts;
 		o->trace_cmd_clocks = args->report.compat == COMPAT_31;
+		o->trace_cmd_names = !args->own || args->report.compat == COMPAT_31;
 		if (!o->ts2secs_hz)
 			o->ts2secs_hz = args->input.ts2secs_hz;
 	}

@@ -52,6 +52,8 @@ static int add_symbols(struct input *input, const char *path, struct err *err)
 	r = symbols_new(&symbols);
 	if (r < 0)
 		return out_of_memory(err);
+	if (input->options.trace_cmd_names)
+		symbols_as_trace_cmd(symbols);
 	r = symbols_add_kallsyms(symbols, text, len);
 	if (r >= 0 && input->dat->kallsyms.data)
 		r = symbols_add_kallsyms(symbols, input->dat->kallsyms.data,

@@ -12,6 +12,8 @@ int input_open(struct input **ret_input, const char *path, const struct input_op
 	       struct err *err)
 {
 	struct input *input = mem_zalloc(sizeof(*input));
+	unsigned int flags = (options->no_handlers ? DAT_NO_HANDLERS : 0) |
+			     (options->trace_cmd_names ? DAT_TRACE_CMD_NAMES : 0);
 	const char *slash;
 	int r;
 
@@ -29,7 +31,7 @@ int input_open(struct input **ret_input, const char *path, const struct input_op
 	input->base_name = slash ? slash + 1 : input->path;
 	r = dat_open(&input->dat, path, err);
 	if (r >= 0)
-		r = dat_events(input->dat, options->no_handlers, &input->db, err);
+		r = dat_events(input->dat, flags, &input->db, err);
 	if (r < 0) {
 		input_free(input);
 		return r;

@@ -31,6 +31,7 @@ struct input_options {
 	 * with --ts2secs, and the top instance's clock decides for all instances.
 	 */
 	bool trace_cmd_clocks;
+	bool trace_cmd_names; /* of symbols that share an address: symbols_as_trace_cmd */
 };
 
 /* One opened file. */

@@ -5,9 +5,10 @@
  * buckets over the address range leaves a handful of steps for a lookup, and a small cache per
  * thread answers the usual case, the same functions again and again, in one probe.
  *
- * Which name wins for an address that several symbols share is trace-cmd's choice, so that reports
- * agree: the table holds equal addresses in reverse order of adding; an address inside a function
- * gets the last of them, the exact address gets the one that a plain bisection meets first.
+ * Which name wins for an address that several symbols share is the kernel's choice, the first in
+ * kallsyms; or trace-cmd's, so that reports agree: the table holds equal addresses in reverse order
+ * of adding; an address inside a function gets the last of them, the exact address gets the one
+ * that a plain bisection meets first.
  */
 #include "symbol/symbols.h"
 
@@ -37,6 +38,7 @@ struct symbols {
 	size_t nr_buckets;
 	unsigned int shift;
 	uint32_t serial; /* tells tables apart in the cache */
+	bool as_trace_cmd;
 	bool sealed;
 };
 
@@ -281,6 +283,11 @@ static int build_buckets(struct symbols *symbols)
 	return 0;
 }
 
+void symbols_as_trace_cmd(struct symbols *symbols)
+{
+	symbols->as_trace_cmd = true;
+}
+
 int symbols_seal(struct symbols *symbols)
 {
 	int r;
@@ -336,7 +343,7 @@ static uint32_t search(const struct symbols *symbols, uint64_t addr)
 			high = mid;
 	}
 	low--; /* there is one before: addr is not before the first */
-	if (addrs[low] == addr && low > 0 && addrs[low - 1] == addr)
+	if (symbols->as_trace_cmd && addrs[low] == addr && low > 0 && addrs[low - 1] == addr)
 		low = bisect_exact(symbols, addr);
 	return (uint32_t)low;
 }

@@ -31,6 +31,13 @@ int symbols_add_kallsyms(struct symbols *symbols, const char *text, size_t len) 
 int symbols_add(struct symbols *symbols, uint64_t addr, const char *name, const char *module)
 	_must_check_;
 
+/*
+ * Of symbols that share an address, symbols_find gives the one that was added first, as the kernel
+ * does. After this it gives at the address itself the one that trace-cmd would. To be called
+ * before symbols_seal.
+ */
+void symbols_as_trace_cmd(struct symbols *symbols);
+
 /* Sort; must be called after the last add and before the first find. */
 int symbols_seal(struct symbols *symbols) _must_check_;
 

@@ -60,13 +60,29 @@ TEST(ends)
 	symbols_free(symbols);
 }
 
-/* Inside: the one that was added first. Exactly: what a bisection of the whole meets. */
+static const char shared[] = "1000 T a\n2000 T b1\n2000 T b2\n2000 T b3\n3000 T c\n";
+
+/* The one that was added first. */
 TEST(same_address)
 {
-	struct symbols *symbols = make("1000 T a\n2000 T b1\n2000 T b2\n2000 T b3\n3000 T c\n");
+	struct symbols *symbols = make(shared);
 
 	CHECK_STR(symbols_at(symbols, 1)->name, "b3");
 	CHECK_STR(symbols_at(symbols, 3)->name, "b1");
+	CHECK_STR(name_at(symbols, 0x2001), "b1");
+	CHECK_STR(name_at(symbols, 0x2000), "b1");
+	symbols_free(symbols);
+}
+
+/* Inside: the one that was added first. Exactly: what a bisection of the whole meets. */
+TEST(same_address_as_trace_cmd)
+{
+	struct symbols *symbols = NULL;
+
+	CHECK(!symbols_new(&symbols));
+	symbols_as_trace_cmd(symbols);
+	CHECK(!symbols_add_kallsyms(symbols, shared, strlen(shared)));
+	CHECK(!symbols_seal(symbols));
 	CHECK_STR(name_at(symbols, 0x2001), "b1");
 	CHECK_STR(name_at(symbols, 0x2000), "b2");
 	symbols_free(symbols);

@@ -192,8 +192,16 @@ int dat_refresh(struct dat *dat, struct err *err) _must_check_;
 int dat_load_symbols(struct dat *dat, struct err *err) _must_check_;
 int dat_load_btf(struct dat *dat, struct err *err) _must_check_;
 
-/* Build an event_db from the file: formats, symbols, printk, cmdlines; sealed. */
-int dat_events(struct dat *dat, bool no_handlers, struct event_db **ret_db, struct err *err)
+enum dat_events_flags {
+	DAT_NO_HANDLERS = 1u << 0,     /* events as their formats say, none treated specially */
+	DAT_TRACE_CMD_NAMES = 1u << 1, /* symbols_as_trace_cmd */
+};
+
+/*
+ * Build an event_db from the file: formats, symbols, printk, cmdlines; sealed. `flags` are
+ * enum dat_events_flags.
+ */
+int dat_events(struct dat *dat, unsigned int flags, struct event_db **ret_db, struct err *err)
 	_must_check_;
 
 /* Text of a latency-tracer buffer: a new string, the caller's to mem_free. */

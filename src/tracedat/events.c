@@ -18,13 +18,15 @@ static int add_formats(struct event_db *db, const struct dat_format *formats, si
 	return 0;
 }
 
-static int add_symbols(struct event_db *db, const struct dat *dat)
+static int add_symbols(struct event_db *db, const struct dat *dat, unsigned int flags)
 {
 	struct symbols *symbols;
 	int r = symbols_new(&symbols);
 
 	if (r < 0)
 		return r;
+	if (flags & DAT_TRACE_CMD_NAMES)
+		symbols_as_trace_cmd(symbols);
 	if (dat->kallsyms.data)
 		r = symbols_add_kallsyms(symbols, dat->kallsyms.data, dat->kallsyms.len);
 	if (r == 0)
@@ -36,7 +38,7 @@ static int add_symbols(struct event_db *db, const struct dat *dat)
 	return r;
 }
 
-static int fill(struct event_db *db, const struct dat *dat)
+static int fill(struct event_db *db, const struct dat *dat, unsigned int flags)
 {
 	int r = add_formats(db, dat->ftrace_formats, dat->nr_ftrace_formats);
 
@@ -47,16 +49,16 @@ static int fill(struct event_db *db, const struct dat *dat)
 	if (r == 0 && dat->cmdlines.data)
 		r = event_db_add_cmdlines(db, dat->cmdlines.data, dat->cmdlines.len);
 	if (r == 0)
-		r = add_symbols(db, dat);
+		r = add_symbols(db, dat, flags);
 	return r < 0 ? r : event_db_seal(db);
 }
 
-int dat_events(struct dat *dat, bool no_handlers, struct event_db **ret_db, struct err *err)
+int dat_events(struct dat *dat, unsigned int flags, struct event_db **ret_db, struct err *err)
 {
 	struct event_db_options options = {
 		.big_endian = dat->big_endian,
 		.long_size = dat->long_size,
-		.no_handlers = no_handlers,
+		.no_handlers = flags & DAT_NO_HANDLERS,
 	};
 	struct event_db *db;
 	int r = dat_load_symbols(dat, err);
@@ -66,7 +68,7 @@ int dat_events(struct dat *dat, bool no_handlers, struct event_db **ret_db, stru
 	r = event_db_new(&db, &options);
 	if (r < 0)
 		return err_sys(err, r, "%s: events", dat->path);
-	r = fill(db, dat);
+	r = fill(db, dat, flags);
 	if (r < 0) {
 		event_db_free(db);
 		return err_sys(err, r, "%s: events", dat->path);
