@@ -34,7 +34,7 @@ struct call_args {
 		"LIST",                                                                            \
 		"the same: only these threads",                                                    \
 		NULL},                                                                             \
-		REPORT_EVENT_FILTER_ROW,                                                           \
+		REPORT_PID_ROW, REPORT_COMM_ROW, REPORT_EVENT_FILTER_ROW,                          \
 		{REPORT_OPT_RANGE,                                                                 \
 		 'r',                                                                              \
 		 "time-range",                                                                     \

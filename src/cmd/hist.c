@@ -119,7 +119,7 @@ static const struct cmd_option options[] = {
 	 "the synthetic event of the SELECT behind it (default: Anonymous)", NULL},
 	{HIST_OPT_TRANSLATE, 0, "translate", CMD_ARG_NONE, NULL,
 	 "what each SELECT means to the kernel, as commands in its tracing directory", NULL},
-	{HIST_OPT_STRICT, 0, "strict", CMD_ARG_NONE, NULL,
+	{REPORT_OPT_STRICT, 0, "strict", CMD_ARG_NONE, NULL,
 	 "the text of the kernel's hist file, and its results bit by bit", NULL},
 	{'o', 'o', "output", CMD_ARG_REQUIRED, "FILE",
 	 "write the synthetic events that fired to FILE, a trace.dat", NULL},

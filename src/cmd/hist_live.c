@@ -141,7 +141,8 @@ static void note_option(struct hist_live *live, int id)
 	live->quiet |= id == 'q';
 	live->range |= id == REPORT_OPT_FROM || id == REPORT_OPT_TO;
 	live->selects |= live->range || id == 'F' || id == 'v' || id == REPORT_OPT_TRIGGER ||
-			 id == REPORT_OPT_TASK || id == REPORT_OPT_CPU || id == REPORT_OPT_KALLSYMS;
+			 id == REPORT_OPT_TASK || id == REPORT_OPT_PID || id == REPORT_OPT_COMM ||
+			 id == REPORT_OPT_CPU || id == REPORT_OPT_KALLSYMS;
 }
 
 static int take_option(struct hist_live *live, int id, const char *arg)

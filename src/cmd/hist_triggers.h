@@ -17,7 +17,6 @@ int hist_triggers_run(const struct command *command, int argc, char **argv);
 
 enum {
 	HIST_OPT_LIMIT = 2000,
-	HIST_OPT_STRICT,
 	HIST_OPT_ONLY,
 	HIST_OPT_TRANSLATE,
 	HIST_OPT_LIVE,

@@ -89,9 +89,9 @@ int hist_words_option(void *own, int id, const char *text)
 	case HIST_OPT_TRANSLATE:
 		args->translate = true;
 		return 0;
-	case HIST_OPT_STRICT:
+	case REPORT_OPT_STRICT:
 		args->strict = true;
-		return 0;
+		return REPORT_NOT_OWN; /* of filters beside it, too */
 	case 'o':
 		args->events = text;
 		return 0;

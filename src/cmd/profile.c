@@ -160,6 +160,8 @@ static int take_option(struct profile_args *args, int id, const char *arg)
 
 	if (is_own(id))
 		return set_own(args, id, arg);
+	if (id == 'P')
+		return words_push(&args->pids, arg);
 	option = words_option_text(&args->options, args->command, id, &arg);
 	if (!option)
 		return -ENOMEM;
@@ -183,6 +185,17 @@ static int take_option(struct profile_args *args, int id, const char *arg)
 		args->record_option = option;
 	if (!is_reading(id))
 		note_recording(args, id);
+	return r;
+}
+
+/* Pids are what is recorded, or which events of a file count. */
+static int place_pids(struct profile_args *args)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < args->pids.nr && r == 0; i++)
+		r = args->from_file ? words_option(&args->read, "--pid", args->pids.words[i])
+				    : words_option(&args->record, "-P", args->pids.words[i]);
 	return r;
 }
 
@@ -217,6 +230,8 @@ static int parse(struct profile_args *args, int argc, char **argv)
 		r = id < 0 ? CMD_USAGE : take_option(args, id, parser.arg);
 	if (r == 0)
 		r = check_together(args, argc, parser.first, argv);
+	if (r == 0)
+		r = place_pids(args);
 	if (args->diff && !args->columns_given)
 		args->print.columns = DIFF_COLUMNS;
 	if (r == 0 && parser.first < argc)
@@ -246,6 +261,7 @@ static int run(const struct command *command, int argc, char **argv)
 	mem_free(args.bases);
 	words_done_texts(&args.options);
 	words_done(&args.hooks);
+	words_done(&args.pids);
 	words_done(&args.read);
 	words_done(&args.record);
 	return status;
@@ -254,6 +270,7 @@ static int run(const struct command *command, int argc, char **argv)
 static const struct cmd_option options[] = {
 	REPORT_INPUT_ROWS("read FILE instead of recording"),
 	REPORT_RANGE_ROWS,
+	REPORT_COMM_ROW,
 	REPORT_EVENT_FILTER_ROW,
 	GROUP(OPT_ONLY, 0, "only", ARG, "WHICH", "the profile of functions or of tasks only",
 	      "Profile"),
@@ -328,6 +345,8 @@ const struct command cmd_profile = {
 		"With --diff each column is followed by its difference from what it was in another "
 		"recording, and the sort key's change is given in percent. Functions are the same "
 		"when their names are.\n"
+		"\n"
+		"With -i, --pid chooses the events of, or about, these pids, as in report.\n"
 		"\n"
 		"What is recorded: these events, with stacks of sched_switch and sched_wakeup, "
 		"and function_graph, one level deep or, with -l or -g, as deep as these say. -p "

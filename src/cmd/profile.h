@@ -26,6 +26,7 @@ struct profile_args {
 	/* where the records come from */
 	struct words read, record;
 	struct words hooks;	   /* -H */
+	struct words pids;	   /* --pid: of either part */
 	struct words options;	   /* the texts of options in both; owned */
 	const char *record_option; /* the first that is about recording, or NULL */
 	bool from_file;		   /* -i */

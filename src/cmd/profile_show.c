@@ -157,6 +157,9 @@ static const struct summary_kind kind = {
 static const struct cmd_option read_options[] = {
 	REPORT_INPUT_ROWS(""),
 	REPORT_RANGE_ROWS,
+	REPORT_PID_ROW,
+	REPORT_COMM_ROW,
+	REPORT_EVENT_FILTER_ROW,
 	{REPORT_OPT_RANGE, 'r', "time-range", CMD_ARG_REQUIRED, NULL, NULL, NULL},
 	{REPORT_OPT_BY_COMM, 0, "by-comm", CMD_ARG_NONE, NULL, NULL, NULL},
 	{'G', 'G', "global", CMD_ARG_NONE, NULL, NULL, NULL},

@@ -68,19 +68,34 @@ enum report_option {
 	 "ns",                                                                                     \
 	 "Selection"},                                                                             \
 		{REPORT_OPT_TO, 0, "to", CMD_ARG_REQUIRED, "TIME", "only up to this time", NULL},  \
+		REPORT_TASK_ROW(NULL)
+#define REPORT_TASK_ROW(group)                                                                     \
 	{                                                                                          \
 		REPORT_OPT_TASK, 0, "task", CMD_ARG_REQUIRED, "LIST",                              \
-			"only these tasks: names, globs or pids", NULL                             \
+			"only these tasks: names, globs or pids", group                            \
+	}
+/* Where --pid is not about recording. */
+#define REPORT_PID_ROW                                                                             \
+	{                                                                                          \
+		REPORT_OPT_PID, 0, "pid", CMD_ARG_REQUIRED, "LIST",                                \
+			"events of, or about, these pids", NULL                                    \
+	}
+#define REPORT_COMM_ROW                                                                            \
+	{                                                                                          \
+		REPORT_OPT_COMM, 0, "comm", CMD_ARG_REQUIRED, "LIST",                              \
+			"events of, or about, tasks of these names", NULL                          \
 	}
 #define REPORT_FILTER_ROWS                                                                         \
-	{'F',                                                                                      \
-	 'F',                                                                                      \
-	 "filter",                                                                                 \
-	 CMD_ARG_REQUIRED,                                                                         \
-	 "FILTER",                                                                                 \
-	 "only events that match EVENTS:EXPRESSION, or EVENTS if FILTER as the kernel has them; "  \
-	 "after -i, of that file only",                                                            \
-	 NULL},                                                                                    \
+	REPORT_PID_ROW, REPORT_COMM_ROW,                                                           \
+		{'F',                                                                              \
+		 'F',                                                                              \
+		 "filter",                                                                         \
+		 CMD_ARG_REQUIRED,                                                                 \
+		 "FILTER",                                                                         \
+		 "only events that match EVENTS:EXPRESSION, or EVENTS if FILTER as the kernel "    \
+		 "has them; "                                                                      \
+		 "after -i, of that file only",                                                    \
+		 NULL},                                                                            \
 		{'v',	       'v',  NULL,                                                         \
 		 CMD_ARG_NONE, NULL, "the -F options that follow hide what they match",            \
 		 NULL},                                                                            \

@@ -25,8 +25,6 @@ static const struct cmd_option options[] = {
 	REPORT_FILTER_ROWS,
 	REPORT_STRICT_ROW,
 	ROW('T', 'T', "filter-test", NONE, NULL, "print the -F filters as understood, and stop"),
-	ROW(REPORT_OPT_PID, 0, "pid", ARG, "LIST", "events of, or about, these pids"),
-	ROW(REPORT_OPT_COMM, 0, "comm", ARG, "LIST", "events of, or about, tasks of these names"),
 	ROW('I', 'I', "no-irqs", NONE, NULL, "no events in hard interrupts"),
 	ROW('S', 'S', "no-softirqs", NONE, NULL, "no events in soft interrupts"),
 

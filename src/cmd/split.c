@@ -2,7 +2,8 @@
 /*
  * `sonde split`: smaller recordings out of a large one. The records are looked at twice, both times
  * from the front: once in the order of time, to count what of each CPU goes into the next file, and
- * once CPU by CPU, to copy that many.
+ * once CPU by CPU, to copy that many. Where options select records, those have been marked before,
+ * and the others are passed over both times.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,6 +17,7 @@
 #include "cmd/cmd.h"
 #include "cmd/outfile.h"
 #include "cmd/split.h"
+#include "cmd/split_choose.h"
 #include "report/source.h"
 #include "tracedat/cut.h"
 
@@ -24,8 +26,10 @@ struct lane {
 	struct source source; /* with -c, of this CPU alone */
 	struct dat_cut *cut;
 	uint32_t cpu, cpu_index;
-	uint64_t nr; /* records for the next file */
-	bool ended;  /* -c: nothing is left up to the end time */
+	const struct dat_choice *choice; /* NULL: all records */
+	uint64_t at;			 /* number of the next record */
+	uint64_t nr;			 /* for the next file, with those that are not wanted */
+	bool ended;			 /* -c: nothing is left up to the end time */
 };
 
 /* A buffer that is wanted, as it will be in the new files. */
@@ -38,10 +42,11 @@ struct part {
 };
 
 struct split {
-	const struct command *command;
 	const struct split_args *args;
+	const char *path; /* as it was given */
 	struct dat *dat;
-	struct input input;
+	struct input *input;
+	struct split_choices choices;
 	struct part *parts;
 	size_t nr_parts;
 	uint64_t nr_events, first, last; /* of the file that is being made */
@@ -73,13 +78,13 @@ static int start_source(struct split *split, struct source *source, size_t buffe
 {
 	const uint32_t nr = LIMIT_CPUS;
 	_cleanup_free_ bool *cpus = NULL;
-	int r = source_init(source, &split->input, buffer, err);
+	int r = source_init(source, split->input, buffer, err);
 
 	if (r < 0)
 		return r;
 	cpus = mem_calloc(nr, sizeof(*cpus));
 	if (!cpus)
-		return err_sys(err, -ENOMEM, "%s", split->args->input);
+		return err_sys(err, -ENOMEM, "%s", split->path);
 	for (uint32_t cpu = 0; cpu < nr; cpu++)
 		cpus[cpu] = only ? cpu == only->cpu : cpu_wanted(split->args, cpu);
 	return source_start(source, cpus, nr, 0, err);
@@ -91,7 +96,7 @@ static int open_lanes(struct split *split, struct part *part, struct err *err)
 
 	part->lanes = mem_calloc(buffer->nr_cpus, sizeof(*part->lanes));
 	if (!part->lanes)
-		return err_sys(err, -ENOMEM, "%s", split->args->input);
+		return err_sys(err, -ENOMEM, "%s", split->path);
 	for (uint32_t i = 0; i < buffer->nr_cpus; i++) {
 		struct lane *lane = &part->lanes[part->nr_lanes];
 		int r;
@@ -102,6 +107,10 @@ static int open_lanes(struct split *split, struct part *part, struct err *err)
 		lane->cpu_index = i;
 		part->nr_lanes++;
 		r = dat_cut_open(&lane->cut, split->dat, part->buffer, i, err);
+		if (r == 0 && split->choices.cpus) {
+			lane->choice = &split->choices.cpus[part->buffer][lane->cpu];
+			r = dat_cut_choose(lane->cut, lane->choice, err);
+		}
 		if (r == 0 && split->args->per_cpu)
 			r = start_source(split, &lane->source, part->buffer, lane, err);
 		if (r < 0)
@@ -117,7 +126,7 @@ static int open_parts(struct split *split, struct err *err)
 
 	split->parts = mem_calloc(dat->nr_buffers, sizeof(*split->parts));
 	if (!split->parts)
-		return err_sys(err, -ENOMEM, "%s", split->args->input);
+		return err_sys(err, -ENOMEM, "%s", split->path);
 	for (size_t i = 0; i < dat->nr_buffers; i++) {
 		const struct split_buffer *buffer = wanted(split, &dat->buffers[i]);
 		struct part *part = &split->parts[split->nr_parts];
@@ -138,7 +147,7 @@ static int open_parts(struct split *split, struct err *err)
 static int check_buffers(const struct split *split, struct err *err)
 {
 	const struct dat *dat = split->dat;
-	const char *path = split->args->input;
+	const char *path = split->path;
 
 	for (size_t i = 0; i < split->args->nr_buffers; i++) {
 		size_t k = 0;
@@ -207,6 +216,12 @@ static bool after_end(const struct split *split, const struct source *source, ui
 
 /* --- counting --- */
 
+/* Whether options select the next record of the lane. */
+static bool is_wanted(const struct lane *lane)
+{
+	return !lane->choice || dat_choice_has(lane->choice, lane->at);
+}
+
 /* What makes a file full, in each CPU with -c, else altogether. */
 struct quota {
 	uint64_t left; /* events or pages */
@@ -234,15 +249,15 @@ static struct quota new_quota(const struct split *split, uint64_t first)
 	return quota;
 }
 
-/* Whether the record still goes into this file. */
+/* Whether the record still goes into this file, or that is not asked since it is not wanted. */
 static bool fits(const struct split *split, struct quota *quota, const struct source_record *record,
-		 bool first)
+		 bool wanted, bool first)
 {
 	switch (split->args->by) {
 	case SPLIT_BY_EVENTS:
-		if (!quota->left)
+		if (wanted && !quota->left)
 			return false;
-		quota->left--;
+		quota->left -= wanted;
 		return true;
 	case SPLIT_BY_PAGES:
 		if (record->page_start || first)
@@ -255,9 +270,32 @@ static bool fits(const struct split *split, struct quota *quota, const struct so
 	}
 }
 
+/*
+ * Whether the record is of the file that is being counted, which begins with the first wanted one.
+ */
+static bool goes_in(const struct split *split, struct quota *quota, struct lane *lane,
+		    const struct source_record *record, bool *first)
+{
+	bool wanted = is_wanted(lane);
+
+	if (*first && !wanted)
+		return true;
+	if (*first)
+		*quota = new_quota(split, record->ts);
+	if (!fits(split, quota, record, wanted, *first))
+		return false;
+	*first = false;
+	return true;
+}
+
 static void count_record(struct split *split, struct lane *lane, uint64_t ts)
 {
+	bool wanted = is_wanted(lane);
+
+	lane->at++;
 	lane->nr++;
+	if (!wanted)
+		return;
 	if (!split->nr_events || ts < split->first)
 		split->first = ts;
 	if (!split->nr_events || ts > split->last)
@@ -276,11 +314,8 @@ static void count_lane(struct split *split, struct lane *lane)
 			lane->ended = true;
 			return;
 		}
-		if (first)
-			quota = new_quota(split, record->ts);
-		if (!fits(split, &quota, record, first))
+		if (!goes_in(split, &quota, lane, record, &first))
 			return;
-		first = false;
 		count_record(split, lane, record->ts);
 		source_pop(&lane->source);
 	}
@@ -320,15 +355,13 @@ static bool count_merged(struct split *split)
 
 	while ((part = next_part(split))) {
 		const struct source_record *record = source_peek(&part->source);
+		struct lane *lane = lane_of(part, record->cpu);
 
 		if (after_end(split, &part->source, record->ts))
 			return false;
-		if (first)
-			quota = new_quota(split, record->ts);
-		if (!fits(split, &quota, record, first))
+		if (!goes_in(split, &quota, lane, record, &first))
 			return true;
-		first = false;
-		count_record(split, lane_of(part, record->cpu), record->ts);
+		count_record(split, lane, record->ts);
 		source_pop(&part->source);
 	}
 	return false;
@@ -361,6 +394,7 @@ static int skip_source(struct split *split, struct source *source, struct part *
 
 		if (r < 0)
 			return r;
+		lane->at++;
 		source_pop(source);
 	}
 	return 0;
@@ -505,14 +539,14 @@ static int make_file(struct split *split, unsigned int number, struct err *err)
 	_cleanup_out_ struct out name = {0};
 	int r;
 
-	out_str(&name, split->args->output ? split->args->output : split->args->input);
+	out_str(&name, split->args->output ? split->args->output : split->path);
 	while (!split->args->output && name.len > 1 && name.buf[name.len - 1] == '/')
 		name.len--;
 	out_printf(&name, split->args->repeat ? ".%04u" : ".%u", number);
 	out_cstr(&name);
 	if (name.failed)
-		return err_sys(err, -ENOMEM, "%s", split->args->input);
-	r = outfile_begin(&outfile, name.buf, split->args->input, err);
+		return err_sys(err, -ENOMEM, "%s", split->path);
+	r = outfile_begin(&outfile, name.buf, split->path, err);
 	if (r < 0)
 		return r;
 	r = write_file(split, outfile.temp, err);
@@ -541,29 +575,31 @@ static int make_files(struct split *split, struct err *err)
 	return r;
 }
 
-int split_run(const struct command *command, const struct split_args *args)
+int split_run(const struct split_args *args, struct report_session *s)
 {
-	struct split split = {.command = command, .args = args};
+	struct split split = {.args = args};
 	struct err err = {0};
-	int r = dat_open(&split.dat, args->input, &err);
+	int r = report_session_open(s, &err);
 
 	if (r < 0)
-		return cmd_fail(command, &err);
-	split.input = (struct input){.dat = split.dat, .path = (char *)split.dat->path};
-	r = open_parts(&split, &err);
+		return cmd_fail(args->command, &err);
+	split.path = s->args.files[0].path;
+	split.input = s->inputs[0];
+	split.dat = split.input->dat;
+	r = split_choose(&split.choices, s, &err);
+	if (r == 0)
+		r = open_parts(&split, &err);
 	if (r == 0)
 		r = check_buffers(&split, &err);
 	if (r == 0)
 		r = make_files(&split, &err);
 	close_parts(&split);
-	if (r < 0) {
-		r = cmd_fail(command, &err);
-	} else if (split.dat->damage.code) {
-		cmd_error(command, "%s: %s", args->input, split.dat->damage.text);
-		r = CMD_FAILED;
-	} else if (split.damage.code) {
-		r = cmd_fail(command, &split.damage);
+	split_choose_done(&split.choices);
+	if (r < 0)
+		return cmd_fail(args->command, &err);
+	if (split.dat->damage.code) {
+		cmd_error(args->command, "%s: %s", split.path, split.dat->damage.text);
+		return CMD_FAILED;
 	}
-	dat_close(split.dat);
-	return r;
+	return split.damage.code ? cmd_fail(args->command, &split.damage) : CMD_OK;
 }

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct command;
+#include "cmd/report_session.h"
 
 enum split_by {
 	SPLIT_BY_NOTHING, /* one file */
@@ -29,18 +29,19 @@ struct split_buffer {
 };
 
 struct split_args {
-	const char *input, *output; /* output NULL: named after the input */
+	const struct command *command;
+	const char *output; /* NULL: named after the input */
 	enum split_by by;
 	uint64_t amount;
 	bool repeat, per_cpu;
 	struct split_time start, end;
 	struct split_buffer *buffers; /* none: all */
-	size_t nr_buffers;
+	size_t nr_buffers, cap_buffers;
 	uint32_t *cpus; /* none: all */
-	size_t nr_cpus;
+	size_t nr_cpus, cap_cpus;
 };
 
-/* Returns the exit status. */
-int split_run(const struct command *command, const struct split_args *args);
+/* `s`: of the one file, its options parsed and not yet open. Returns the exit status. */
+int split_run(const struct split_args *args, struct report_session *s);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The command line of `sonde split`. */
-#include <string.h>
+#include <errno.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
@@ -8,8 +8,7 @@
 #include "cmd/split.h"
 
 enum {
-	OPTION_TOP = 256,
-	OPTION_VERBOSE
+	OPTION_TOP = 256
 };
 
 /* SECONDS[.DECIMALS], at most nine of them. */
@@ -37,143 +36,119 @@ static bool parse_time(const char *text, struct split_time *ret_time)
 	       !__builtin_add_overflow(seconds, fraction, &ret_time->ns);
 }
 
-static bool set_by(const struct command *command, struct split_args *args, enum split_by by,
-		   int letter, const char *text, uint64_t unit)
+static int set_by(struct split_args *args, enum split_by by, int letter, const char *text,
+		  uint64_t unit)
 {
 	const char option[] = {'-', (char)letter, '\0'};
 	uint64_t amount;
 
-	if (args->by != SPLIT_BY_NOTHING) {
-		cmd_usage(command, "only one of -s, -m, -u, -e and -p can be given");
-		return false;
-	}
-	if (!cmd_parse_u64(command, option, text, 1, UINT64_MAX / unit, &amount))
-		return false;
+	if (args->by != SPLIT_BY_NOTHING)
+		return cmd_usage(args->command, "only one of -s, -m, -u, -e and -p can be given");
+	if (!cmd_parse_u64(args->command, option, text, 1, UINT64_MAX / unit, &amount))
+		return CMD_USAGE;
 	args->by = by;
 	args->amount = amount * unit;
 	args->per_cpu |= by == SPLIT_BY_PAGES;
-	return true;
+	return 0;
 }
 
-static bool add_buffer(const struct command *command, struct split_args *args, size_t *cap,
-		       const char *name)
+static int add_buffer(struct split_args *args, const char *name)
 {
-	if (array_reserve(&args->buffers, cap, args->nr_buffers + 1, sizeof(*args->buffers)) < 0) {
-		cmd_error(command, "out of memory");
-		return false;
-	}
+	if (array_reserve(&args->buffers, &args->cap_buffers, args->nr_buffers + 1,
+			  sizeof(*args->buffers)) < 0)
+		return -ENOMEM;
 	args->buffers[args->nr_buffers++] = (struct split_buffer){.name = name};
-	return true;
+	return 0;
 }
 
 /* -t and -b name the buffer that was asked for before them. */
-static bool rename_buffer(const struct command *command, struct split_args *args, const char *name)
+static int rename_buffer(struct split_args *args, const char *name)
 {
-	if (!args->nr_buffers) {
-		cmd_usage(command, "%s comes behind the -B or --top that it belongs to",
-			  *name ? "-b" : "-t");
-		return false;
-	}
+	if (!args->nr_buffers)
+		return cmd_usage(args->command,
+				 "%s comes behind the -B or --top that it belongs to",
+				 *name ? "-b" : "-t");
 	args->buffers[args->nr_buffers - 1].new_name = name;
-	return true;
+	return 0;
 }
 
-static bool add_cpu(const struct command *command, struct split_args *args, size_t *cap,
-		    const char *text)
+static int add_cpu(struct split_args *args, const char *text)
 {
 	uint64_t cpu;
 
-	if (!cmd_parse_u64(command, "-C", text, 0, LIMIT_CPUS - 1, &cpu))
-		return false;
-	if (array_reserve(&args->cpus, cap, args->nr_cpus + 1, sizeof(*args->cpus)) < 0) {
-		cmd_error(command, "out of memory");
-		return false;
-	}
+	if (!cmd_parse_u64(args->command, "-C", text, 0, LIMIT_CPUS - 1, &cpu))
+		return CMD_USAGE;
+	if (array_reserve(&args->cpus, &args->cap_cpus, args->nr_cpus + 1, sizeof(*args->cpus)) < 0)
+		return -ENOMEM;
 	args->cpus[args->nr_cpus++] = (uint32_t)cpu;
-	return true;
+	return 0;
 }
 
-struct capacities {
-	size_t buffers, cpus;
-};
-
-static bool take_option(const struct command *command, struct split_args *args,
-			struct capacities *caps, int id, const char *arg)
-{
-	switch (id) {
-	case 'i':
-		args->input = arg;
-		return true;
-	case 'o':
-		args->output = arg;
-		return true;
-	case 's':
-		return set_by(command, args, SPLIT_BY_TIME, id, arg, 1000000000);
-	case 'm':
-		return set_by(command, args, SPLIT_BY_TIME, id, arg, 1000000);
-	case 'u':
-		return set_by(command, args, SPLIT_BY_TIME, id, arg, 1000);
-	case 'e':
-		return set_by(command, args, SPLIT_BY_EVENTS, id, arg, 1);
-	case 'p':
-		return set_by(command, args, SPLIT_BY_PAGES, id, arg, 1);
-	case 'r':
-		args->repeat = true;
-		return true;
-	case 'c':
-		args->per_cpu = true;
-		return true;
-	case 'C':
-		return add_cpu(command, args, &caps->cpus, arg);
-	case 'B':
-		return add_buffer(command, args, &caps->buffers, arg);
-	case OPTION_TOP:
-		return add_buffer(command, args, &caps->buffers, "");
-	case 't':
-		return rename_buffer(command, args, "");
-	case 'b':
-		return rename_buffer(command, args, arg);
-	default:
-		return true;
-	}
-}
-
-static bool take_operand(const struct command *command, struct split_args *args, const char *text)
+static int take_operand(struct split_args *args, const char *text)
 {
 	struct split_time *time = args->start.given ? &args->end : &args->start;
 
-	if (args->end.given) {
-		cmd_usage(command, "a start and an end at most: '%.80s'", text);
-		return false;
-	}
-	if (!parse_time(text, time)) {
-		cmd_usage(command, "'%.80s' is no time: seconds such as 75678.923853", text);
-		return false;
-	}
-	return true;
+	if (args->end.given)
+		return cmd_usage(args->command, "a start and an end at most: '%.80s'", text);
+	if (!parse_time(text, time))
+		return cmd_usage(args->command, "'%.80s' is no time: seconds such as 75678.923853",
+				 text);
+	return 0;
 }
 
-static bool parse(const struct command *command, int argc, char **argv, struct split_args *args)
+/* As struct report_args.own. */
+static int own_option(void *own, int id, const char *arg)
 {
-	struct capacities caps = {0};
-	struct cmd_parser parser;
-	int id;
+	struct split_args *args = own;
 
-	cmd_parser_init(&parser, command, argc, argv);
-	while ((id = cmd_next(&parser)) > 0)
-		if (!take_option(command, args, &caps, id, parser.arg))
-			return false;
-	for (int i = parser.first; id == 0 && i < argc; i++)
-		if (!take_operand(command, args, argv[i]))
-			return false;
-	return id == 0;
+	switch (id) {
+	case CMD_OPERAND:
+		return take_operand(args, arg);
+	case 'o':
+		args->output = arg;
+		return 0;
+	case 's':
+		return set_by(args, SPLIT_BY_TIME, id, arg, 1000000000);
+	case 'm':
+		return set_by(args, SPLIT_BY_TIME, id, arg, 1000000);
+	case 'u':
+		return set_by(args, SPLIT_BY_TIME, id, arg, 1000);
+	case 'e':
+		return set_by(args, SPLIT_BY_EVENTS, id, arg, 1);
+	case 'p':
+		return set_by(args, SPLIT_BY_PAGES, id, arg, 1);
+	case 'r':
+		args->repeat = true;
+		return 0;
+	case 'c':
+		args->per_cpu = true;
+		return 0;
+	case 'C':
+		return add_cpu(args, arg);
+	case 'B':
+		return add_buffer(args, arg);
+	case OPTION_TOP:
+		return add_buffer(args, "");
+	case 't':
+		return rename_buffer(args, "");
+	case 'b':
+		return rename_buffer(args, arg);
+	default:
+		return REPORT_NOT_OWN;
+	}
 }
 
 static int run_split(const struct command *command, int argc, char **argv)
 {
-	struct split_args args = {.input = "trace.dat"};
-	int status = parse(command, argc, argv, &args) ? split_run(command, &args) : CMD_USAGE;
+	struct split_args args = {.command = command};
+	struct report_session session = {.args = {.own = own_option, .own_arg = &args}};
+	int status = report_args_parse(&session.args, command, argc, argv);
 
+	if (status == CMD_OK && session.args.nr_files > 1)
+		status = cmd_usage(command, "-i: one recording at a time");
+	if (status == CMD_OK)
+		status = split_run(&args, &session);
+	report_session_done(&session);
 	mem_free(args.buffers);
 	mem_free(args.cpus);
 	return status;
@@ -197,7 +172,10 @@ static const struct cmd_option split_options[] = {
 	{OPTION_TOP, 0, "top", CMD_ARG_NONE, NULL, "beside -B: the top instance too", NULL},
 	{'b', 'b', NULL, CMD_ARG_REQUIRED, "NAME",
 	 "behind --top (or -B): it becomes an instance of this name", NULL},
-	{OPTION_VERBOSE, 0, "verbose", CMD_ARG_OPTIONAL, "LEVEL", NULL, NULL},
+	REPORT_TASK_ROW(NULL),
+	REPORT_FILTER_ROWS,
+	REPORT_STRICT_ROW,
+	{REPORT_OPT_VERBOSE, 0, "verbose", CMD_ARG_OPTIONAL, "LEVEL", NULL, NULL},
 	{0},
 };
 
@@ -211,9 +189,13 @@ const struct command cmd_split = {
 		"whole recording without them), and of that as much as the options say. With -r, "
 		"what is left goes into further files of that size.\n"
 		"\n"
+		"Of events, those that --task, --pid, --comm, -F and --trigger select, as in "
+		"report.\n"
+		"\n"
 		"  sonde split -i trace.dat -o part 75678.9 75679.2\n"
 		"  sonde split -i trace.dat -r -e 100000\n"
 		"  sonde split -i trace.dat -C 1 -B net -t -o net\n"
+		"  sonde split -i trace.dat --task 'kworker*' -F sched: -o kworkers\n"
 		"\n"
 		"Lost events are counted in the file that holds the event behind them. With a "
 		"clock "

@@ -64,6 +64,7 @@ struct report_cpu {
 	uint64_t last_ts;    /* --ts-check */
 	int64_t hidden_lost; /* before records that were not shown */
 	uint64_t lost, lost_unknown;
+	uint64_t nr_records; /* looked at by report_scan */
 };
 
 /* What the reader knows of the function graph events of one input. */

@@ -119,6 +119,7 @@ struct report_item {
 	 * SUBBUF_LOST_UNKNOWN. (rec->lost is less where records between were not selected.)
 	 */
 	int64_t lost;
+	uint64_t number; /* of the record among those of its CPU, selected or not, from 0 */
 };
 
 /*

@@ -247,11 +247,6 @@ static int hold_chunk(struct batch *batch, struct report_cpu *cpu, struct dat_ch
 	return 0;
 }
 
-static int64_t add_lost(int64_t a, int64_t b)
-{
-	return a == SUBBUF_LOST_UNKNOWN || b == SUBBUF_LOST_UNKNOWN ? SUBBUF_LOST_UNKNOWN : a + b;
-}
-
 static void count_loss(struct report_cpu *cpu, int64_t lost)
 {
 	if (lost > 0)
@@ -368,7 +363,7 @@ static int show(struct report *report, struct batch *batch, size_t source_index,
 
 	put_record(batch, rec, ids, comm, source_index);
 	r = hold_chunk(batch, cpu, rec->chunk);
-	lost = add_lost(rec->lost, cpu->hidden_lost);
+	lost = subbuf_lost_sum(rec->lost, cpu->hidden_lost);
 	cpu->hidden_lost = 0;
 	if (r >= 0 && lost)
 		r = note_loss(batch, out, lost);
@@ -449,7 +444,7 @@ int batch_fill(struct report *report, struct batch *batch, uint32_t max, struct 
 		if (!shown(report, input, cpu, rec, &ids, comm)) {
 			/* A loss before a hidden record is told at the next shown one. */
 			if (report->options.compat != COMPAT_31)
-				cpu->hidden_lost = add_lost(cpu->hidden_lost, rec->lost);
+				cpu->hidden_lost = subbuf_lost_sum(cpu->hidden_lost, rec->lost);
 			source_pop(&report->sources[source]);
 			continue;
 		}
@@ -467,8 +462,9 @@ static int scan_record(struct report *report, size_t source_index, const struct 
 	struct report_input *input = &report->inputs[report->source_input[source_index]];
 	struct report_cpu *cpu = &report->cpus[source_index][rec->cpu];
 	struct record_ids ids = identify(input, rec->data, rec->len);
+	const uint64_t number = cpu->nr_records++;
 	const char *comm = NULL;
-	int64_t lost = add_lost(rec->lost, cpu->hidden_lost);
+	int64_t lost = subbuf_lost_sum(rec->lost, cpu->hidden_lost);
 	int r = 0;
 
 	if (rec->lost)
@@ -486,7 +482,7 @@ static int scan_record(struct report *report, size_t source_index, const struct 
 		r = learn_comms(report, input, ids.event, rec->data, rec->len);
 	return r < 0 ? r
 		     : each(arg, &(struct report_item){&report->sources[source_index], ids.event,
-						       rec, ids.pid, lost});
+						       rec, ids.pid, lost, number});
 }
 
 int report_scan(struct report *report, int (*each)(void *arg, const struct report_item *item),
@@ -520,7 +516,11 @@ bool report_look_ahead(const struct report *report, const struct source *source,
 		return false;
 	ids = identify(&report->inputs[report->source_input[source - report->sources]], next->data,
 		       next->len);
-	*ret_next = (struct report_item){source, ids.event, next, ids.pid, next->lost};
+	*ret_next = (struct report_item){.source = source,
+					 .event = ids.event,
+					 .rec = next,
+					 .pid = ids.pid,
+					 .lost = next->lost};
 	return true;
 }
 

@@ -186,14 +186,6 @@ static inline uint64_t fast_time(const struct source *source, uint64_t raw, uint
 	return raw + (uint64_t)source->offset;
 }
 
-static void note_lost(struct source_head *head, int64_t lost)
-{
-	if (lost == SUBBUF_LOST_UNKNOWN || head->pending_lost == SUBBUF_LOST_UNKNOWN)
-		head->pending_lost = SUBBUF_LOST_UNKNOWN;
-	else
-		head->pending_lost += lost;
-}
-
 static void note_damage(struct source *source, const struct err *err)
 {
 	if (!source->damage.code)
@@ -227,7 +219,7 @@ static int next_page(struct source *source, struct source_head *head, struct sub
 		if (subbuf_open(&head->cursor, layout, head->rec.page, len) < 0)
 			head->cursor.corrupt = true;
 		head->rec.page_ts = head->cursor.ts;
-		note_lost(head, head->cursor.lost);
+		head->pending_lost = subbuf_lost_sum(head->pending_lost, head->cursor.lost);
 		if (subbuf_next(&head->cursor, rec))
 			return 1;
 	}

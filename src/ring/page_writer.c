@@ -82,6 +82,11 @@ void page_writer_lose(struct page_writer *writer, uint64_t nr)
 	*(writer->used ? &writer->lost_since : &writer->lost) += nr;
 }
 
+void page_writer_lose_some(struct page_writer *writer)
+{
+	writer->lost_some = true;
+}
+
 bool page_writer_finish(struct page_writer *writer)
 {
 	const struct subbuf_layout *layout = &writer->layout;
@@ -89,12 +94,14 @@ bool page_writer_finish(struct page_writer *writer)
 	uint32_t commit = writer->used;
 	uint8_t *rest = writer->page + head + writer->used;
 
-	if (!writer->used && !writer->lost)
+	if (!writer->used && !writer->lost && !writer->lost_some)
 		return false;
 	if (!writer->used)
 		store_u64(writer->page, writer->ts, layout->big_endian);
 	memset(rest, 0, layout->size - head - writer->used);
-	if (writer->lost) {
+	if (writer->lost_some) {
+		commit |= SUBBUF_MISSED_EVENTS;
+	} else if (writer->lost) {
 		commit |= SUBBUF_MISSED_EVENTS | SUBBUF_MISSED_STORED;
 		if (layout->long_size == 8)
 			store_u64(rest, writer->lost, layout->big_endian);
@@ -113,4 +120,5 @@ void page_writer_next(struct page_writer *writer)
 	writer->used = 0;
 	writer->lost = writer->lost_since;
 	writer->lost_since = 0;
+	writer->lost_some = false;
 }

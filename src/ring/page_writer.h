@@ -19,6 +19,7 @@ struct page_writer {
 	uint64_t ts;	     /* of the last record */
 	uint64_t lost;	     /* events lost before this page */
 	uint64_t lost_since; /* since its first record */
+	bool lost_some;	     /* before this page, and how many is not known */
 };
 
 /* `page` is borrowed as long as the writer is used. */
@@ -38,6 +39,8 @@ uint32_t page_writer_room(const struct subbuf_layout *layout);
 
 /* `nr` events could not be stored: the next page says so (this one, if it is still empty). */
 void page_writer_lose(struct page_writer *writer, uint64_t nr);
+/* The same of a number that is not known. Only while the page is empty. */
+void page_writer_lose_some(struct page_writer *writer);
 
 /*
  * Complete the page: header, and zeroes behind the records. Returns false when it holds neither

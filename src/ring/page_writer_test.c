@@ -122,6 +122,12 @@ TEST(losses_stand_before_what_follows)
 		CHECK_EQ(subbuf_open(&cursor, &layouts[l], page, PAGE), 0);
 		CHECK_EQ(cursor.lost, 5);
 		page_writer_next(&writer);
+		page_writer_lose_some(&writer);
+		CHECK(page_writer_add(&writer, 100, "abcd", 4));
+		CHECK(page_writer_finish(&writer));
+		CHECK_EQ(subbuf_open(&cursor, &layouts[l], page, PAGE), 0);
+		CHECK_EQ(cursor.lost, SUBBUF_LOST_UNKNOWN);
+		page_writer_next(&writer);
 		CHECK(!page_writer_finish(&writer));
 	}
 }

@@ -33,6 +33,12 @@ struct subbuf_layout {
 
 #define SUBBUF_DELTA_MASK    0x07ffffffu /* time_delta of a record header */
 
+/* What was lost at two places together. */
+static inline int64_t subbuf_lost_sum(int64_t a, int64_t b)
+{
+	return a == SUBBUF_LOST_UNKNOWN || b == SUBBUF_LOST_UNKNOWN ? SUBBUF_LOST_UNKNOWN : a + b;
+}
+
 enum {
 	SUBBUF_DATA_MAX = 28,
 	SUBBUF_PADDING = 29,

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "ring/page_writer.h"
 
 struct dat_cut {
 	const char *path;
@@ -16,6 +17,11 @@ struct dat_cut {
 	struct subbuf_cursor cursor;
 	bool at_start; /* no record of the page has been passed */
 	uint8_t *made; /* a page that is put together */
+	/* with a choice */
+	const struct dat_choice *choice;
+	struct page_writer pages; /* over `made` */
+	uint64_t number;	  /* of the next record */
+	int64_t lost;		  /* before it, not yet written */
 };
 
 int dat_cut_open(struct dat_cut **ret_cut, struct dat *dat, size_t buffer, size_t cpu_index,
@@ -175,8 +181,106 @@ static int pass_page(struct dat_cut *cut, uint64_t *nr, struct dat_writer *write
 	return any ? write_part(cut, start, end, whole ? NULL : &first, writer, err) : 0;
 }
 
-int dat_cut_records(struct dat_cut *cut, uint64_t nr, struct dat_writer *writer,
-		    struct err *ret_damage, struct err *err)
+/* --- chosen records --- */
+
+int dat_choice_add(struct dat_choice *choice, uint64_t number)
+{
+	const size_t word = (size_t)(number / 64);
+
+	if (word >= choice->nr) {
+		if (array_reserve(&choice->bits, &choice->cap, word + 1, sizeof(*choice->bits)) < 0)
+			return -ENOMEM;
+		memset(choice->bits + choice->nr, 0,
+		       (word + 1 - choice->nr) * sizeof(*choice->bits));
+		choice->nr = word + 1;
+	}
+	choice->bits[word] |= 1ull << number % 64;
+	return 0;
+}
+
+void dat_choice_done(struct dat_choice *choice)
+{
+	mem_free(choice->bits);
+	*choice = (struct dat_choice){0};
+}
+
+int dat_cut_choose(struct dat_cut *cut, const struct dat_choice *choice, struct err *err)
+{
+	cut->made = mem_alloc(cut->layout.size);
+	if (!cut->made)
+		return err_sys(err, -ENOMEM, "%s", cut->path);
+	page_writer_init(&cut->pages, &cut->layout, cut->made);
+	cut->choice = choice;
+	return 0;
+}
+
+/* Store the page that is being made, if it holds anything. */
+static int store_made(struct dat_cut *cut, struct dat_writer *writer, struct err *err)
+{
+	int r = 0;
+
+	if (page_writer_finish(&cut->pages))
+		r = dat_writer_pages(writer, cut->made, cut->layout.size, err);
+	page_writer_next(&cut->pages);
+	return r;
+}
+
+/* A loss stands in the head of a page. */
+static int put_lost(struct dat_cut *cut, struct dat_writer *writer, struct err *err)
+{
+	int r = store_made(cut, writer, err);
+
+	if (cut->lost == SUBBUF_LOST_UNKNOWN)
+		page_writer_lose_some(&cut->pages);
+	else
+		page_writer_lose(&cut->pages, (uint64_t)cut->lost);
+	cut->lost = 0;
+	return r;
+}
+
+/* `before`: where the record before it ends. */
+static int put_record(struct dat_cut *cut, const struct subbuf_record *record,
+		      const uint8_t *before, struct dat_writer *writer, struct err *err)
+{
+	int r = cut->lost ? put_lost(cut, writer, err) : 0;
+
+	if (r < 0 || page_writer_add(&cut->pages, record->ts, record->data, record->len))
+		return r;
+	r = store_made(cut, writer, err);
+	if (r < 0 || page_writer_add(&cut->pages, record->ts, record->data, record->len))
+		return r;
+	/* So large that a count of lost events would not fit behind it. */
+	return write_part(cut, record_start(cut, before, record), cut->cursor.pos, &record->ts,
+			  writer, err);
+}
+
+/* Pass over up to *nr records of the page at hand, as pass_page. */
+static int choose_page(struct dat_cut *cut, uint64_t *nr, struct dat_writer *writer,
+		       struct err *err)
+{
+	struct subbuf_record record;
+	int r = 0;
+
+	if (cut->at_start)
+		cut->lost = subbuf_lost_sum(cut->lost, cut->cursor.lost);
+	cut->at_start = false;
+	while (r == 0 && *nr) {
+		const uint8_t *before = cut->cursor.pos;
+
+		if (!subbuf_next(&cut->cursor, &record))
+			break;
+		if (!writer)
+			cut->lost = 0;
+		else if (dat_choice_has(cut->choice, cut->number))
+			r = put_record(cut, &record, before, writer, err);
+		cut->number++;
+		--*nr;
+	}
+	return r;
+}
+
+static int pass_records(struct dat_cut *cut, uint64_t nr, struct dat_writer *writer,
+			struct err *ret_damage, struct err *err)
 {
 	while (nr) {
 		int r;
@@ -186,11 +290,20 @@ int dat_cut_records(struct dat_cut *cut, uint64_t nr, struct dat_writer *writer,
 			if (r <= 0)
 				return r;
 		}
-		r = pass_page(cut, &nr, writer, err);
+		r = cut->choice ? choose_page(cut, &nr, writer, err)
+				: pass_page(cut, &nr, writer, err);
 		if (r < 0)
 			return r;
 		if (nr)
 			cut->page = NULL;
 	}
 	return 0;
+}
+
+int dat_cut_records(struct dat_cut *cut, uint64_t nr, struct dat_writer *writer,
+		    struct err *ret_damage, struct err *err)
+{
+	int r = pass_records(cut, nr, writer, ret_damage, err);
+
+	return r == 0 && writer && cut->choice ? store_made(cut, writer, err) : r;
 }

@@ -232,6 +232,113 @@ static int cut(const struct build *b, const char *from_path, const char *to_path
 	return r < 0 ? r : damage.code;
 }
 
+/* Every third record and the last page as a whole; the losses of what is left out go on. */
+static bool chosen(uint32_t nr)
+{
+	return nr % 3 == 1 || nr >= NR - PER_PAGE;
+}
+
+/* What was lost before record `nr` and, in a row, before those in front of it that are left out. */
+static int64_t lost_before_chosen(uint32_t nr)
+{
+	int64_t lost = lost_before(nr);
+
+	while (nr > 0 && !chosen(nr - 1))
+		lost = subbuf_lost_sum(lost, lost_before(--nr));
+	return lost;
+}
+
+static void check_chosen(const char *path)
+{
+	struct dat_stream *stream;
+	struct dat_chunk *chunk;
+	struct err err = {0};
+	struct dat *dat;
+	const uint8_t *page;
+	uint32_t len, nr = 0;
+
+	CHECK_EQ(dat_open(&dat, path, &err), 0);
+	CHECK_EQ(dat_stream_open(&stream, dat, 0, 0, &err), 0);
+	while (dat_stream_next(stream, &page, &len, &chunk, &err) > 0) {
+		struct subbuf_cursor cursor;
+		struct subbuf_record record;
+		bool first = true;
+
+		CHECK_EQ(subbuf_open(&cursor, &dat->buffers[0].layout, page, len), 0);
+		for (; subbuf_next(&cursor, &record); nr++, first = false) {
+			while (nr < NR && !chosen(nr))
+				nr++;
+			CHECK_EQ(load_u32(record.data, dat->big_endian), nr);
+			CHECK_EQ(record.ts, time_of(nr));
+			CHECK_EQ(first ? cursor.lost : 0, lost_before_chosen(nr));
+		}
+		CHECK(!cursor.corrupt);
+	}
+	CHECK_EQ(nr, NR);
+	dat_stream_close(stream);
+	dat_close(dat);
+}
+
+static int cut_chosen(const struct build *b, const char *from_path, const char *to_path,
+		      const struct dat_choice *choice)
+{
+	struct err err = {0}, damage = {0};
+	struct dat_writer *writer;
+	struct dat_cut *cut = NULL;
+	struct dat *dat;
+	int r = dat_open(&dat, from_path, &err);
+
+	if (r < 0)
+		return r;
+	r = dat->damage.code ? dat->damage.code : dat_cut_open(&cut, dat, 0, 0, &err);
+	if (r == 0)
+		r = dat_cut_choose(cut, choice, &err);
+	if (r == 0)
+		r = begin(&writer, b, to_path, &err);
+	if (r == 0) {
+		r = dat_cut_records(cut, NR + 7, writer, &damage, &err);
+		if (r < 0)
+			dat_writer_abort(writer);
+		else
+			r = end(writer, &err);
+	}
+	dat_cut_close(cut);
+	dat_close(dat);
+	return r < 0 ? r : damage.code;
+}
+
+static int make_choice(struct dat_choice *choice)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < NR && r == 0; i++)
+		if (chosen(i))
+			r = dat_choice_add(choice, i);
+	return r;
+}
+
+TEST(chosen_records)
+{
+	for (int number = 0; number < 8; number++) {
+		struct build b = kind(number);
+		struct dat_choice choice = {0};
+		char path[256], piece[256];
+
+		build_path(path, sizeof(path), "whole.dat");
+		build_path(piece, sizeof(piece), "piece.dat");
+		make_file(&b, path);
+		CHECK_EQ(make_choice(&choice), 0);
+		CHECK(!dat_choice_has(&choice, NR) && !dat_choice_has(&choice, 1000000));
+		CHECK_EQ(cut_chosen(&b, path, piece, &choice), 0);
+		check_chosen(piece);
+		dat_choice_done(&choice);
+		unlink(path);
+		unlink(piece);
+		if (test_failed)
+			return;
+	}
+}
+
 TEST(every_cut)
 {
 	for (int number = 0; number < 8; number++) {
@@ -273,42 +380,51 @@ TEST(beyond_the_end)
 	unlink(piece);
 }
 
-static void sweep_cutting(enum fault_what what)
+static void sweep_cutting(enum fault_what what, bool choose)
 {
 	_cleanup_(fault_done) struct fault_sweep sweep = {.what = what, .code = -EIO};
 	struct build b = kind(1);
+	struct dat_choice choice = {0};
 	char path[256], piece[256];
 
 	build_path(path, sizeof(path), "whole.dat");
 	build_path(piece, sizeof(piece), "piece.dat");
 	make_file(&b, path);
+	CHECK_EQ(make_choice(&choice), 0);
 	while (fault_next(&sweep)) {
-		int r = cut(&b, path, piece, 3, NR - 3);
+		int r = choose ? cut_chosen(&b, path, piece, &choice)
+			       : cut(&b, path, piece, 3, NR - 3);
 
 		fault_pause();
 		CHECK(r == 0 || fault_fired());
-		if (r == 0)
+		if (r == 0 && choose)
+			check_chosen(piece);
+		else if (r == 0)
 			check_file(piece, 3, NR - 3);
 		if (test_failed)
 			return;
 	}
+	dat_choice_done(&choice);
 	unlink(path);
 	unlink(piece);
 }
 
 TEST(sweep_io)
 {
-	sweep_cutting(FAULT_IO);
+	sweep_cutting(FAULT_IO, false);
+	sweep_cutting(FAULT_IO, true);
 }
 
 TEST(sweep_short)
 {
-	sweep_cutting(FAULT_SHORT);
+	sweep_cutting(FAULT_SHORT, false);
+	sweep_cutting(FAULT_SHORT, true);
 }
 
 TEST(sweep_memory)
 {
-	sweep_cutting(FAULT_MEM);
+	sweep_cutting(FAULT_MEM, false);
+	sweep_cutting(FAULT_MEM, true);
 }
 
 TEST(clean_up)
