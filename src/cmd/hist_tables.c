@@ -105,10 +105,13 @@ static int add_trigger(struct hist_tables *tables, struct hist_wanted *wanted, s
 
 	if (wanted->sql)
 		return add_select(tables, wanted, err);
-	event = wanted->event ? find_event(tables->set, wanted->event) : NULL;
+	if (!wanted->event)
+		return err_set(err, -EINVAL,
+			       "%s: of which event? SYSTEM:EVENT has to follow, or 'calls'",
+			       out_cstr(&wanted->text));
+	event = find_event(tables->set, wanted->event);
 	if (!event)
-		return err_set(err, -ENOENT, "%s: no such event here",
-			       wanted->event ? wanted->event : "(none)");
+		return err_set(err, -ENOENT, "%s: no such event here", wanted->event);
 	return give(tables, event, out_cstr(&wanted->text), err);
 }
 
