@@ -89,9 +89,7 @@ static int own_option(void *own, int id, const char *text)
 		args->all_pids = true;
 		return 0;
 	case HIST_OPT_LIMIT:
-		return cmd_parse_u64(args->command, "--limit", text, 1, UINT64_MAX, &args->limit)
-			       ? 0
-			       : CMD_USAGE;
+		return summary_limit(args->command, text, &args->limit);
 	default:
 		return REPORT_NOT_OWN;
 	}

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "cmd/hist_triggers.h"
-#include "cmd/report.h"
+#include "cmd/summary.h"
 
 static int take_select(struct hist_words *args, struct hist_wanted *wanted, const char *word)
 {
@@ -99,9 +99,7 @@ int hist_words_option(void *own, int id, const char *text)
 		args->only = text;
 		return 0;
 	case HIST_OPT_LIMIT:
-		return cmd_parse_u64(args->command, "--limit", text, 1, UINT64_MAX, &args->limit)
-			       ? 0
-			       : CMD_USAGE;
+		return summary_limit(args->command, text, &args->limit);
 	default:
 		return REPORT_NOT_OWN;
 	}

@@ -88,13 +88,6 @@ static int set_only(struct profile_args *args, const char *text)
 				   text);
 }
 
-static int set_limit(struct profile_args *args, const char *text)
-{
-	return cmd_parse_u64(args->command, "--limit", text, 1, UINT64_MAX, &args->print.limit)
-		       ? 0
-		       : CMD_USAGE;
-}
-
 /* Options of neither part. */
 static int set_own(struct profile_args *args, int id, const char *text)
 {
@@ -104,7 +97,7 @@ static int set_own(struct profile_args *args, int id, const char *text)
 	case OPT_COLUMNS:
 		return set_columns(args, text);
 	case OPT_LIMIT:
-		return set_limit(args, text);
+		return summary_limit(args->command, text, &args->print.limit);
 	case OPT_BY_TASK:
 		return set_group(args, FUNCTIONS_BY_TASK);
 	case OPT_PER_CPU:

@@ -63,6 +63,11 @@ const char *summary_buffer_name(const struct summary *summary, const struct sour
 	return text;
 }
 
+int summary_limit(const struct command *command, const char *text, uint64_t *ret_limit)
+{
+	return cmd_parse_u64(command, "--limit", text, 1, UINT64_MAX, ret_limit) ? 0 : CMD_USAGE;
+}
+
 const char *summary_comm(void *arg, int32_t pid)
 {
 	const struct input *input = arg;

@@ -37,6 +37,10 @@ struct summary_output {
 	void *opened_arg;
 };
 
+/* --limit, of the lines of a table: an exit status. */
+int summary_limit(const struct command *command, const char *text, uint64_t *ret_limit)
+	_must_check_;
+
 /* An output that is open: to be written with io_write_full. */
 struct summary_sink {
 	const struct summary_output *output;

@@ -21,16 +21,6 @@ static bool begins(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-static char *strip(char *text)
-{
-	size_t len;
-
-	text += strspn(text, " \t\n\v\f\r");
-	for (len = strlen(text); len && strchr(" \t\n\v\f\r", text[len - 1]); len--)
-		text[len - 1] = '\0';
-	return text;
-}
-
 static int parse_params(struct hist_set *set, char *rest, struct hist_action *action)
 {
 	bool first = true;
@@ -39,7 +29,7 @@ static int parse_params(struct hist_set *set, char *rest, struct hist_action *ac
 	while (rest) {
 		if (action->nr_params >= HIST_PARAMS)
 			return refuse(set, "Too many action params", NULL, -EINVAL);
-		param = strip(strsep(&rest, ","));
+		param = hist_strip(strsep(&rest, ","));
 		if (strlen(param) < 2)
 			return refuse(set, "Invalid action param", param, -EINVAL);
 		if (first && action->trace_keyword)

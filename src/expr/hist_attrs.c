@@ -51,12 +51,12 @@ static const char *behind(const char *text, const char *prefix)
 	return strncmp(text, prefix, len) == 0 ? text + len : NULL;
 }
 
-static char *without_blanks(char *text)
+char *hist_strip(char *text)
 {
 	size_t len;
 
-	text += strspn(text, " \t\n\v\f\r");
-	for (len = strlen(text); len && strchr(" \t\n\v\f\r", text[len - 1]); len--)
+	text += strspn(text, HIST_BLANKS);
+	for (len = strlen(text); len && strchr(HIST_BLANKS, text[len - 1]); len--)
 		text[len - 1] = '\0';
 	return text;
 }
@@ -127,7 +127,7 @@ static int copy_parts(struct arena *arena, struct hist_attrs *attrs)
 		if (*texts[i] && !(*texts[i] = arena_strdup(arena, *texts[i])))
 			return -ENOMEM;
 	}
-	attrs->clock = without_blanks(attrs->clock);
+	attrs->clock = hist_strip(attrs->clock);
 	return 0;
 }
 

@@ -71,6 +71,17 @@ static void add_records(struct hist_set *set, const struct event_db *db, const u
 	}
 }
 
+/* A hist file is of an event, with all its triggers: it is looked at once. */
+static bool is_first(const struct hist_set *set, size_t index)
+{
+	const struct event *event = hist_event(hist_set_at(set, index));
+
+	for (size_t i = 0; i < index; i++)
+		if (hist_event(hist_set_at(set, i)) == event)
+			return false;
+	return true;
+}
+
 static void print_all(const struct hist_set *set)
 {
 	_cleanup_out_ struct out out = {0};
@@ -80,8 +91,9 @@ static void print_all(const struct hist_set *set)
 		struct hist_rows *rows;
 		size_t keys;
 
-		if (hist_print_kernel(set, hist_event(hist), &out) < 0 ||
-		    hist_rows_new(hist, &rows) < 0)
+		if (is_first(set, i) && hist_print_kernel(set, hist_event(hist), &out) < 0)
+			abort();
+		if (hist_rows_new(hist, &rows) < 0)
 			abort();
 		for (size_t row = 0; row < hist_rows_count(rows); row++) {
 			for (size_t j = 0; j < hist_nr_columns(hist, &keys); j++) {
@@ -107,6 +119,8 @@ static void load_all(struct hist_set *set, const uint8_t *data, size_t size)
 		const struct event *event = hist_event(hist_set_at(set, i));
 		_cleanup_out_ struct out out = {0};
 
+		if (!is_first(set, i))
+			continue;
 		if (hist_print_kernel(set, event, &out) < 0)
 			abort();
 		if (text && hist_set_load(set, event, text, &err) < 0 && !*err.text)

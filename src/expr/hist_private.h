@@ -295,6 +295,9 @@ enum hist_op hist_find_operator(char *text, char **ret_place);
 /* The kernel's division by a constant, of values below 2^20: rounds up. */
 uint64_t hist_divide_up(uint64_t value, uint64_t divisor);
 int hist_parse_number(const char *text, uint64_t *ret_value);
+#define HIST_BLANKS " \t\n\v\f\r"
+/* Without blanks at its ends; those behind it are cut off in place. */
+char *hist_strip(char *text);
 
 /* hist_build.c */
 int hist_data_new(struct hist_set *set, const struct event *event, struct hist_attrs *attrs,

@@ -146,12 +146,11 @@ static int set_field(struct hist_set *set, struct hist_synthetic *synthetic, con
 /* The next word of *text, cut out; NULL at the end. */
 static char *next_word(char **text)
 {
-	static const char blanks[] = " \t\n\v\f\r";
-	char *word = *text + strspn(*text, blanks);
+	char *word = *text + strspn(*text, HIST_BLANKS);
 
 	if (!*word)
 		return NULL;
-	*text = word + strcspn(word, blanks);
+	*text = word + strcspn(word, HIST_BLANKS);
 	if (**text)
 		*(*text)++ = '\0';
 	return word;
@@ -355,9 +354,9 @@ static bool has_form(const char *text)
 	unsigned int words = 0;
 
 	for (size_t i = 0; i < len; i++) {
-		bool blank = strchr(" \t\n\v\f\r", text[i]);
+		bool blank = strchr(HIST_BLANKS, text[i]);
 
-		words += !blank && (i == 0 || strchr(" \t\n\v\f\r", text[i - 1]));
+		words += !blank && (i == 0 || strchr(HIST_BLANKS, text[i - 1]));
 	}
 	return words >= 3;
 }
@@ -366,7 +365,7 @@ int hist_set_synthetic(struct hist_set *set, const char *text, struct err *err)
 {
 	int r;
 
-	text += strspn(text, " \t\n\v\f\r");
+	text += strspn(text, HIST_BLANKS);
 	if (!*text)
 		return 0;
 	r = hist_begin_text(set, "", text, "synthetic_events");

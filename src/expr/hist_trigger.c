@@ -473,9 +473,7 @@ static int split_filter(char **text, char **ret_filter)
 		return 0;
 	at[-1] = '\0';
 	*ret_filter = at;
-	*text += strspn(*text, " \t\n\v\f\r");
-	for (len = strlen(*text); len && strchr(" \t\n\v\f\r", (*text)[len - 1]); len--)
-		(*text)[len - 1] = '\0';
+	*text = hist_strip(*text);
 	return 0;
 }
 
@@ -559,21 +557,19 @@ int hist_set_trigger(struct hist_set *set, const struct event *event, const char
 	_cleanup_free_ char *copy = mem_strdup(text);
 	bool remove = *text == '!';
 	struct hist *hist;
-	char *rest = copy;
+	char *rest;
 	const char *word;
 	int r;
 
 	set->nr_errors = 0;
 	if (!copy)
 		return err_set(err, -ENOMEM, "out of memory");
-	for (size_t len = strlen(copy); len && strchr(" \t\n\v\f\r", copy[len - 1]); len--)
-		copy[len - 1] = '\0';
-	rest += strspn(rest, " \t\n\v\f\r");
+	rest = hist_strip(copy);
 	word = strsep(&rest, ": \t");
 	if (strcmp(word + remove, "hist") != 0)
 		return err_caret(err, -EINVAL, text, 0, "a hist trigger begins with 'hist:keys='");
 	if (rest)
-		rest += strspn(rest, " \t\n\v\f\r");
+		rest += strspn(rest, HIST_BLANKS);
 	if (!rest || !*rest)
 		return err_set(err, -EINVAL, "a hist trigger needs keys: 'hist:keys=FIELD'");
 	out_printf(&place, "hist:%s:%s", event->system, event->name);

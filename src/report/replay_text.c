@@ -17,7 +17,8 @@
 #define RULE	     " ------------------------------------------\n"
 
 enum {
-	PROC_WIDTH = 14, /* as the kernel's */
+	PROC_WIDTH = 14,   /* as the kernel's */
+	MAX_BRACES = 4096, /* whose functions are kept: a depth beyond this may be a wrong one */
 	SLOW_NS = 100000,
 	WORST_NS = 1000000
 };
@@ -320,7 +321,7 @@ static int note_brace(struct replay_cpu *cpu, int32_t depth, uint64_t addr)
 {
 	size_t old = cpu->nr_funcs;
 
-	if (depth < 0 || ((size_t)depth >= old && !addr))
+	if (depth < 0 || depth >= MAX_BRACES || ((size_t)depth >= old && !addr))
 		return 0;
 	if (array_reserve(&cpu->funcs, &cpu->nr_funcs, (size_t)depth + 1, sizeof(*cpu->funcs)) < 0)
 		return -1;

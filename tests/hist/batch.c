@@ -92,6 +92,21 @@ static void feed_all(struct source *source)
 	hist_feed_free(feed);
 }
 
+/* The event's hist file, as PREFIX.KIND.SYSTEM.EVENT. */
+static void write_hist(const struct event *event, const char *prefix, const char *kind)
+{
+	_cleanup_out_ struct out out = {0};
+	char path[400];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s.%s.%s.%s", prefix, kind, event->system, event->name);
+	file = fopen(path, "w");
+	if (!file || hist_print_kernel(set, event, &out) < 0)
+		exit(1);
+	fwrite(out.buf, 1, out.len, file);
+	fclose(file);
+}
+
 /* The kernel's own files, taken in by our engine, are written once more. */
 static void write_loaded(const char *cases, const char *prefix)
 {
@@ -99,11 +114,9 @@ static void write_loaded(const char *cases, const char *prefix)
 
 	for (size_t i = 0; i < hist_set_count(set); i++) {
 		const struct event *event = hist_event(hist_set_at(set, i));
-		_cleanup_out_ struct out out = {0};
 		_cleanup_free_ char *text = NULL;
 		struct err err = {0};
 		char path[400];
-		FILE *file;
 
 		snprintf(path, sizeof(path), "%.*s.hist.%s.%s", len, cases, event->system,
 			 event->name);
@@ -111,29 +124,7 @@ static void write_loaded(const char *cases, const char *prefix)
 			exit(1);
 		if (hist_set_load(set, event, text, &err) < 0)
 			fprintf(stderr, "%s: %s\n", path, err.text);
-		snprintf(path, sizeof(path), "%s.loaded.%s.%s", prefix, event->system, event->name);
-		file = fopen(path, "w");
-		if (!file || hist_print_kernel(set, event, &out) < 0)
-			exit(1);
-		fwrite(out.buf, 1, out.len, file);
-		fclose(file);
-	}
-}
-
-static void write_hists(const char *prefix)
-{
-	for (size_t i = 0; i < hist_set_count(set); i++) {
-		const struct event *event = hist_event(hist_set_at(set, i));
-		_cleanup_out_ struct out out = {0};
-		char path[400];
-		FILE *file;
-
-		snprintf(path, sizeof(path), "%s.hist.%s.%s", prefix, event->system, event->name);
-		file = fopen(path, "w");
-		if (!file || hist_print_kernel(set, event, &out) < 0)
-			exit(1);
-		fwrite(out.buf, 1, out.len, file);
-		fclose(file);
+		write_hist(event, prefix, "loaded");
 	}
 }
 
@@ -179,7 +170,8 @@ int main(int argc, char **argv)
 	fclose(cases);
 	fclose(answers);
 	feed_all(&source);
-	write_hists(argv[3]);
+	for (size_t i = 0; i < hist_set_count(set); i++)
+		write_hist(hist_event(hist_set_at(set, i)), argv[3], "hist");
 	write_loaded(argv[1], argv[3]);
 	hist_set_free(set);
 	source_done(&source);
