@@ -8,7 +8,7 @@
 #include "program/watch.h"
 
 #include "expr/glob_match.h"
-#include "runtime/runtime.h"
+#include "runtime/moment.h"
 #include "runtime/sys.h"
 
 #define STACK_SPAN  (1ull << 20) /* as readers have it */
@@ -18,14 +18,6 @@
 #define FOREIGN_MAX 64u /* calls on other stacks that are passed over */
 
 struct program_watch *rt_watching;
-
-/* An event about which is asked. */
-struct moment {
-	struct ring_thread *ring;
-	uint64_t sp, begin, end;
-	uint32_t address, type, depth, names;
-	bool followed; /* the thread's open calls are known, and this is one of them */
-};
 
 /* --- depth --- */
 
@@ -107,7 +99,7 @@ static uint32_t follow(struct rt_thread *thread, uint64_t sp, uint32_t type)
 
 /* --- questions --- */
 
-static uint32_t cpu_of(const struct ring_thread *ring)
+uint32_t rt_cpu_of(const struct ring_thread *ring)
 {
 	uint32_t cpu = 0;
 
@@ -115,49 +107,6 @@ static uint32_t cpu_of(const struct ring_thread *ring)
 		return *(const volatile uint32_t *)((uintptr_t)ring->rseq + RING_RSEQ_CPU_ID);
 	sys_3(SYS_getcpu, (long)&cpu, 0, 0);
 	return cpu;
-}
-
-static uint64_t value(const struct moment *moment, uint8_t source)
-{
-	switch (source) {
-	case PROGRAM_WATCH_TYPE:
-		return (moment->ring->common + moment->type) & 0xffff;
-	case PROGRAM_WATCH_PID:
-		return moment->ring->common >> 32;
-	case PROGRAM_WATCH_IP:
-		return moment->address;
-	case PROGRAM_WATCH_SP:
-		return (uint32_t)(moment->sp >> 3);
-	case PROGRAM_WATCH_DEPTH:
-		return moment->depth;
-	case PROGRAM_WATCH_CPU:
-		return cpu_of(moment->ring);
-	case PROGRAM_WATCH_COMMS:
-		return rt_thread.comms;
-	case PROGRAM_WATCH_NAMES:
-		return moment->names;
-	case PROGRAM_WATCH_CALLTIME:
-		return moment->begin;
-	case PROGRAM_WATCH_RETTIME:
-		return moment->end;
-	default:
-		return 0;
-	}
-}
-
-/* Each step goes to an earlier one: it ends. */
-static bool holds(const struct program_watch *watch, const struct moment *moment, uint32_t at)
-{
-	uint32_t limit = PROGRAM_WATCH_OPS_MAX;
-
-	while (at < limit) {
-		const struct program_watch_op *op = &watch->ops[at];
-
-		limit = at;
-		at = program_watch_compare(op, value(moment, op->source)) ? op->on_true
-									  : op->on_false;
-	}
-	return at == PROGRAM_WATCH_YES;
 }
 
 /* --- triggers --- */
@@ -189,7 +138,7 @@ static uint64_t returns_to(uint64_t sp, bool has_slot)
  * The function, and where it and the calls that are open around it return to: so there are all
  * functions that call one that is followed. False: tracing is off.
  */
-static bool write_stack(const struct moment *moment)
+static bool write_stack(const struct rt_moment *moment)
 {
 	struct rt_event_stack stack;
 	bool has_slot = moment->type != RT_EVENT_CALL;
@@ -211,7 +160,7 @@ static bool write_stack(const struct moment *moment)
 }
 
 /* True when that changes something: of several at once, for the one that does. */
-static bool change(struct program_watch *watch, const struct moment *moment,
+static bool change(struct program_watch *watch, const struct rt_moment *moment,
 		   const struct program_watch_trigger *trigger)
 {
 	uint32_t before;
@@ -232,7 +181,7 @@ static bool change(struct program_watch *watch, const struct moment *moment,
 }
 
 /* As in the kernel, what changes nothing does not count. */
-static void act(struct program_watch *watch, const struct moment *moment,
+static void act(struct program_watch *watch, const struct rt_moment *moment,
 		struct program_watch_trigger *trigger)
 {
 	if (take(&trigger->count) && !change(watch, moment, trigger) && trigger->count >= 0)
@@ -243,14 +192,15 @@ static void act(struct program_watch *watch, const struct moment *moment,
  * The event's triggers. What has to be done behind its record is done here, and so is the record;
  * whether it is still to be made.
  */
-static bool trigger(struct program_watch *watch, const struct moment *moment, bool wanted)
+static bool trigger(struct program_watch *watch, const struct rt_moment *moment, bool wanted)
 {
 	uint32_t nr = watch->nr_triggers, behind = 0;
 
 	for (uint32_t i = 0; i < nr && i < PROGRAM_WATCH_TRIGGERS_MAX; i++) {
 		struct program_watch_trigger *one = &watch->triggers[i];
 
-		if (!(one->events >> moment->type & 1) || !holds(watch, moment, one->condition))
+		if (!(one->events >> moment->type & 1) ||
+		    !rt_moment_holds(watch, moment, one->condition))
 			continue;
 		if (one->first)
 			act(watch, moment, one);
@@ -267,7 +217,7 @@ static bool trigger(struct program_watch *watch, const struct moment *moment, bo
 	return false;
 }
 
-static bool is_wanted(struct moment *moment)
+static bool is_wanted(struct rt_moment *moment)
 {
 	struct program_watch *watch = rt_watching;
 	bool wanted = watch->enabled >> moment->type & 1;
@@ -275,7 +225,7 @@ static bool is_wanted(struct moment *moment)
 	if (watch->asks_functions)
 		moment->names = program_watch_bits(watch, moment->address);
 	wanted = wanted && !(moment->names & PROGRAM_WATCH_UNCHOSEN) &&
-		 holds(watch, moment, watch->filters[moment->type]);
+		 rt_moment_holds(watch, moment, watch->filters[moment->type]);
 	if (!(watch->triggered >> moment->type & 1))
 		return wanted;
 	return trigger(watch, moment, wanted);
@@ -284,8 +234,9 @@ static bool is_wanted(struct moment *moment)
 int rt_watch(uint64_t sp, uint32_t address, uint32_t type)
 {
 	struct rt_thread *thread = &rt_thread;
-	struct moment moment = {.ring = &thread->ring, .sp = sp, .address = address, .type = type};
+	struct rt_moment moment;
 
+	rt_moment_init(&moment, &thread->ring, sp, address, type);
 	moment.followed = rt_watching->asks_depth;
 	if (moment.followed)
 		moment.depth = follow(thread, sp, type);
@@ -294,22 +245,19 @@ int rt_watch(uint64_t sp, uint32_t address, uint32_t type)
 
 bool rt_watch_outside(struct ring_thread *ring, uint64_t sp, uint32_t address, uint32_t type)
 {
-	struct moment moment = {.ring = ring, .sp = sp, .address = address, .type = type};
+	struct rt_moment moment;
 
+	rt_moment_init(&moment, ring, sp, address, type);
 	return !rt_watching || is_wanted(&moment);
 }
 
 bool rt_watch_long(uint64_t sp, const struct rt_event_long *event)
 {
-	struct moment moment = {
-		.ring = &rt_thread.ring,
-		.sp = sp,
-		.begin = event->begin,
-		.end = event->end,
-		.address = event->address,
-		.type = RT_EVENT_LONG,
-	};
+	struct rt_moment moment;
 
+	rt_moment_init(&moment, &rt_thread.ring, sp, event->address, RT_EVENT_LONG);
+	moment.begin = event->begin;
+	moment.end = event->end;
 	return !rt_watching || is_wanted(&moment);
 }
 

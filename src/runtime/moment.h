@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* An event about which questions are asked (program/watch.h), and the answers. Private. */
+#ifndef SONDE_RUNTIME_MOMENT_H
+#define SONDE_RUNTIME_MOMENT_H
+
+#include "runtime/runtime.h"
+
+struct rt_moment {
+	struct ring_thread *ring;
+	uint64_t sp, begin, end;
+	uint32_t address, type, depth, names;
+	bool followed; /* the thread's open calls are known, and this is one of them */
+};
+
+/* Field by field: compilers clear a whole structure by an instruction that takes as long as a
+ * clock. */
+static inline void rt_moment_init(struct rt_moment *moment, struct ring_thread *ring, uint64_t sp,
+				  uint32_t address, uint32_t type)
+{
+	moment->ring = ring;
+	moment->sp = sp;
+	moment->begin = 0;
+	moment->end = 0;
+	moment->address = address;
+	moment->type = type;
+	moment->depth = 0;
+	moment->names = 0;
+	moment->followed = false;
+}
+
+/* watch.c: the CPU that a thread is on. */
+uint32_t rt_cpu_of(const struct ring_thread *ring);
+
+/* Here, because calls cost as much as the answers. */
+static inline uint64_t rt_moment_value(const struct rt_moment *moment, uint8_t source)
+{
+	switch (source) {
+	case PROGRAM_WATCH_TYPE:
+		return (moment->ring->common + moment->type) & 0xffff;
+	case PROGRAM_WATCH_PID:
+		return moment->ring->common >> 32;
+	case PROGRAM_WATCH_IP:
+		return moment->address;
+	case PROGRAM_WATCH_SP:
+		return (uint32_t)(moment->sp >> 3);
+	case PROGRAM_WATCH_DEPTH:
+		return moment->depth;
+	case PROGRAM_WATCH_CPU:
+		return rt_cpu_of(moment->ring);
+	case PROGRAM_WATCH_COMMS:
+		return rt_thread.comms;
+	case PROGRAM_WATCH_NAMES:
+		return moment->names;
+	case PROGRAM_WATCH_CALLTIME:
+		return moment->begin;
+	case PROGRAM_WATCH_RETTIME:
+		return moment->end;
+	default:
+		return 0;
+	}
+}
+
+/* Whether the question that begins at this op is answered with yes. Each step goes to an earlier
+ * op: it ends. */
+static inline bool rt_moment_holds(const struct program_watch *watch,
+				   const struct rt_moment *moment, uint32_t at)
+{
+	uint32_t limit = PROGRAM_WATCH_OPS_MAX;
+
+	while (at < limit) {
+		const struct program_watch_op *op = &watch->ops[at];
+
+		limit = at;
+		at = program_watch_compare(op, rt_moment_value(moment, op->source)) ? op->on_true
+										    : op->on_false;
+	}
+	return at == PROGRAM_WATCH_YES;
+}
+
+#endif
