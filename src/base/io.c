@@ -340,6 +340,8 @@ int io_read_file(const char *path, size_t limit, char **ret_data, size_t *ret_le
 
 		if (r < 0)
 			return r;
+		if (!len)
+			mem_expect_use(data, cap);
 		n = io_read(fd, data + len, cap - len - 1);
 		if (n == -EINTR)
 			continue;

@@ -104,12 +104,29 @@ static int shorten(struct plan *plan, uint32_t name, uint32_t *ret_name)
 	return plan->names.failed ? -ENOMEM : 0;
 }
 
-static int add_function(struct plan *plan, const Elf64_Sym *symbol, uint32_t name, bool is_dynamic)
+enum table {
+	TABLE_OTHERS,  /* of a file of debugging symbols */
+	TABLE_OWN,     /* the module's .symtab: all names, if there is one */
+	TABLE_DYNAMIC, /* its .dynsym */
+};
+
+/* What .dynsym says of a function that .symtab has is only that it is exported. */
+static int add_function(struct plan *plan, const Elf64_Sym *symbol, uint32_t name, enum table table)
 {
 	int type = ELF64_ST_TYPE(symbol->st_info), bind = ELF64_ST_BIND(symbol->st_info);
+	uint64_t at = symbol->st_value - plan->elf->text_low;
 	uint32_t flags = 0;
-	int r = shorten(plan, name, &name);
+	int r;
 
+	if (!plan_text_at(plan->elf, symbol->st_value))
+		return 0;
+	if (table == TABLE_DYNAMIC && bind != STB_LOCAL)
+		bits_set(plan->exported, at);
+	if (table == TABLE_DYNAMIC && bits_has(plan->named, at))
+		return 0;
+	if (table == TABLE_OWN)
+		bits_set(plan->named, at);
+	r = shorten(plan, name, &name);
 	if (r < 0)
 		return r;
 	if (type == STT_IFUNC)
@@ -118,8 +135,6 @@ static int add_function(struct plan *plan, const Elf64_Sym *symbol, uint32_t nam
 		flags |= START_GLOBAL;
 	if (bind == STB_WEAK)
 		flags |= START_WEAK;
-	if (is_dynamic && bind != STB_LOCAL)
-		flags |= START_EXPORTED;
 	return plan_add_start(plan, symbol->st_value, symbol->st_size, name, flags);
 }
 
@@ -135,7 +150,7 @@ static int add_import(struct plan *plan, uint32_t name)
 }
 
 static int add_symbol(struct plan *plan, const Elf64_Sym *symbol, const struct plan_names *names,
-		      bool is_dynamic)
+		      enum table table)
 {
 	int type = ELF64_ST_TYPE(symbol->st_info);
 	uint32_t name = names->base + MIN(symbol->st_name, names->bytes);
@@ -143,13 +158,15 @@ static int add_symbol(struct plan *plan, const Elf64_Sym *symbol, const struct p
 	if ((type != STT_FUNC && type != STT_IFUNC && type != STT_NOTYPE) || !plan->names.buf[name])
 		return 0;
 	if (symbol->st_shndx != SHN_UNDEF)
-		return type == STT_NOTYPE ? 0 : add_function(plan, symbol, name, is_dynamic);
-	return is_dynamic && type != STT_IFUNC ? add_import(plan, name) : 0;
+		return type == STT_NOTYPE ? 0 : add_function(plan, symbol, name, table);
+	return table == TABLE_DYNAMIC && type != STT_IFUNC ? add_import(plan, name) : 0;
 }
 
 static int read_symbols(struct plan *plan, size_t file, const GElf_Shdr *header)
 {
-	bool is_dynamic = header->sh_type == SHT_DYNSYM && file == 0;
+	enum table table = file				   ? TABLE_OTHERS
+			   : header->sh_type == SHT_DYNSYM ? TABLE_DYNAMIC
+							   : TABLE_OWN;
 	uint64_t nr = header->sh_size / sizeof(Elf64_Sym);
 	Elf64_Sym symbols[SYMBOLS_AT_ONCE];
 	const struct plan_names *names;
@@ -166,7 +183,7 @@ static int read_symbols(struct plan *plan, size_t file, const GElf_Shdr *header)
 		if (r == -EBADMSG)
 			return 0;
 		for (size_t j = 0; j < some && r == 0; j++)
-			r = add_symbol(plan, &symbols[j], names, is_dynamic);
+			r = add_symbol(plan, &symbols[j], names, table);
 	}
 	return r;
 }
@@ -190,41 +207,50 @@ static uint64_t count_entries(Elf *elf)
 /* A large array that grows is copied each time, and its new memory touched. */
 static int prepare_starts(struct plan *plan)
 {
-	uint64_t nr = 1;
+	uint64_t nr = 1, span = plan->elf->text_high - plan->elf->text_low;
 	int r;
 
 	for (size_t i = 0; i < plan->files.nr; i++)
 		nr += count_entries(plan->files.elves[i]);
+	plan->named = bits_new(span);
+	plan->exported = bits_new(span);
+	if (!plan->named || !plan->exported)
+		return -ENOMEM;
 	r = array_reserve(&plan->starts, &plan->cap_starts,
 			  (size_t)MIN(nr, (uint64_t)LIMIT_SYMBOLS), sizeof(*plan->starts));
 	mem_expect_use(plan->starts, plan->cap_starts * sizeof(*plan->starts));
 	return r;
 }
 
+static int read_tables(struct plan *plan, size_t file, uint32_t type)
+{
+	Elf *elf = plan->files.elves[file];
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	int r = 0;
+
+	/* Symbols are read as they lie in files of x86-64. */
+	if (gelf_getclass(elf) != ELFCLASS64)
+		return 0;
+	while (r == 0 && (section = elf_nextscn(elf, section))) {
+		if (gelf_getshdr(section, &header) && header.sh_type == type)
+			r = read_symbols(plan, file, &header);
+	}
+	return r;
+}
+
 static int find_symbols(struct plan *plan)
 {
+	int r = 0;
+
 	/* No name is at 0. */
 	out_char(&plan->names, '\0');
-	for (size_t i = 0; i < plan->files.nr; i++) {
-		Elf *elf = plan->files.elves[i];
-		Elf_Scn *section = NULL;
-		GElf_Shdr header;
-
-		/* Symbols are read as they lie in files of x86-64. */
-		if (gelf_getclass(elf) != ELFCLASS64)
-			continue;
-		while ((section = elf_nextscn(elf, section))) {
-			int r;
-
-			if (!gelf_getshdr(section, &header) ||
-			    (header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM))
-				continue;
-			r = read_symbols(plan, i, &header);
-			if (r < 0)
-				return r;
-		}
+	for (size_t i = 0; i < plan->files.nr && r == 0; i++) {
+		r = read_tables(plan, i, SHT_SYMTAB);
+		if (r == 0)
+			r = read_tables(plan, i, SHT_DYNSYM);
 	}
-	return plan->names.failed ? -ENOMEM : 0;
+	return plan->names.failed ? -ENOMEM : r;
 }
 
 /* --- frame descriptions --- */
@@ -238,49 +264,43 @@ static int compare_frames(const void *a, const void *b)
 	return x->entry < y->entry ? -1 : 1;
 }
 
-/* Where .eh_frame is, by its section or else by what .eh_frame_hdr points to. False: nowhere. */
-static bool locate_frames(const struct plan *plan, uint64_t *ret_address, uint64_t *ret_offset,
-			  uint64_t *ret_bytes, bool *ret_exact)
+/* Where .eh_frame is, by its section or else by what .eh_frame_hdr points to; 0 bytes: nowhere. */
+static struct frames_place locate_frames(const struct plan *plan)
 {
 	struct plan_segment segments[PLAN_SEGMENTS_MAX];
 	size_t nr = plan_segments(plan, segments), nr_headers = 0;
+	struct frames_place nowhere = {.bytes = 0};
 	_cleanup_free_ uint8_t *head = NULL;
 	GElf_Shdr section;
 	GElf_Phdr segment;
 	uint64_t at = 0;
 
 	if (symbol_section(plan->files.elves[0], ".eh_frame", &section) &&
-	    section.sh_type != SHT_NOBITS) {
-		*ret_address = section.sh_addr;
-		*ret_offset = section.sh_offset;
-		*ret_bytes = section.sh_size;
-		*ret_exact = true;
-		return true;
-	}
+	    section.sh_type != SHT_NOBITS)
+		return (struct frames_place){section.sh_addr, section.sh_offset, section.sh_size,
+					     true};
 	elf_getphdrnum(plan->files.elves[0], &nr_headers);
 	for (size_t i = 0; i < nr_headers && i < LIMIT_SECTIONS; i++) {
 		if (!gelf_getphdr(plan->files.elves[0], (int)i, &segment) ||
 		    segment.p_type != PT_GNU_EH_FRAME)
 			continue;
 		if (plan_read(plan, segment.p_offset, EH_FRAME_HDR_POINTER + 4, &head) < 0)
-			return false;
+			return nowhere;
 		/* Everybody writes it as a signed 32-bit distance from itself. */
 		if (head[0] != 1 || head[1] != 0x1b)
-			return false;
+			return nowhere;
 		at = segment.p_vaddr + EH_FRAME_HDR_POINTER +
 		     (uint64_t)(int32_t)load_u32(head + EH_FRAME_HDR_POINTER, false);
 		break;
 	}
 	for (size_t i = 0; at && i < nr; i++) {
-		if (at < segments[i].address || at - segments[i].address >= segments[i].bytes)
-			continue;
-		*ret_address = at;
-		*ret_offset = segments[i].offset + (at - segments[i].address);
-		*ret_bytes = segments[i].bytes - (at - segments[i].address);
-		*ret_exact = false;
-		return true;
+		uint64_t before = at - segments[i].address;
+
+		if (at >= segments[i].address && before < segments[i].bytes)
+			return (struct frames_place){at, segments[i].offset + before,
+						     segments[i].bytes - before, false};
 	}
-	return false;
+	return nowhere;
 }
 
 static uint32_t frame_flags(const struct frames *frames, const struct frame *frame)
@@ -306,18 +326,14 @@ static uint32_t frame_flags(const struct frames *frames, const struct frame *fra
 static int prepare_frames(struct plan *plan)
 {
 	struct plan_frames *of = &plan->frames;
-	uint64_t address, offset, bytes;
-	bool exact;
-	int r;
+	const struct frames_place *place = &of->place;
+	int r = place->bytes ? plan_read(plan, place->offset, place->bytes, &of->data) : 0;
 
-	if (!locate_frames(plan, &address, &offset, &bytes, &exact) || !bytes)
-		return 0;
-	r = plan_read(plan, offset, bytes, &of->data);
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
-	frames_init(&of->frames, of->data, (size_t)bytes, address, exact);
+	frames_init(&of->frames, of->data, (size_t)place->bytes, place->address, place->exact);
 	r = array_reserve(&of->places, &of->cap,
-			  MIN((size_t)bytes / FRAME_BYTES_MIN, (size_t)LIMIT_SYMBOLS),
+			  MIN((size_t)place->bytes / FRAME_BYTES_MIN, (size_t)LIMIT_SYMBOLS),
 			  sizeof(*of->places));
 	mem_expect_use(of->places, of->cap * sizeof(*of->places));
 	return r;
@@ -339,11 +355,12 @@ static void add_frame(struct plan *plan, const struct frame *frame)
 		};
 }
 
-/* May run beside find_symbols: asks for no memory and touches nothing but the frames. */
-static void find_frames(struct plan *plan)
+/* Runs beside find_symbols, which uses libelf. */
+static int find_frames(struct plan *plan)
 {
 	struct plan_frames *of = &plan->frames;
 	struct frame frame;
+	int r = prepare_frames(plan);
 
 	while (of->nr < of->cap && frames_next(&of->frames, &frame))
 		add_frame(plan, &frame);
@@ -354,6 +371,7 @@ static void find_frames(struct plan *plan)
 			break;
 		}
 	}
+	return r;
 }
 
 void plan_judge_inner_starts(struct plan *plan)
@@ -379,34 +397,44 @@ void plan_judge_inner_starts(struct plan *plan)
 	}
 }
 
-/* --- both --- */
+/* --- all of it --- */
+
+/* What is done at the same time. The longest first: the others share a thread if there are two. */
+enum finding_part {
+	FIND_SYMBOLS,
+	FIND_FRAMES,
+	READ_TEXTS,
+	NR_FINDINGS
+};
 
 struct finding {
 	struct plan *plan;
-	int r;
+	int r[NR_FINDINGS];
 };
 
 static void find_one(void *ctx, size_t index)
 {
+	static int (*const parts[NR_FINDINGS])(struct plan *) = {
+		[FIND_SYMBOLS] = find_symbols,
+		[FIND_FRAMES] = find_frames,
+		[READ_TEXTS] = plan_read_texts,
+	};
 	struct finding *finding = ctx;
 
-	if (index == 0)
-		finding->r = find_symbols(finding->plan);
-	else
-		find_frames(finding->plan);
+	finding->r[index] = parts[index](finding->plan);
 }
 
 int plan_find_starts(struct plan *plan)
 {
 	struct finding finding = {.plan = plan};
-	int r = prepare_frames(plan);
+	int r = prepare_starts(plan);
 
+	plan->frames.place = locate_frames(plan);
 	if (r == 0)
-		r = prepare_starts(plan);
-	if (r < 0)
-		return r;
-	parallel_for(find_one, &finding, 2);
-	return finding.r;
+		parallel_for(find_one, &finding, NR_FINDINGS);
+	for (size_t i = 0; i < NR_FINDINGS && r == 0; i++)
+		r = finding.r[i];
+	return r;
 }
 
 /* --- addresses that the loader knows --- */

@@ -211,7 +211,6 @@ static int add_text(struct plan *plan, const struct plan_segment *segment)
 	struct program_text *text = &elf->texts[elf->nr_texts];
 	uint64_t before = segment->address & PAGE_MASK;
 	uint64_t bytes = (before + segment->bytes + PAGE_MASK) & ~PAGE_MASK;
-	int r;
 
 	/* The loader could not map it. */
 	if (before != (segment->offset & PAGE_MASK))
@@ -219,14 +218,24 @@ static int add_text(struct plan *plan, const struct plan_segment *segment)
 	text->address = segment->address - before;
 	text->offset = segment->offset - before;
 	text->bytes = MIN(bytes, elf->bytes - text->offset);
-	r = plan_read(plan, text->offset, text->bytes, &text->code);
-	if (r < 0)
-		return r;
 	elf->nr_texts++;
 	return 0;
 }
 
-static int read_texts(struct plan *plan, struct err *err)
+int plan_read_texts(struct plan *plan)
+{
+	const struct program_elf *elf = plan->elf;
+	int r = 0;
+
+	for (size_t i = 0; i < elf->nr_texts && r == 0; i++) {
+		struct program_text *text = &elf->texts[i];
+
+		r = plan_read(plan, text->offset, text->bytes, &text->code);
+	}
+	return r;
+}
+
+static int locate_texts(struct plan *plan, struct err *err)
 {
 	struct plan_segment segments[PLAN_SEGMENTS_MAX];
 	size_t nr = plan_segments(plan, segments);
@@ -284,7 +293,7 @@ static int open_steps(struct plan *plan, struct err *err)
 	if (r == 0)
 		r = check_kind(plan, err);
 	if (r == 0)
-		r = read_texts(plan, err);
+		r = locate_texts(plan, err);
 	if (r < 0)
 		return r;
 	plan->is_go = is_go(plan->files.elves[0]);
@@ -324,6 +333,8 @@ int program_elf_open(struct program_elf **ret_elf, const char *path, struct err 
 	mem_free(plan.starts);
 	mem_free(plan.frames.data);
 	mem_free(plan.frames.places);
+	mem_free(plan.named);
+	mem_free(plan.exported);
 	mem_free(plan.flags);
 	out_done(&plan.names);
 	if (r == 0) {

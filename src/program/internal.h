@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/out.h"
 #include "program/frames.h"
 #include "program/functions.h"
@@ -16,10 +17,9 @@
 
 /* Something in the file says that a function begins here, or may. */
 enum start_flag {
-	START_FRAME = 1 << 0,	 /* a frame description begins */
-	START_INSIDE = 1 << 1,	 /* but not as at a function's entry; or within another one */
-	START_EXPORTED = 1 << 2, /* other modules can call it by this name */
-	START_GLOBAL = 1 << 3,	 /* or could have */
+	START_FRAME = 1 << 0,  /* a frame description begins */
+	START_INSIDE = 1 << 1, /* but not as at a function's entry; or within another one */
+	START_GLOBAL = 1 << 3, /* or could have */
 	START_WEAK = 1 << 4,
 	START_IFUNC = 1 << 5,
 	START_NEVER = 1 << 6,
@@ -43,8 +43,15 @@ struct frame_place {
 	uint32_t flags;	   /* enum start_flag */
 };
 
+/* Where they are: in memory, in the file, and whether their end is known. */
+struct frames_place {
+	uint64_t address, offset, bytes;
+	bool exact;
+};
+
 /* Nearly always in order, so they are not among the starts, which have to be sorted. */
 struct plan_frames {
+	struct frames_place place;
 	struct frames frames;
 	uint8_t *data;
 	struct frame_place *places; /* in their order, then by address */
@@ -71,7 +78,9 @@ struct plan {
 	struct plan_frames frames;
 	struct start *starts;
 	size_t nr_starts, cap_starts, cap_imports;
-	uint16_t *flags; /* enum start_flag of each function, merged */
+	uint64_t *named;    /* a bit a byte of code: .symtab has a name for it, */
+	uint64_t *exported; /* other modules can call it by name */
+	uint16_t *flags;    /* enum start_flag of each function, merged */
 	bool is_go, is_walker;
 };
 
@@ -81,6 +90,22 @@ struct plan_segment {
 	bool is_code, is_writable;
 };
 #define PLAN_SEGMENTS_MAX 64u
+
+/* A bit a byte of [text_low, text_high). */
+static inline uint64_t *bits_new(uint64_t span)
+{
+	return mem_zalloc((size_t)(span / 64 + 2) * 8);
+}
+
+static inline void bits_set(uint64_t *bits, uint64_t at)
+{
+	bits[at / 64] |= 1ull << at % 64;
+}
+
+static inline bool bits_has(const uint64_t *bits, uint64_t at)
+{
+	return bits[at / 64] >> at % 64 & 1;
+}
 
 /* The segments that the file says are loaded; how many. */
 size_t plan_segments(const struct plan *plan, struct plan_segment ret_segments[PLAN_SEGMENTS_MAX]);
@@ -93,7 +118,10 @@ int plan_read(const struct plan *plan, uint64_t offset, uint64_t bytes, uint8_t 
 int plan_add_start(struct plan *plan, uint64_t address, uint64_t size, uint32_t name,
 		   uint32_t flags) _must_check_;
 
-/* Find the starts: from symbols and frame descriptions, and from relocations. */
+/* Read the code of texts, whose places are known. */
+int plan_read_texts(struct plan *plan) _must_check_;
+
+/* Find the starts: from symbols and frame descriptions, and from relocations; read the code. */
 int plan_find_starts(struct plan *plan) _must_check_;
 int plan_find_addresses(struct plan *plan) _must_check_;
 

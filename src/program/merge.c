@@ -97,10 +97,10 @@ static int sort_starts(struct plan *plan)
 /* The lower the better: what the public knows, without underscores. */
 static unsigned int rank(const struct plan *plan, const struct start *start)
 {
-	unsigned int rank = start->flags & (START_GLOBAL | START_EXPORTED) ? 0
-			    : start->flags & START_WEAK			   ? 1
-									   : 2;
+	unsigned int rank = start->flags & START_GLOBAL ? 0 : start->flags & START_WEAK ? 1 : 2;
 
+	if (rank == 1 && bits_has(plan->exported, start->at))
+		rank = 0;
 	return rank + (plan->names.buf[start->name] == '_' ? 3 : 0);
 }
 
@@ -242,7 +242,7 @@ static void make_function(const struct plan *plan, struct group *group,
 	if (group->frame_size)
 		function.size = group->frame_size;
 	function.name = best ? best->name : 0;
-	function.exported = flags & START_EXPORTED;
+	function.exported = bits_has(plan->exported, group->at);
 	function.entry_only = plan->is_go;
 	apply_rules(plan, &function, starts, group->nr, &flags);
 	/* C in a Go program runs on a stack of its own, and has frame descriptions. */

@@ -44,16 +44,6 @@ struct scan {
 	uint64_t low, span;
 };
 
-static void set_bit(uint64_t *bits, uint64_t at)
-{
-	bits[at / 64] |= 1ull << at % 64;
-}
-
-static bool has_bit(const uint64_t *bits, uint64_t at)
-{
-	return bits[at / 64] >> at % 64 & 1;
-}
-
 static uint64_t site_of(const struct program_function *function)
 {
 	return function->address + function->site;
@@ -180,7 +170,7 @@ static const uint8_t byte_kinds[256] = {
 static bool is_in_zone(const struct scan *scan, uint64_t target)
 {
 	target -= scan->low;
-	return target < scan->span && has_bit(scan->bits.zones, target);
+	return target < scan->span && bits_has(scan->bits.zones, target);
 }
 
 static void look_at_short(struct scan *scan, const struct program_text *text, size_t source,
@@ -222,7 +212,7 @@ static void look_at(struct scan *scan, const struct program_text *text, size_t s
 	if (!is_in_zone(scan, target))
 		return;
 	if (kind == BYTE_LEA || kind == BYTE_IMM ||
-	    (kind == BYTE_CALL && has_bit(scan->bits.starts, target - scan->low)))
+	    (kind == BYTE_CALL && bits_has(scan->bits.starts, target - scan->low)))
 		note_address(scan, target, kind == BYTE_CALL ? REACHED_CALL : REACHED_TAKEN);
 	else
 		note_branch(scan, text, source, from, target, kind == BYTE_ESCAPE);
@@ -271,12 +261,12 @@ static void mark_zones(struct scan *scan)
 		const struct program_function *function = &scan->elf->functions[i];
 		uint64_t at = function->address - scan->low;
 
-		set_bit(scan->bits.starts, at);
-		set_bit(scan->bits.starts, at + function->site);
-		set_bit(scan->bits.zones, at);
+		bits_set(scan->bits.starts, at);
+		bits_set(scan->bits.starts, at + function->site);
+		bits_set(scan->bits.zones, at);
 		for (unsigned int j = 0; j < WINDOW_JUMP_BYTES; j++) {
 			if (at + function->site + j < scan->span)
-				set_bit(scan->bits.zones, at + function->site + j);
+				bits_set(scan->bits.zones, at + function->site + j);
 		}
 	}
 }
@@ -330,7 +320,7 @@ static void note_taken(struct scan *scan)
 	for (size_t i = 0; i < scan->plan->nr_starts; i++) {
 		const struct start *start = &scan->plan->starts[i];
 
-		if (start->flags & START_TAKEN && has_bit(scan->bits.zones, start->at))
+		if (start->flags & START_TAKEN && bits_has(scan->bits.zones, start->at))
 			note_address(scan, scan->low + start->at, REACHED_TAKEN);
 	}
 }
@@ -343,8 +333,8 @@ int plan_windows(struct plan *plan)
 	struct scan scan = {.elf = elf, .plan = plan, .reached = reached, .low = elf->text_low};
 
 	scan.span = elf->text_high - elf->text_low;
-	scan.bits.starts = starts = mem_zalloc((size_t)(scan.span / 64 + 2) * 8);
-	scan.bits.zones = zones = mem_zalloc((size_t)(scan.span / 64 + 2) * 8);
+	scan.bits.starts = starts = bits_new(scan.span);
+	scan.bits.zones = zones = bits_new(scan.span);
 	if (!reached || !starts || !zones)
 		return -ENOMEM;
 	parallel_for(find_windows, plan->elf, pieces_of(elf->nr_functions, PIECE_FUNCTIONS));
