@@ -219,6 +219,8 @@ uint64_t session_user_bytes(const struct session *session, uint32_t cpu);
  */
 int session_trigger(struct session *session, struct session_instance *inst, const bool *hits,
 		    const char *text, struct err *err) _must_check_;
+/* Records of an event that a trigger or a function command enables need its format, too. */
+void session_store_enabled(struct session *session, const struct trigger_rule *rule);
 /* An error when sonde would have to: for tracing without a recorder. */
 int session_triggers_refuse(const struct session *session, struct err *err) _must_check_;
 int session_triggers_open(struct session *session, struct err *err) _must_check_;

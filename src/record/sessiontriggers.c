@@ -43,13 +43,26 @@ static bool can_stand_in(const char *text, struct err *err)
 	return triggers_can_stand_in(text, err) == 0 || rule.action == TRIGGER_STACKTRACE;
 }
 
+void session_store_enabled(struct session *session, const struct trigger_rule *rule)
+{
+	const struct kernel_events *events = &session->events;
+
+	for (size_t i = 0; rule->action == TRIGGER_ENABLE && i < events->nr; i++)
+		session->stored[i] |= !strcmp(events->list[i].system, rule->system) &&
+				      !strcmp(events->list[i].name, rule->event);
+}
+
 int session_trigger(struct session *session, struct session_instance *inst, const bool *hits,
 		    const char *text, struct err *err)
 {
 	const struct kernel_events *events = &session->events;
+	struct trigger_rule rule;
 	size_t first = 0, event;
+	struct err ignored;
 	int r;
 
+	if (trigger_rule_parse(&rule, text, &ignored) == 0)
+		session_store_enabled(session, &rule);
 	while (first < events->nr && !hits[first])
 		first++;
 	if (first == events->nr || !is_ours(session, inst, &events->list[first], text) ||

@@ -24,6 +24,17 @@ static int choose(struct kernel_instance *kernel, const char *file, const struct
 			: 0;
 }
 
+static int add_command(struct session *session, struct kernel_instance *kernel, const char *text,
+		       struct err *err)
+{
+	struct function_command command;
+	struct err ignored;
+
+	if (function_command_parse(&command, text, &ignored) == 0)
+		session_store_enabled(session, &command.rule);
+	return kernel_functions_command(kernel, text, err);
+}
+
 int session_setup_functions(struct session *session, struct session_instance *inst, struct err *err)
 {
 	const struct record_instance *plan = inst->plan;
@@ -47,7 +58,7 @@ int session_setup_functions(struct session *session, struct session_instance *in
 		r = choose(&session->globals, "set_graph_function", &plan->graph_functions,
 			   plan->module, err);
 	for (size_t i = 0; i < plan->function_commands.nr && r == 0; i++)
-		r = kernel_functions_command(kernel, plan->function_commands.items[i], err);
+		r = add_command(session, kernel, plan->function_commands.items[i], err);
 	return r;
 }
 
