@@ -301,6 +301,7 @@ static int count(struct counting *c)
 		.end = end,
 		.tick = c->plan->refresh_ms && redraw_possible() ? tick : NULL,
 		.tick_ms = c->plan->refresh_ms,
+		.for_ns = c->plan->for_ns,
 		.arg = c,
 	};
 	struct err err = {0};

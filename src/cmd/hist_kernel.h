@@ -11,6 +11,7 @@ struct hist_kernel_plan {
 	const struct words *read; /* the command line, without -i and COMMAND */
 	char **run;		  /* NULL: until a signal */
 	unsigned int refresh_ms;  /* 0: tables at the end only */
+	uint64_t for_ns;	  /* 0: until that */
 };
 
 /*

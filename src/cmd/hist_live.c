@@ -30,6 +30,7 @@ struct hist_live {
 	bool selects, range; /* options that choose records; some need the whole recording */
 	bool in_kernel, on_stream, quiet;
 	unsigned int refresh_ms;
+	uint64_t for_ns;
 	char **run; /* NULL: until a signal */
 };
 
@@ -119,6 +120,10 @@ static int take_own(struct hist_live *live, int id, const char *arg)
 	switch (id) {
 	case HIST_OPT_LIVE:
 		return 0; /* has led here */
+	case OPT_FOR:
+		if (!report_parse_duration(live->command, arg, &live->for_ns))
+			return CMD_USAGE;
+		return words_option(&live->record, "--for", arg);
 	case HIST_OPT_IN_KERNEL:
 		live->in_kernel = true;
 		return 0;
@@ -270,7 +275,7 @@ static int count(struct hist_live *live,
 			       void (*opened)(void *arg), void *opened_arg))
 {
 	const struct hist_kernel_plan plan = {live->command, &live->read, live->run,
-					      live->refresh_ms};
+					      live->refresh_ms, live->for_ns};
 	struct err err = {0};
 	int status;
 
@@ -317,7 +322,7 @@ bool hist_live_wanted(const struct command *command, int argc, char **argv)
 	cmd_parser_init(&parser, command, argc, copy);
 	parser.quiet = true;
 	while ((id = cmd_next(&parser)) != 0 && id != -1)
-		wanted |= id == HIST_OPT_LIVE || id == HIST_OPT_REFRESH ||
+		wanted |= id == HIST_OPT_LIVE || id == OPT_FOR || id == HIST_OPT_REFRESH ||
 			  id == HIST_OPT_IN_KERNEL || id == HIST_OPT_ON_STREAM;
 	return wanted;
 }

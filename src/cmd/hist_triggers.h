@@ -30,6 +30,10 @@ enum {
 	{HIST_OPT_LIVE,	    0,	  "live",                                                          \
 	 CMD_ARG_NONE,	    NULL, "count what happens now, without COMMAND until Ctrl-C",          \
 	 "What happens now"},                                                                      \
+		{OPT_FOR, 0,                                                                       \
+		 "for",	  CMD_ARG_REQUIRED,                                                        \
+		 "TIME",  "the same for 10s, 500ms, ...; COMMAND is ended by SIGTERM then",        \
+		 NULL},                                                                            \
 		{HIST_OPT_REFRESH,                                                                 \
 		 0,                                                                                \
 		 "refresh",                                                                        \

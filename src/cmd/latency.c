@@ -141,12 +141,14 @@ const struct command cmd_latency = {
 		"Events are named SYSTEM:EVENT.\n"
 		"\n"
 		"It is read from a file (-i, default trace.dat), or of what happens while COMMAND "
-		"runs or until Ctrl-C (--live): counted in the kernel where it can do that. For "
+		"runs, until Ctrl-C (--live) or for a time (--for): counted in the kernel where it "
+		"can do that. For "
 		"more than this see 'sonde help hist'.\n"
 		"\n"
 		"Examples:\n"
 		"  sonde latency raw_syscalls:sys_enter raw_syscalls:sys_exit -- ls\n"
 		"  sonde latency --live sched:sched_waking sched:sched_switch\n"
+		"  sonde latency --for 10s irq:irq_handler_entry irq:irq_handler_exit irq\n"
 		"  sonde latency sched:sched_waking sched:sched_switch -i trace.dat\n"
 		"  sonde latency block:block_rq_issue block:block_rq_complete sector",
 	.options = options,

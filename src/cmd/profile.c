@@ -350,7 +350,7 @@ const struct command cmd_profile = {
 		"Examples:\n"
 		"  sonde profile make -j8\n"
 		"  sonde profile --only functions -l 'tcp*' curl example.org\n"
-		"  sonde profile --kernel -l 'tcp*' sleep 10\n"
+		"  sonde profile --kernel -l 'tcp*' --for 10s\n"
 		"  sonde profile -i trace.dat --sort self --limit 20\n"
 		"  sonde profile -i trace.dat --per-cpu --columns total,avg,s2\n"
 		"  sonde profile -i after.dat --diff before.dat --sort self\n"

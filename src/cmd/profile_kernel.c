@@ -128,7 +128,8 @@ static int print(struct counting *c, struct err *err)
 
 static int count(struct counting *c, int *ret_status, struct err *err)
 {
-	const struct record_attend how = {.begin = begin, .end = end, .arg = c};
+	const struct record_attend how = {
+		.begin = begin, .end = end, .for_ns = c->record.plan.for_ns, .arg = c};
 	int r = open_profiler(c, err), closed;
 
 	if (r < 0)

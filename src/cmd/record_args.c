@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "cmd/help.h"
 #include "cmd/record_program.h"
+#include "cmd/report.h"
 #include "kernel/events.h"
 
 #define DEFAULT_INTERVAL_MS 1000
@@ -336,6 +337,8 @@ bool record_args_common(struct record_args *args, int id, const char *arg)
 	case OPT_USER:
 		plan->user = arg;
 		return true;
+	case OPT_FOR:
+		return report_parse_duration(args->command, arg, &plan->for_ns);
 	case OPT_TEMP:
 		plan->temp = arg;
 		return true;

@@ -27,6 +27,7 @@ enum {
 	OPT_CMDLINES_SIZE,
 	OPT_FORK,
 	OPT_USER,
+	OPT_FOR,
 	OPT_TEMP,
 	OPT_TSC2NSEC,
 	OPT_PROC_MAP,
@@ -119,6 +120,8 @@ enum record_mode {
 	{OPT_USER, 0, "user", CMD_ARG_REQUIRED, "USER", "run the command as this user", NULL},
 
 #define RECORD_OPTIONS_OWN \
+	{OPT_FOR, 0, "for", CMD_ARG_REQUIRED, "TIME", \
+	 "end after 10s, 500ms, ..., a command by SIGTERM", NULL}, \
 	{OPT_NO_FILTER, 0, "no-filter", CMD_ARG_NONE, NULL, "record sonde's own threads too", NULL},
 
 #define RECORD_OPTIONS_HOW \

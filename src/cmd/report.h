@@ -204,6 +204,9 @@ void report_args_done(struct report_args *args);
  */
 bool report_parse_time(const char *text, bool usecs, uint64_t start, uint64_t *ret_ts);
 
+/* --for: a time in seconds, or with a unit; false after a message. */
+bool report_parse_duration(const struct command *command, const char *text, uint64_t *ret_ns);
+
 /* report_info.c: print what was asked for; the exit status. */
 int report_show_info(const struct report_args *args, struct input *input);
 int report_check_events(const struct report_args *args, const struct input *input);

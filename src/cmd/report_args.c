@@ -704,6 +704,14 @@ bool report_parse_time(const char *text, bool usecs, uint64_t start, uint64_t *r
 	return true;
 }
 
+bool report_parse_duration(const struct command *command, const char *text, uint64_t *ret_ns)
+{
+	if (*text != '+' && report_parse_time(text, true, 0, ret_ns) && *ret_ns)
+		return true;
+	cmd_usage(command, "--for: '%s' is no length of time such as 10s or 500ms", text);
+	return false;
+}
+
 int cmd_report_run(const struct command *command, int argc, char **argv);
 
 const struct command cmd_report = {

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "record/alarm.h"
 #include "record/command.h"
 
 static const int own_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
@@ -93,6 +94,7 @@ static int wait_for_end(struct record_command *command, const struct record_atte
 int record_attend(char **argv, const struct record_attend *how, int *ret_status, struct err *err)
 {
 	struct record_command command = RECORD_COMMAND_INIT;
+	struct record_alarm alarm = {0};
 	struct record_signals signals;
 	int r = 0, ended;
 
@@ -107,6 +109,8 @@ int record_attend(char **argv, const struct record_attend *how, int *ret_status,
 			if (argv)
 				r = record_command_release(&command, err);
 			if (r == 0)
+				r = record_alarm_set(&alarm, how->for_ns, err);
+			if (r == 0)
 				r = wait_for_end(&command, how, err);
 			ended = how->end(how->arg, r < 0 ? &other : err);
 			r = r < 0 ? r : ended;
@@ -114,6 +118,7 @@ int record_attend(char **argv, const struct record_attend *how, int *ret_status,
 	}
 	record_command_cancel(&command);
 	*ret_status = command.status;
+	record_alarm_cancel(&alarm);
 	give_signals_back(&signals);
 	return r;
 }

@@ -6,6 +6,8 @@
 #ifndef SONDE_RECORD_ATTEND_H
 #define SONDE_RECORD_ATTEND_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 
 struct record_attend {
@@ -14,6 +16,7 @@ struct record_attend {
 	/* Now and then between them, every tick_ms; NULL: never. Negative: it is over. */
 	int (*tick)(void *arg, struct err *err);
 	unsigned int tick_ms;
+	uint64_t for_ns; /* it is over after this, by a SIGTERM; 0: that is no reason */
 	void *arg;
 };
 

@@ -106,6 +106,7 @@ struct record_plan {
 	pid_t pids[RECORD_LIST_MAX]; /* -P */
 	size_t nr_pids;
 	char **command;		  /* NULL: until a signal */
+	uint64_t for_ns;	  /* --for: SIGTERM comes after this; 0: never */
 	const char *version_text; /* for the file: "sonde 0.1.0" */
 };
 

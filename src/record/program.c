@@ -86,9 +86,10 @@ static int trace(struct inside *inside, struct err *err)
 	r = record_command_release(&session->command, err);
 	if (r == 0) {
 		session->keep_partial = true;
-		session_say(session, RECORD_SAY_STARTED, "%s", "");
-		r = wait_for_end(inside, err);
+		r = session_started(session, err);
 	}
+	if (r == 0)
+		r = wait_for_end(inside, err);
 	stopped = program_side_off(&inside->side, r < 0 ? &other : err);
 	return r < 0 ? r : stopped;
 }

@@ -231,7 +231,7 @@ static int trace(struct session *session, struct wait *wait, struct err *err)
 	if (r == 0 && !session->plan->command)
 		session_say(session, RECORD_SAY_WAITING, "%s", "");
 	if (r == 0)
-		session_say(session, RECORD_SAY_STARTED, "%s", "");
+		r = session_started(session, err);
 	if (r == 0)
 		r = wait_for_end(session, wait, err);
 	stopped = session_switch(session, false, r < 0 ? &other : err);

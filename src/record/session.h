@@ -5,6 +5,7 @@
 
 #include "kernel/instance.h"
 #include "kernel/metadata.h"
+#include "record/alarm.h"
 #include "record/command.h"
 #include "record/comms.h"
 #include "record/drain.h"
@@ -57,6 +58,7 @@ struct session {
 	struct record_command command;
 	struct procmaps maps;
 	struct record_signals signals;
+	struct record_alarm alarm;
 	int signal_fd;
 	struct dat_partial *partial;
 	char *partial_path;
@@ -131,6 +133,8 @@ void session_free(struct session *session);
 int session_signals_take(struct session *session, struct err *err) _must_check_;
 void session_signals_read(struct session *session);
 void session_signals_give_back(struct session *session);
+/* Everything is on: says so, and sets the alarm of --for. */
+int session_started(struct session *session, struct err *err) _must_check_;
 
 /* Which events carry names of tasks, from the metadata. record.c */
 int session_make_names(struct session *session, struct err *err) _must_check_;

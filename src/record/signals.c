@@ -37,11 +37,19 @@ int session_signals_take(struct session *session, struct err *err)
 	return session->signal_fd < 0 ? err_sys(err, -errno, "cannot wait for signals") : 0;
 }
 
+int session_started(struct session *session, struct err *err)
+{
+	session_say(session, RECORD_SAY_STARTED, "%s", "");
+	/* Behind that: who goes on in the background leaves its timers. */
+	return record_alarm_set(&session->alarm, session->plan->for_ns, err);
+}
+
 void session_signals_give_back(struct session *session)
 {
 	struct timespec now = {0};
 	sigset_t mask;
 
+	record_alarm_cancel(&session->alarm);
 	/* What came too late has been acted upon: the recording is over. */
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGINT);
