@@ -13,6 +13,7 @@
 #include "cmd/hist_triggers.h"
 #include "cmd/redraw.h"
 #include "cmd/summary.h"
+#include "expr/match.h"
 #include "kernel/histograms.h"
 #include "kernel/metadata.h"
 #include "record/attend.h"
@@ -131,6 +132,74 @@ static int make_db(struct counting *c, struct err *err)
 	if (r == 0 && event_db_seal(c->db) < 0)
 		r = err_set(err, -ENOMEM, "out of memory");
 	return r;
+}
+
+/* --- what options select --- */
+
+/* Whether one of the names, separated by commas, is the event's. */
+static int names_event(const char *names, size_t len, const struct event *event, struct err *err)
+{
+	_cleanup_free_ char *copy = mem_strndup(names, len);
+	char *rest = copy, *name;
+	int r = copy ? 0 : err_set(err, -ENOMEM, "out of memory");
+
+	while (r == 0 && (name = strsep(&rest, ", "))) {
+		struct event_match *match;
+
+		if (!*name)
+			continue;
+		r = event_match_new(&match, name, EVENT_MATCH_FILTER, err);
+		if (r < 0)
+			return r;
+		r = event_match_test(match, event);
+		event_match_free(match);
+	}
+	return r;
+}
+
+static int add_filters(const struct counting *c, const struct event *event, struct out *out,
+		       struct err *err)
+{
+	for (size_t i = 0; i < c->args.nr_filters; i++) {
+		const char *text = c->args.filters[i].text, *condition = strstr(text, " if ");
+		int r;
+
+		if (!condition || c->args.filters[i].negate)
+			return err_set(err, -EOPNOTSUPP,
+				       "of -F the kernel knows 'EVENTS if FILTER'");
+		r = names_event(text, (size_t)(condition - text), event, err);
+		if (r < 0)
+			return r;
+		if (r)
+			out_printf(out, "%s(%s)", out->len ? " || " : "",
+				   condition + strlen(" if "));
+	}
+	return c->args.nr_filters && !out->len
+		       ? err_set(err, -EOPNOTSUPP, "-F leaves nothing of %s", event->name)
+		       : 0;
+}
+
+/* As struct hist_words.narrow. */
+static int narrow(void *arg, const struct event *event, struct out *out, struct err *err)
+{
+	const struct counting *c = arg;
+	const struct report_args *args = &c->args;
+	_cleanup_out_ struct out filters = {0};
+	int r = add_filters(c, event, &filters, err);
+
+	if (r < 0)
+		return r;
+	if (args->task_comms.nr)
+		return err_set(err, -EOPNOTSUPP, "of --task the kernel knows numbers");
+	for (size_t i = 0; i < args->nr_task_pids; i++)
+		out_printf(out, "%scommon_pid == %d",
+			   i		 ? " || "
+			   : filters.len ? "("
+					 : "",
+			   args->task_pids[i]);
+	if (filters.len)
+		out_printf(out, "%s(%s)", args->nr_task_pids ? ") && " : "", out_cstr(&filters));
+	return filters.failed || out->failed ? err_set(err, -ENOMEM, "out of memory") : 0;
 }
 
 /* --- the triggers --- */
@@ -334,6 +403,8 @@ bool hist_kernel_run(const struct hist_kernel_plan *plan, int *ret_status, struc
 	struct counting c = {.plan = plan, .words = {.command = plan->command}};
 	bool counted = true;
 
+	c.words.narrow = narrow;
+	c.words.narrow_arg = &c;
 	c.args.own = hist_words_option;
 	c.args.own_arg = &c.words;
 	*ret_status = report_args_parse(&c.args, plan->command, (int)plan->read->nr,

@@ -145,9 +145,8 @@ static void note_option(struct hist_live *live, int id)
 	live->in_given |= id == OPT_IN;
 	live->quiet |= id == 'q';
 	live->range |= id == REPORT_OPT_FROM || id == REPORT_OPT_TO;
-	live->selects |= live->range || id == 'F' || id == 'v' || id == REPORT_OPT_TRIGGER ||
-			 id == REPORT_OPT_TASK || id == REPORT_OPT_PID || id == REPORT_OPT_COMM ||
-			 id == REPORT_OPT_CPU || id == REPORT_OPT_KALLSYMS;
+	live->selects |= live->range || id == REPORT_OPT_TRIGGER || id == REPORT_OPT_CPU ||
+			 id == REPORT_OPT_KALLSYMS;
 }
 
 static int take_option(struct hist_live *live, int id, const char *arg)
@@ -286,8 +285,7 @@ static int count(struct hist_live *live,
 		err_set(&err, -EOPNOTSUPP, "calls are paired by sonde");
 	else if (live->selects)
 		err_set(&err, -EOPNOTSUPP,
-			"-F, --trigger, --task, --cpu, --from and --to choose "
-			"from records");
+			"--trigger, --cpu, --kallsyms, --from and --to are about records");
 	else if (hist_kernel_run(&plan, &status, &err))
 		return status;
 	if (live->in_kernel)

@@ -65,12 +65,43 @@ static int note_text(struct hist_tables *tables, const struct event *event, cons
 	return 0;
 }
 
+/* The trigger with a filter that says what options select; an event of our own is not selected. */
+static int narrow(const struct hist_tables *tables, const struct event *event, const char *text,
+		  struct out *out, struct err *err)
+{
+	const struct hist_words *words = tables->words;
+	const char *condition = strstr(text, " if ");
+	_cleanup_out_ struct out filter = {0};
+	int r = 0;
+
+	if (words->narrow && event && strcmp(event->system, "synthetic") != 0)
+		r = words->narrow(words->narrow_arg, event, &filter, err);
+	if (r < 0)
+		return r;
+	if (!filter.len)
+		out_str(out, text);
+	else if (condition)
+		out_printf(out, "%.*s if (%s) && (%s)", (int)(condition - text), text,
+			   condition + strlen(" if "), out_cstr(&filter));
+	else
+		out_printf(out, "%s if %s", text, out_cstr(&filter));
+	return filter.failed ? -ENOMEM : 0;
+}
+
 /* To the set; `event` NULL: a synthetic event. */
-static int give(struct hist_tables *tables, const struct event *event, const char *text,
+static int give(struct hist_tables *tables, const struct event *event, const char *given,
 		struct err *err)
 {
-	int r = event ? hist_set_trigger(tables->set, event, text, err)
-		      : hist_set_synthetic(tables->set, text, err);
+	_cleanup_out_ struct out narrowed = {0};
+	int r = narrow(tables, event, given, &narrowed, err);
+	const char *text = out_cstr(&narrowed);
+
+	if (r == -ENOMEM || narrowed.failed)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (r < 0)
+		return r;
+	r = event ? hist_set_trigger(tables->set, event, text, err)
+		  : hist_set_synthetic(tables->set, text, err);
 
 	if (r >= 0 && note_text(tables, event, text) < 0)
 		r = err_set(err, -ENOMEM, "out of memory");

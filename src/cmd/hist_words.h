@@ -26,6 +26,11 @@ struct hist_words {
 	const char *only;   /* the event whose histograms are shown; NULL: all */
 	const char *events; /* -o: the file for synthetic events */
 	uint64_t limit;
+	/* What else the records of an event have to be like, as a kernel's filter; NULL: nothing.
+	 */
+	int (*narrow)(void *arg, const struct event *event, struct out *ret_filter,
+		      struct err *err);
+	void *narrow_arg;
 };
 
 /* An option or operand, as struct report_args.own; `own` is the struct, zeroed but for command. */
