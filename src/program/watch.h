@@ -35,6 +35,7 @@ enum program_watch_source {
 	PROGRAM_WATCH_NAMES, /* bit i: the function has the name i */
 	PROGRAM_WATCH_CALLTIME,
 	PROGRAM_WATCH_RETTIME,
+	PROGRAM_WATCH_DURATION,
 	PROGRAM_WATCH_ZERO, /* fields that nobody fills in */
 };
 
@@ -89,6 +90,7 @@ struct program_watch {
 	bool asks_functions, asks_depth;
 	uint8_t nr_comms;
 	uint16_t nr_ops;
+	uint64_t hists_at; /* struct program_hists, in bytes from here; 0: calls are not counted */
 	uint16_t filters[PROGRAM_WATCH_EVENTS]; /* of each event: an op, YES or NO */
 	struct program_watch_trigger triggers[PROGRAM_WATCH_TRIGGERS_MAX];
 	char comms[PROGRAM_WATCH_COMMS_MAX][PROGRAM_WATCH_COMM_BYTES]; /* globs */

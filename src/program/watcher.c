@@ -29,6 +29,7 @@ struct program_watcher {
 	bool thresh, limited;
 	struct event_db *db;
 	const struct event *event;  /* with all that can be asked of one */
+	const struct event *calls;  /* what histograms are of */
 	struct program_watch *plan; /* without its functions */
 	struct program_watch *memory;
 	char *names[PROGRAM_WATCH_NAMES_MAX]; /* of functions that are asked for: their bits */
@@ -38,6 +39,7 @@ struct program_watcher {
 	uint32_t switched;	     /* events that triggers enable or disable, bits */
 	bool switches, starts_off;   /* there is a traceon or traceoff; the first is a traceon */
 	size_t nr_functions;	     /* in the table */
+	struct program_hist_plan hists;
 };
 
 /* --- the fields --- */
@@ -46,12 +48,13 @@ struct program_watcher {
  * Not a record's, but what is at hand when the runtime asks; offsets only tell them apart, and a
  * depth is in no record.
  */
-#define FIELDS                                                                                     \
-	"name: func\nID: 1\nformat:\n"                                                             \
+#define COMMON                                                                                     \
 	"\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"                     \
 	"\tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;\n"                     \
 	"\tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;\n"             \
-	"\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n"                               \
+	"\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n"
+#define FIELDS                                                                                     \
+	"name: func\nID: 1\nformat:\n" COMMON                                                      \
 	"\tfield:unsigned int ip;\toffset:8;\tsize:4;\tsigned:0;\n"                                \
 	"\tfield:unsigned int sp;\toffset:12;\tsize:4;\tsigned:0;\n"
 #define FIELDS_DEPTH "\tfield:unsigned int depth;\toffset:16;\tsize:4;\tsigned:0;\n"
@@ -59,11 +62,18 @@ struct program_watcher {
 	"\tfield:u64 calltime;\toffset:24;\tsize:8;\tsigned:0;\n"                                  \
 	"\tfield:u64 rettime;\toffset:32;\tsize:8;\tsigned:0;\n"
 #define FIELDS_END "\nprint fmt: \"%u\", REC->ip\n"
+/* What histograms are of: calls that have ended. */
+#define CALLS                                                                                      \
+	"name: calls\nID: 2\nformat:\n" COMMON                                                     \
+	"\tfield:unsigned long func;\toffset:40;\tsize:8;\tsigned:0;\n"                            \
+	"\tfield:u64 duration;\toffset:48;\tsize:8;\tsigned:0;\n"                                  \
+	"\nprint fmt: \"%lu\", REC->func\n"
 
 static const uint8_t sources[] = {
 	[0] = PROGRAM_WATCH_TYPE,   [2] = PROGRAM_WATCH_ZERO,	   [3] = PROGRAM_WATCH_ZERO,
 	[4] = PROGRAM_WATCH_PID,    [8] = PROGRAM_WATCH_IP,	   [12] = PROGRAM_WATCH_SP,
 	[16] = PROGRAM_WATCH_DEPTH, [24] = PROGRAM_WATCH_CALLTIME, [32] = PROGRAM_WATCH_RETTIME,
+	[40] = PROGRAM_WATCH_IP,    [48] = PROGRAM_WATCH_DURATION,
 };
 
 /* Depth is known where the ends of calls are seen. */
@@ -78,10 +88,13 @@ static int make_event(struct program_watcher *watcher, struct err *err)
 	if (r == 0)
 		r = event_db_add_format(watcher->db, SYSTEM, text, strlen(text), err);
 	if (r == 0)
+		r = event_db_add_format(watcher->db, SYSTEM, CALLS, sizeof(CALLS) - 1, err);
+	if (r == 0)
 		r = event_db_seal(watcher->db);
 	if (r < 0)
 		return err_sys(err, r, "cannot prepare filters of programs");
-	watcher->event = event_db_at(watcher->db, 0);
+	watcher->event = event_db_by_name(watcher->db, SYSTEM, "func");
+	watcher->calls = event_db_by_name(watcher->db, SYSTEM, "calls");
 	return 0;
 }
 
@@ -270,8 +283,8 @@ static int translate(struct program_watcher *watcher, const struct filter_progra
 	return 0;
 }
 
-static int compile(struct program_watcher *watcher, const char *text, uint16_t *ret_entry,
-		   struct err *err)
+static int compile(struct program_watcher *watcher, const struct event *event, const char *text,
+		   uint16_t *ret_entry, struct err *err)
 {
 	struct kfilter_kernel kernel;
 	struct kfilter *filter;
@@ -283,7 +296,7 @@ static int compile(struct program_watcher *watcher, const char *text, uint16_t *
 	}
 	kfilter_kernel_init(&kernel, NULL, 0);
 	kernel.names_later = true;
-	r = kfilter_new(&filter, watcher->event, text, &kernel, 0, NULL, err);
+	r = kfilter_new(&filter, event, text, &kernel, 0, NULL, err);
 	if (r < 0)
 		return r;
 	r = translate(watcher, kfilter_program(filter), ret_entry, err);
@@ -342,7 +355,7 @@ static int add_rule(struct program_watcher *watcher, const struct program_rule *
 	if (r < 0 || (!rule->off && !rule->filter))
 		return r;
 	if (!rule->off)
-		r = compile(watcher, rule->filter, &entry, err);
+		r = compile(watcher, watcher->event, rule->filter, &entry, err);
 	for (uint32_t i = 0; i < PROGRAM_WATCH_EVENTS && r == 0; i++) {
 		if (events >> i & 1)
 			watcher->plan->filters[i] = entry;
@@ -415,7 +428,7 @@ static int add_trigger(struct program_watcher *watcher, const struct trigger_rul
 			       "has ended");
 	r = read_action(watcher, rule, &trigger, err);
 	if (r == 0 && rule->filter)
-		r = compile(watcher, rule->filter, &trigger.condition, err);
+		r = compile(watcher, watcher->event, rule->filter, &trigger.condition, err);
 	if (r == 0 && function) {
 		struct program_watch_op op = {
 			.on_true = trigger.condition,
@@ -475,6 +488,31 @@ static int add_command(struct program_watcher *watcher, const char *text, struct
 	return add_trigger(watcher, &command.rule, events, function, err);
 }
 
+/* --- histograms --- */
+
+static uint8_t source_of_field(const struct event_field *field)
+{
+	return sources[field->offset];
+}
+
+/* hist:..., and behind " if " its filter. */
+static int add_hist(struct program_watcher *watcher, const char *text, struct err *err)
+{
+	const char *filter = strstr(text, " if ");
+	_cleanup_free_ char *trigger =
+		mem_strndup(text, filter ? (size_t)(filter - text) : strlen(text));
+	uint16_t condition = PROGRAM_WATCH_YES;
+	int r = 0;
+
+	if (!trigger)
+		return err_sys(err, -ENOMEM, "cannot compile the histogram");
+	if (filter)
+		r = compile(watcher, watcher->calls, filter + strlen(" if "), &condition, err);
+	return r < 0 ? r
+		     : program_hist_plan_add(&watcher->hists, watcher->calls, trigger, condition,
+					     source_of_field, err);
+}
+
 static int add_all(struct program_watcher *watcher, const struct program_watch_options *options,
 		   struct err *err)
 {
@@ -490,6 +528,10 @@ static int add_all(struct program_watcher *watcher, const struct program_watch_o
 		r = add_rules_triggers(watcher, &options->rules[i], err);
 	for (size_t i = 0; i < options->nr_commands && r == 0; i++)
 		r = add_command(watcher, options->commands[i], err);
+	for (size_t i = 0; i < options->nr_hists && r == 0; i++)
+		r = add_hist(watcher, options->hists[i], err);
+	watcher->hists.hists.mult = options->mult;
+	watcher->hists.hists.shift = options->shift;
 	if (r < 0)
 		return r;
 	names = (struct program_patterns){(const char *const *)watcher->names, watcher->nr_names};
@@ -503,7 +545,7 @@ int program_watcher_new(struct program_watcher **ret_watcher,
 	int r;
 
 	*ret_watcher = NULL;
-	if (!options->nr_rules && !options->nr_commands)
+	if (!options->nr_rules && !options->nr_commands && !options->nr_hists)
 		return 0;
 	watcher = mem_zalloc(sizeof(*watcher));
 	if (watcher)
@@ -538,10 +580,31 @@ void program_watcher_free(struct program_watcher *watcher)
 	mem_free(watcher);
 }
 
+uint64_t program_watcher_bytes(const struct program_watcher *watcher)
+{
+	return sizeof(struct program_watch) + watcher->hists.bytes;
+}
+
+static struct program_hists *hists_in(struct program_watch *memory)
+{
+	return (struct program_hists *)(void *)((uint8_t *)memory + sizeof(*memory));
+}
+
 void program_watcher_begin(struct program_watcher *watcher, struct program_watch *memory)
 {
+	if (watcher->hists.hists.nr) {
+		watcher->plan->hists_at = sizeof(*memory);
+		*hists_in(memory) = watcher->hists.hists;
+	}
 	memcpy(memory, watcher->plan, offsetof(struct program_watch, functions));
 	watcher->memory = memory;
+}
+
+int program_watcher_counted(const struct program_watcher *watcher,
+			    int (*each)(void *ctx, const struct program_hist_counted *counted),
+			    void *ctx)
+{
+	return program_hists_each(&watcher->hists, hists_in(watcher->memory), each, ctx);
 }
 
 bool program_watcher_starts_off(const struct program_watcher *watcher)
@@ -610,6 +673,16 @@ static bool has_triggers(const struct program_watch *plan, const struct known *k
 	return false;
 }
 
+/* Whether calls of it may be in a histogram. */
+static bool has_hists(const struct program_hists *hists, const struct known *known)
+{
+	for (uint32_t i = 0; i < hists->nr; i++) {
+		if (answer_at(known, hists->list[i].condition) != ANSWER_NO)
+			return true;
+	}
+	return false;
+}
+
 /* What becomes of a function that was chosen. */
 static uint8_t choice_of(const struct program_watcher *watcher, uint8_t choice,
 			 const struct known *known)
@@ -617,6 +690,10 @@ static uint8_t choice_of(const struct program_watcher *watcher, uint8_t choice,
 	const struct program_watch *plan = watcher->plan;
 	bool any_yes = false, any_no = false;
 
+	if (watcher->hists.hists.nr) {
+		return has_hists(&watcher->hists.hists, known) ? choice
+							       : (uint8_t)PROGRAM_CHOICE_NONE;
+	}
 	/* What is around a call counts, recorded or not. */
 	if (plan->asks_depth || has_triggers(plan, known))
 		return (uint8_t)(choice | PROGRAM_CHOICE_WATCHED);

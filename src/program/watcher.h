@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "event/event.h"
 #include "program/functions.h"
+#include "program/hist_plan.h"
 #include "program/image.h"
 #include "program/watch.h"
 
@@ -48,6 +49,11 @@ struct program_watch_options {
 	size_t nr_rules;
 	const char *const *commands; /* FUNCTION:COMMAND, as in set_ftrace_filter */
 	size_t nr_commands;
+	/* Hist triggers on calls (hist_plan.h), with `if`: these are counted, nothing is recorded.
+	 */
+	const char *const *hists;
+	size_t nr_hists;
+	uint32_t mult, shift; /* for them: ns = units of the clock * mult >> shift */
 };
 
 struct program_watcher;
@@ -60,6 +66,8 @@ int program_watcher_new(struct program_watcher **ret_watcher,
 			const struct program_watch_options *options, struct err *err) _must_check_;
 void program_watcher_free(struct program_watcher *watcher);
 
+/* How much of a session's memory it needs. */
+uint64_t program_watcher_bytes(const struct program_watcher *watcher);
 /* Put it into the memory of a session (zeros), where functions are added from then on. */
 void program_watcher_begin(struct program_watcher *watcher, struct program_watch *memory);
 
@@ -76,6 +84,11 @@ int program_watcher_apply(struct program_watcher *watcher, const struct program_
  * Tracing is off until a trigger switches it on: the first of those that switch it is a traceon.
  */
 bool program_watcher_starts_off(const struct program_watcher *watcher);
+
+/* What has been counted; program_hists_each. */
+int program_watcher_counted(const struct program_watcher *watcher,
+			    int (*each)(void *ctx, const struct program_hist_counted *counted),
+			    void *ctx) _must_check_;
 
 /* What filters are compiled for: an event with all the fields that can be asked for here. */
 const struct event *program_watcher_event(const struct program_watcher *watcher);

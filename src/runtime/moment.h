@@ -8,6 +8,7 @@
 struct rt_moment {
 	struct ring_thread *ring;
 	uint64_t sp, begin, end;
+	uint64_t duration; /* ns, of a call that has ended */
 	uint32_t address, type, depth, names;
 	bool followed; /* the thread's open calls are known, and this is one of them */
 };
@@ -21,6 +22,7 @@ static inline void rt_moment_init(struct rt_moment *moment, struct ring_thread *
 	moment->sp = sp;
 	moment->begin = 0;
 	moment->end = 0;
+	moment->duration = 0;
 	moment->address = address;
 	moment->type = type;
 	moment->depth = 0;
@@ -55,6 +57,8 @@ static inline uint64_t rt_moment_value(const struct rt_moment *moment, uint8_t s
 		return moment->begin;
 	case PROGRAM_WATCH_RETTIME:
 		return moment->end;
+	case PROGRAM_WATCH_DURATION:
+		return moment->duration;
 	default:
 		return 0;
 	}
