@@ -23,7 +23,6 @@ static int make(const char *const *texts, size_t nr, struct program_watcher **re
 		.nr_events = ARRAY_SIZE(scene_events),
 		.hists = texts,
 		.nr_hists = nr,
-		.mult = 1,
 	};
 
 	return program_watcher_new(ret_watcher, &options, err);

@@ -64,8 +64,7 @@ struct program_hist {
 
 struct program_hists {
 	uint32_t nr;
-	uint32_t nr_sets;     /* of sums: of CPUs, and behind them one for all others */
-	uint32_t mult, shift; /* ns = units of the clock * mult >> shift */
+	uint32_t nr_sets; /* of sums: of CPUs, and behind them one for all others */
 	struct program_hist list[PROGRAM_HISTS_MAX];
 };
 

@@ -35,8 +35,8 @@ enum program_watch_source {
 	PROGRAM_WATCH_NAMES, /* bit i: the function has the name i */
 	PROGRAM_WATCH_CALLTIME,
 	PROGRAM_WATCH_RETTIME,
-	PROGRAM_WATCH_DURATION,
-	PROGRAM_WATCH_ZERO, /* fields that nobody fills in */
+	PROGRAM_WATCH_DURATION, /* ns, of a call that has ended */
+	PROGRAM_WATCH_ZERO,	/* fields that nobody fills in */
 };
 
 /* In place of an operation: the answer. */
@@ -87,7 +87,8 @@ struct program_watch {
 	uint32_t enabled;   /* events that are recorded, bits; triggers change them */
 	uint32_t triggered; /* events that have triggers, bits */
 	uint32_t nr_triggers;
-	bool asks_functions, asks_depth;
+	uint32_t mult, shift; /* ns = units of the clock * mult >> shift */
+	bool asks_functions, asks_depth, asks_duration;
 	uint8_t nr_comms;
 	uint16_t nr_ops;
 	uint64_t hists_at; /* struct program_hists, in bytes from here; 0: calls are not counted */

@@ -37,6 +37,7 @@ struct program_watcher {
 	struct program_marks *marks; /* of these names */
 	uint32_t commanded;	     /* bits of names that have commands */
 	uint32_t switched;	     /* events that triggers enable or disable, bits */
+	bool asks_duration;	     /* the condition that was compiled last */
 	bool switches, starts_off;   /* there is a traceon or traceoff; the first is a traceon */
 	size_t nr_functions;	     /* in the table */
 	struct program_hist_plan hists;
@@ -57,7 +58,8 @@ struct program_watcher {
 	"name: func\nID: 1\nformat:\n" COMMON                                                      \
 	"\tfield:unsigned int ip;\toffset:8;\tsize:4;\tsigned:0;\n"                                \
 	"\tfield:unsigned int sp;\toffset:12;\tsize:4;\tsigned:0;\n"
-#define FIELDS_DEPTH "\tfield:unsigned int depth;\toffset:16;\tsize:4;\tsigned:0;\n"
+#define FIELDS_DEPTH	"\tfield:unsigned int depth;\toffset:16;\tsize:4;\tsigned:0;\n"
+#define FIELDS_DURATION "\tfield:u64 duration;\toffset:48;\tsize:8;\tsigned:0;\n"
 #define FIELDS_TIMES                                                                               \
 	"\tfield:u64 calltime;\toffset:24;\tsize:8;\tsigned:0;\n"                                  \
 	"\tfield:u64 rettime;\toffset:32;\tsize:8;\tsigned:0;\n"
@@ -80,9 +82,10 @@ static const uint8_t sources[] = {
 static int make_event(struct program_watcher *watcher, struct err *err)
 {
 	const struct event_db_options options = {.long_size = 8, .no_handlers = true};
-	const char *text = watcher->thresh		    ? FIELDS FIELDS_TIMES FIELDS_END
-			   : watcher->mode == PROGRAM_GRAPH ? FIELDS FIELDS_DEPTH FIELDS_END
-							    : FIELDS FIELDS_END;
+	const char *text = watcher->thresh ? FIELDS FIELDS_TIMES FIELDS_DURATION FIELDS_END
+			   : watcher->mode == PROGRAM_GRAPH
+				   ? FIELDS FIELDS_DEPTH FIELDS_DURATION FIELDS_END
+				   : FIELDS FIELDS_END;
 	int r = event_db_new(&watcher->db, &options);
 
 	if (r == 0)
@@ -177,6 +180,7 @@ static uint8_t source_of(struct program_watcher *watcher, const struct operand *
 		operand->kind == OPERAND_CPU ? PROGRAM_WATCH_CPU : sources[operand->offset];
 
 	watcher->plan->asks_depth |= source == PROGRAM_WATCH_DEPTH;
+	watcher->asks_duration |= source == PROGRAM_WATCH_DURATION;
 	return source;
 }
 
@@ -294,6 +298,7 @@ static int compile(struct program_watcher *watcher, const struct event *event, c
 		*ret_entry = PROGRAM_WATCH_YES;
 		return 0;
 	}
+	watcher->asks_duration = false;
 	kfilter_kernel_init(&kernel, NULL, 0);
 	kernel.names_later = true;
 	r = kfilter_new(&filter, event, text, &kernel, 0, NULL, err);
@@ -319,6 +324,25 @@ static bool is_meant(const char *text, const char *name)
 	memcpy(system, text, len);
 	system[len] = '\0';
 	return !fnmatch(system, SYSTEM, 0) && (!text[len + 1] || !fnmatch(text + len + 1, name, 0));
+}
+
+/* The same for events with these bits; how long a call took is known when it has ended. */
+static int compile_for(struct program_watcher *watcher, uint32_t events, const char *text,
+		       uint16_t *ret_entry, struct err *err)
+{
+	int r = compile(watcher, watcher->event, text, ret_entry, err);
+
+	if (r < 0 || !watcher->asks_duration)
+		return r;
+	watcher->plan->asks_duration |= !watcher->thresh;
+	for (size_t i = 0; i < watcher->nr_events; i++) {
+		if (events >> watcher->events[i].number & 1 && !watcher->events[i].ends)
+			return err_set(err, -EINVAL,
+				       "duration is known when a call has ended: -e func_exit -f "
+				       "'...', or "
+				       "--thresh");
+	}
+	return 0;
 }
 
 /* Bits of the events that a rule is for. */
@@ -355,7 +379,7 @@ static int add_rule(struct program_watcher *watcher, const struct program_rule *
 	if (r < 0 || (!rule->off && !rule->filter))
 		return r;
 	if (!rule->off)
-		r = compile(watcher, watcher->event, rule->filter, &entry, err);
+		r = compile_for(watcher, events, rule->filter, &entry, err);
 	for (uint32_t i = 0; i < PROGRAM_WATCH_EVENTS && r == 0; i++) {
 		if (events >> i & 1)
 			watcher->plan->filters[i] = entry;
@@ -428,7 +452,7 @@ static int add_trigger(struct program_watcher *watcher, const struct trigger_rul
 			       "has ended");
 	r = read_action(watcher, rule, &trigger, err);
 	if (r == 0 && rule->filter)
-		r = compile(watcher, watcher->event, rule->filter, &trigger.condition, err);
+		r = compile_for(watcher, events, rule->filter, &trigger.condition, err);
 	if (r == 0 && function) {
 		struct program_watch_op op = {
 			.on_true = trigger.condition,
@@ -522,6 +546,8 @@ static int add_all(struct program_watcher *watcher, const struct program_watch_o
 	for (size_t i = 0; i < PROGRAM_WATCH_EVENTS; i++)
 		watcher->plan->filters[i] = PROGRAM_WATCH_YES;
 	watcher->plan->enabled = UINT32_MAX;
+	watcher->plan->mult = options->mult;
+	watcher->plan->shift = options->shift;
 	for (size_t i = 0; i < options->nr_rules && r == 0; i++)
 		r = add_rule(watcher, &options->rules[i], err);
 	for (size_t i = 0; i < options->nr_rules && r == 0; i++)
@@ -530,8 +556,6 @@ static int add_all(struct program_watcher *watcher, const struct program_watch_o
 		r = add_command(watcher, options->commands[i], err);
 	for (size_t i = 0; i < options->nr_hists && r == 0; i++)
 		r = add_hist(watcher, options->hists[i], err);
-	watcher->hists.hists.mult = options->mult;
-	watcher->hists.hists.shift = options->shift;
 	if (r < 0)
 		return r;
 	names = (struct program_patterns){(const char *const *)watcher->names, watcher->nr_names};

@@ -5,10 +5,11 @@
  * each module it is decided which functions have to be asked.
  *
  * The language of filters is the kernel's (expr/kfilter.h) over the fields common_pid, ip, sp and
- * depth (how many calls that are followed are around this one on its stack), of func_long also
- * calltime and rettime, and COMM and CPU. `ip.function == NAME` takes names as -l does. What
- * depends on the function alone is answered when its module is planned: a function of which
- * nothing would be recorded is not patched, and one of which everything is, is not asked.
+ * depth (how many calls that are followed are around this one on its stack), of func_exit and
+ * func_long duration (ns), of func_long also calltime and rettime, and COMM and CPU. `ip.function
+ * == NAME` takes names as -l does. What depends on the function alone is answered when its module
+ * is planned: a function of which nothing would be recorded is not patched, and one of which
+ * everything is, is not asked.
  */
 #ifndef SONDE_PROGRAM_WATCHER_H
 #define SONDE_PROGRAM_WATCHER_H
@@ -37,6 +38,7 @@ struct program_watch_event {
 	const char *name;
 	uint16_t number; /* below PROGRAM_WATCH_EVENTS */
 	bool begins;	 /* a function begins: commands of functions act */
+	bool ends;	 /* a call has ended: how long it took is known */
 };
 
 struct program_watch_options {
@@ -53,7 +55,7 @@ struct program_watch_options {
 	 */
 	const char *const *hists;
 	size_t nr_hists;
-	uint32_t mult, shift; /* for them: ns = units of the clock * mult >> shift */
+	uint32_t mult, shift; /* ns = units of the clock * mult >> shift */
 };
 
 struct program_watcher;

@@ -42,9 +42,9 @@ enum {
 };
 static const struct program_watch_event scene_events[] = {
 	{"func_entry", SCENE_ENTRY, true},
-	{"func_exit", SCENE_EXIT, false},
+	{"func_exit", SCENE_EXIT, false, true},
 };
-static const struct program_watch_event scene_long[] = {{"func_long", SCENE_LONG, false}};
+static const struct program_watch_event scene_long[] = {{"func_long", SCENE_LONG, false, true}};
 
 #define SCENE_RECORD_BYTES 40
 struct scene_moment {

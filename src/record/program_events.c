@@ -93,10 +93,11 @@ const struct program_watch_event *program_events_watched(bool thresh, bool graph
 	static const struct program_watch_event calls[] = {
 		{"func_call", RT_EVENT_CALL, true},
 		{"func_entry", RING_EVENT_ENTRY, true},
-		{"func_exit", RING_EVENT_EXIT, false},
+		{"func_exit", RING_EVENT_EXIT, false, true},
 		{"func_tail", RING_EVENT_TAIL, true},
 	};
-	static const struct program_watch_event longer[] = {{"func_long", RT_EVENT_LONG, false}};
+	static const struct program_watch_event longer[] = {
+		{"func_long", RT_EVENT_LONG, false, true}};
 
 	*ret_nr = thresh || !graph ? 1 : ARRAY_SIZE(calls);
 	return thresh ? longer : calls;

@@ -121,7 +121,9 @@ static int watch(struct program_side *side, struct err *err)
 {
 	const struct record_instance *inst = side->what;
 	const struct record_list *hists = &side->session->plan->program.hists;
-	struct kernel_tsc scale = hists->nr ? program_store_scale() : (struct kernel_tsc){0};
+	bool any = inst->tracer_rule.filter || inst->tracer_rule.triggers.nr || inst->nr_rules ||
+		   inst->function_commands.nr || hists->nr;
+	struct kernel_tsc scale = any ? program_store_scale() : (struct kernel_tsc){0};
 	_cleanup_free_ struct program_rule *rules = mem_calloc(inst->nr_rules + 1, sizeof(*rules));
 	struct program_watch_options options = {
 		.mode = mode_of(side),

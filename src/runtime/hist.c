@@ -148,8 +148,7 @@ static void count_call(struct rt_thread *thread, uint64_t sp, uint32_t address, 
 	if (begin < thread->since || end < begin || !ring_is_tracing(rt_session))
 		return;
 	rt_moment_init(&moment, &thread->ring, sp, address, RING_EVENT_EXIT);
-	moment.duration =
-		(uint64_t)((unsigned __int128)(end - begin) * hists->mult >> (hists->shift & 63));
+	moment.duration = rt_ns(end - begin);
 	if (rt_watching->asks_functions)
 		moment.names = program_watch_bits(rt_watching, address);
 	for (uint32_t i = 0; i < hists->nr && i < PROGRAM_HISTS_MAX; i++) {
@@ -195,7 +194,7 @@ void rt_hist_ends(uint64_t sp, uint32_t address)
 {
 	struct rt_thread *thread = &rt_thread;
 	uint64_t end = raw_counter();
-	uint64_t begin = *(const uint64_t *)(sp - RT_TIMES * PROGRAM_SHADOW);
+	uint64_t begin = *rt_noted(sp);
 
 	if (thread->nr_tails)
 		end_tails(thread, sp, begin, end);

@@ -30,6 +30,13 @@ static inline void rt_moment_init(struct rt_moment *moment, struct ring_thread *
 	moment->followed = false;
 }
 
+/* As the file's scale has it. */
+static inline uint64_t rt_ns(uint64_t ticks)
+{
+	return (uint64_t)((unsigned __int128)ticks * rt_watching->mult >>
+			  (rt_watching->shift & 63));
+}
+
 /* watch.c: the CPU that a thread is on. */
 uint32_t rt_cpu_of(const struct ring_thread *ring);
 

@@ -200,7 +200,11 @@ static inline struct program_hists *rt_hists(void)
 /* The times at which calls begin are noted. */
 static inline bool rt_notes_times(void)
 {
-	return rt_threshold || rt_hists();
+	return rt_threshold || (rt_watching && rt_watching->asks_duration) || rt_hists();
+}
+static inline uint64_t *rt_noted(uint64_t sp)
+{
+	return (uint64_t *)(sp - RT_TIMES * PROGRAM_SHADOW);
 }
 
 /* modules.c */

@@ -133,7 +133,7 @@ int rt_look(uint64_t sp, uint32_t address, uint32_t type)
 
 	if (whose == OURS)
 		return 1;
-	if (rt_notes_times()) /* how long it takes cannot be known */
+	if (rt_threshold || rt_hists()) /* how long it takes cannot be known */
 		return 0;
 	if (whose == CHILDS)
 		write_alone(thread, tid, sp, address, type);
@@ -169,7 +169,7 @@ void rt_write_long(uint64_t sp, uint32_t address)
 	struct rt_event_long event = {
 		.address = address,
 		.sp = (uint32_t)(sp >> 3),
-		.begin = *(const uint64_t *)(sp - RT_TIMES * PROGRAM_SHADOW),
+		.begin = *rt_noted(sp),
 		.end = raw_counter(),
 	};
 

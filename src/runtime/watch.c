@@ -8,6 +8,7 @@
 #include "program/watch.h"
 
 #include "expr/glob_match.h"
+#include "ring/raw.h"
 #include "runtime/moment.h"
 #include "runtime/sys.h"
 
@@ -240,6 +241,10 @@ int rt_watch(uint64_t sp, uint32_t address, uint32_t type)
 	moment.followed = rt_watching->asks_depth;
 	if (moment.followed)
 		moment.depth = follow(thread, sp, type);
+	if (rt_watching->asks_duration && type == RING_EVENT_ENTRY)
+		*rt_noted(sp) = raw_counter();
+	if (rt_watching->asks_duration && type == RING_EVENT_EXIT)
+		moment.duration = rt_ns(raw_counter() - *rt_noted(sp));
 	return is_wanted(&moment);
 }
 
@@ -258,6 +263,7 @@ bool rt_watch_long(uint64_t sp, const struct rt_event_long *event)
 	rt_moment_init(&moment, &rt_thread.ring, sp, event->address, RT_EVENT_LONG);
 	moment.begin = event->begin;
 	moment.end = event->end;
+	moment.duration = rt_watching ? rt_ns(event->end - event->begin) : 0;
 	return !rt_watching || is_wanted(&moment);
 }
 
