@@ -16,32 +16,9 @@
 #include "expr/filter_program.h"
 #include "expr/kfilter.h"
 #include "expr/trigger.h"
-#include "program/select.h"
+#include "program/watcher_private.h"
 
-/* Of the table's places at most three quarters are used, so that looking stays short. */
-#define FUNCTIONS_MAX (PROGRAM_WATCH_FUNCTIONS / 4 * 3)
-#define SYSTEM	      "sonde"
-
-struct program_watcher {
-	enum program_mode mode;
-	const struct program_watch_event *events;
-	size_t nr_events;
-	bool thresh, limited;
-	struct event_db *db;
-	const struct event *event;  /* with all that can be asked of one */
-	const struct event *calls;  /* what histograms are of */
-	struct program_watch *plan; /* without its functions */
-	struct program_watch *memory;
-	char *names[PROGRAM_WATCH_NAMES_MAX]; /* of functions that are asked for: their bits */
-	size_t nr_names;
-	struct program_marks *marks; /* of these names */
-	uint32_t commanded;	     /* bits of names that have commands */
-	uint32_t switched;	     /* events that triggers enable or disable, bits */
-	bool asks_duration;	     /* the condition that was compiled last */
-	bool switches, starts_off;   /* there is a traceon or traceoff; the first is a traceon */
-	size_t nr_functions;	     /* in the table */
-	struct program_hist_plan hists;
-};
+#define SYSTEM "sonde"
 
 /* --- the fields --- */
 
@@ -58,12 +35,13 @@ struct program_watcher {
 	"name: func\nID: 1\nformat:\n" COMMON                                                      \
 	"\tfield:unsigned int ip;\toffset:8;\tsize:4;\tsigned:0;\n"                                \
 	"\tfield:unsigned int sp;\toffset:12;\tsize:4;\tsigned:0;\n"
+#define FIELDS_PARENT	"\tfield:unsigned long parent_ip;\toffset:56;\tsize:8;\tsigned:0;\n"
 #define FIELDS_DEPTH	"\tfield:unsigned int depth;\toffset:16;\tsize:4;\tsigned:0;\n"
 #define FIELDS_DURATION "\tfield:u64 duration;\toffset:48;\tsize:8;\tsigned:0;\n"
 #define FIELDS_TIMES                                                                               \
 	"\tfield:u64 calltime;\toffset:24;\tsize:8;\tsigned:0;\n"                                  \
 	"\tfield:u64 rettime;\toffset:32;\tsize:8;\tsigned:0;\n"
-#define FIELDS_END "\nprint fmt: \"%u\", REC->ip\n"
+#define FIELDS_END FIELDS_PARENT "\nprint fmt: \"%u\", REC->ip\n"
 /* What histograms are of: calls that have ended. */
 #define CALLS                                                                                      \
 	"name: calls\nID: 2\nformat:\n" COMMON                                                     \
@@ -75,7 +53,7 @@ static const uint8_t sources[] = {
 	[0] = PROGRAM_WATCH_TYPE,   [2] = PROGRAM_WATCH_ZERO,	   [3] = PROGRAM_WATCH_ZERO,
 	[4] = PROGRAM_WATCH_PID,    [8] = PROGRAM_WATCH_IP,	   [12] = PROGRAM_WATCH_SP,
 	[16] = PROGRAM_WATCH_DEPTH, [24] = PROGRAM_WATCH_CALLTIME, [32] = PROGRAM_WATCH_RETTIME,
-	[40] = PROGRAM_WATCH_IP,    [48] = PROGRAM_WATCH_DURATION,
+	[40] = PROGRAM_WATCH_IP,    [48] = PROGRAM_WATCH_DURATION, [56] = PROGRAM_WATCH_PARENT,
 };
 
 /* Depth is known where the ends of calls are seen. */
@@ -184,6 +162,22 @@ static uint8_t source_of(struct program_watcher *watcher, const struct operand *
 	return source;
 }
 
+static bool is_function(uint32_t offset)
+{
+	return sources[offset] == PROGRAM_WATCH_IP || sources[offset] == PROGRAM_WATCH_PARENT;
+}
+
+/* What tells whether the function that ran, or the one that called it, has the name. */
+static uint8_t ask_name(struct program_watcher *watcher, uint32_t offset, uint32_t name)
+{
+	if (sources[offset] == PROGRAM_WATCH_PARENT) {
+		watcher->called_by |= 1u << name;
+		return PROGRAM_WATCH_CALLERS;
+	}
+	watcher->plan->asks_functions = true;
+	return PROGRAM_WATCH_NAMES;
+}
+
 /* A list of CPUs: one comparison for each run of them, the last one first. */
 static int add_cpus(struct program_watcher *watcher, const struct instruction *in,
 		    struct program_watch_op op, uint16_t *ret_at, struct err *err)
@@ -237,7 +231,7 @@ static int add_condition(struct program_watcher *watcher, const struct instructi
 		return add_cpus(watcher, in, op, ret_at, err);
 	case CODE_GLOB_COMM:
 	case CODE_FUNCTION:
-		if (in->code == CODE_FUNCTION && sources[in->left.offset] != PROGRAM_WATCH_IP)
+		if (in->code == CODE_FUNCTION && !is_function(in->left.offset))
 			break;
 		r = in->code == CODE_FUNCTION ? find_name(watcher, in->glob.text, &index, err)
 					      : find_comm(watcher, &in->glob, &index, err);
@@ -245,8 +239,8 @@ static int add_condition(struct program_watcher *watcher, const struct instructi
 			return r;
 		op.low = 1ull << index;
 		op.bits = true;
-		op.source = in->code == CODE_FUNCTION ? PROGRAM_WATCH_NAMES : PROGRAM_WATCH_COMMS;
-		watcher->plan->asks_functions |= in->code == CODE_FUNCTION;
+		op.source = in->code == CODE_FUNCTION ? ask_name(watcher, in->left.offset, index)
+						      : PROGRAM_WATCH_COMMS;
 		if (in->code == CODE_GLOB_COMM && in->glob.invert) {
 			op.on_true = op.on_false;
 			op.on_false = on_true;
@@ -255,7 +249,8 @@ static int add_condition(struct program_watcher *watcher, const struct instructi
 	default: /* of fields that events of functions do not have */
 		break;
 	}
-	return err_set(err, -EINVAL, "this cannot be asked in a program: only ip is a function");
+	return err_set(err, -EINVAL,
+		       "this cannot be asked in a program: only ip and parent_ip are functions");
 }
 
 static uint16_t target(uint32_t to, const uint16_t *places)
@@ -644,136 +639,4 @@ const struct event *program_watcher_event(const struct program_watcher *watcher)
 const char *program_watcher_unmatched(const struct program_watcher *watcher)
 {
 	return program_marks_unmatched(watcher->marks);
-}
-
-/* --- modules --- */
-
-enum answer {
-	ANSWER_NO,
-	ANSWER_YES,
-	ANSWER_DEPENDS, /* on more than the function */
-};
-
-/* The answers of all conditions for one function. */
-struct known {
-	enum answer answers[PROGRAM_WATCH_OPS_MAX];
-};
-
-static enum answer answer_at(const struct known *known, uint16_t at)
-{
-	if (at >= PROGRAM_WATCH_NO)
-		return at == PROGRAM_WATCH_YES ? ANSWER_YES : ANSWER_NO;
-	return known->answers[at];
-}
-
-static void know(const struct program_watch *plan, uint32_t address, uint32_t bits,
-		 struct known *known)
-{
-	for (uint16_t i = 0; i < plan->nr_ops; i++) {
-		const struct program_watch_op *op = &plan->ops[i];
-		enum answer on_true = answer_at(known, op->on_true);
-		enum answer on_false = answer_at(known, op->on_false);
-		uint64_t value = op->source == PROGRAM_WATCH_NAMES ? bits
-				 : op->source == PROGRAM_WATCH_IP  ? address
-								   : 0;
-
-		if (op->source == PROGRAM_WATCH_NAMES || op->source == PROGRAM_WATCH_IP ||
-		    op->source == PROGRAM_WATCH_ZERO)
-			known->answers[i] = program_watch_compare(op, value) ? on_true : on_false;
-		else if (on_true == on_false)
-			known->answers[i] = on_true;
-		else
-			known->answers[i] = ANSWER_DEPENDS;
-	}
-}
-
-/* Whether something may be done when an event of it comes. */
-static bool has_triggers(const struct program_watch *plan, const struct known *known)
-{
-	for (uint32_t i = 0; i < plan->nr_triggers; i++) {
-		if (answer_at(known, plan->triggers[i].condition) != ANSWER_NO)
-			return true;
-	}
-	return false;
-}
-
-/* Whether calls of it may be in a histogram. */
-static bool has_hists(const struct program_hists *hists, const struct known *known)
-{
-	for (uint32_t i = 0; i < hists->nr; i++) {
-		if (answer_at(known, hists->list[i].condition) != ANSWER_NO)
-			return true;
-	}
-	return false;
-}
-
-/* What becomes of a function that was chosen. */
-static uint8_t choice_of(const struct program_watcher *watcher, uint8_t choice,
-			 const struct known *known)
-{
-	const struct program_watch *plan = watcher->plan;
-	bool any_yes = false, any_no = false;
-
-	if (watcher->hists.hists.nr) {
-		return has_hists(&watcher->hists.hists, known) ? choice
-							       : (uint8_t)PROGRAM_CHOICE_NONE;
-	}
-	/* What is around a call counts, recorded or not. */
-	if (plan->asks_depth || has_triggers(plan, known))
-		return (uint8_t)(choice | PROGRAM_CHOICE_WATCHED);
-	for (size_t i = 0; i < watcher->nr_events; i++) {
-		uint16_t number = watcher->events[i].number;
-		enum answer answer = answer_at(known, plan->filters[number]);
-
-		if (answer == ANSWER_YES && watcher->switched >> number & 1)
-			answer = ANSWER_DEPENDS;
-		any_yes |= answer != ANSWER_NO;
-		any_no |= answer != ANSWER_YES;
-	}
-	/* A root's end, and what counts for a limit, is seen all the same. */
-	if (!any_yes && choice != PROGRAM_CHOICE_ROOT && !watcher->limited)
-		return PROGRAM_CHOICE_NONE;
-	return any_no ? (uint8_t)(choice | PROGRAM_CHOICE_WATCHED) : choice;
-}
-
-static int add_function(struct program_watcher *watcher, uint32_t address, uint32_t bits)
-{
-	union program_watch_function *table = watcher->memory->functions;
-	const union program_watch_function function = {.address = address, .bits = bits};
-	uint32_t at = program_watch_hash(address);
-
-	while (table[at].address && table[at].address != address)
-		at = (at + 1) & (PROGRAM_WATCH_FUNCTIONS - 1);
-	if (!table[at].address && ++watcher->nr_functions > FUNCTIONS_MAX)
-		return -ENOSPC;
-	__atomic_store_n(&table[at].word, function.word, __ATOMIC_RELEASE);
-	return 0;
-}
-
-int program_watcher_apply(struct program_watcher *watcher, const struct program_elf *elf,
-			  uint32_t base, uint8_t *choices)
-{
-	_cleanup_free_ uint32_t *bits = mem_calloc(elf->nr_functions + 1, sizeof(*bits));
-	_cleanup_free_ struct known *known = mem_alloc(sizeof(*known));
-	int r = 0;
-
-	if (!bits || !known)
-		return -ENOMEM;
-	program_marks_apply(watcher->marks, elf, bits);
-	for (size_t i = 0; i < elf->nr_functions && r == 0; i++) {
-		uint32_t address = base + (uint32_t)(elf->functions[i].address - elf->text_low);
-
-		if (!choices[i] && !(bits[i] & watcher->commanded))
-			continue;
-		know(watcher->plan, address, bits[i], known);
-		if (choices[i]) {
-			choices[i] = choice_of(watcher, choices[i], known);
-		} else if (has_triggers(watcher->plan, known)) {
-			choices[i] = PROGRAM_CHOICE_WATCHED;
-			bits[i] |= PROGRAM_WATCH_UNCHOSEN;
-		}
-		if (choices[i] && bits[i])
-			r = add_function(watcher, address, bits[i]);
-	}
-	return r;
 }

@@ -39,6 +39,9 @@ static inline uint64_t rt_ns(uint64_t ticks)
 
 /* watch.c: the CPU that a thread is on. */
 uint32_t rt_cpu_of(const struct ring_thread *ring);
+/* The same: where the call returns to, and the bits of the function there. */
+uint64_t rt_moment_parent(const struct rt_moment *moment);
+uint32_t rt_moment_callers(const struct rt_moment *moment);
 
 /* Here, because calls cost as much as the answers. */
 static inline uint64_t rt_moment_value(const struct rt_moment *moment, uint8_t source)
@@ -66,6 +69,10 @@ static inline uint64_t rt_moment_value(const struct rt_moment *moment, uint8_t s
 		return moment->end;
 	case PROGRAM_WATCH_DURATION:
 		return moment->duration;
+	case PROGRAM_WATCH_PARENT:
+		return rt_moment_parent(moment);
+	case PROGRAM_WATCH_CALLERS:
+		return rt_moment_callers(moment);
 	default:
 		return 0;
 	}
