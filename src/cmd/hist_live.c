@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "cmd/hist_kernel.h"
+#include "cmd/hist_program.h"
 #include "cmd/hist_stream.h"
 #include "cmd/hist_triggers.h"
 #include "cmd/option_rows.h"
@@ -27,6 +28,7 @@ struct hist_live {
 	struct words made;	   /* names of synthetic events: -n */
 	struct unkept unkept;
 	bool stacks, calls, in_given;
+	bool in_program;     /* whose calls */
 	bool selects, range; /* options that choose records; some need the whole recording */
 	bool in_kernel, on_stream, quiet;
 	unsigned int refresh_ms;
@@ -36,7 +38,9 @@ struct hist_live {
 
 static const struct cmd_option record_options[] = {
 	RECORD_OPTIONS_TRACE RECORD_OPTIONS_FUNCTIONS RECORD_OPTIONS_PROGRAM RECORD_OPTIONS_WHOM
-		RECORD_OPTIONS_OWN RECORD_OPTIONS_HOW RECORD_OPTIONS_OUTPUT RECORD_OPTIONS_QUIET{0},
+		RECORD_OPTIONS_OWN RECORD_OPTIONS_HOW RECORD_OPTIONS_OUTPUT RECORD_OPTIONS_QUIET
+			HIST_PROGRAM_ROW,
+	{0},
 };
 
 static const struct command record_part = {
@@ -163,6 +167,8 @@ static int take_option(struct hist_live *live, int id, const char *arg)
 	option = words_option_text(&live->texts, live->command, id, &arg);
 	if (!option)
 		return -ENOMEM;
+	if (id == OPT_IN)
+		live->in_program = strcmp(arg, "program") == 0;
 	r = id == 'n' ? words_push(&live->made, arg) : 0;
 	if (r == 0 && id != OPT_IN)
 		r = words_option(&live->read, option, arg);
@@ -197,8 +203,10 @@ static int put_rest(struct hist_live *live)
 {
 	int r = 0;
 
-	if (live->calls && !live->in_given)
+	if (live->calls && !live->in_given) {
+		live->in_program = true;
 		r = words_option(&live->record, "--in", "program");
+	}
 	if (r == 0 && live->calls)
 		r = words_option(&live->record, "-p", "function_graph");
 	if (r == 0 && live->stacks)
@@ -226,9 +234,7 @@ static int put_file(struct hist_live *live)
 	return r == 0 ? words_option(&live->read, "-i", live->unkept.path) : r;
 }
 
-static int record_and_read(struct hist_live *live,
-			   int (*reader)(const struct command *command, int argc, char **argv,
-					 void (*opened)(void *arg), void *opened_arg))
+static int record_and_read(struct hist_live *live, bool counted, hist_read_fn *reader)
 {
 	struct err err = {0};
 	int status, shown;
@@ -242,20 +248,19 @@ static int record_and_read(struct hist_live *live,
 	if (unkept_record(live->command, &record_part, &live->record, true, &status) < 0)
 		return status;
 	shown = reader(live->command, (int)live->read.nr, (char **)(uintptr_t)live->read.words,
-		       unkept_remove, &live->unkept);
+		       counted, unkept_remove, &live->unkept);
 	return status != CMD_OK ? status : shown;
 }
 
-/* Counted as it comes, or from a file that is not kept; `why` not in the kernel. */
-static int count_here(struct hist_live *live, const char *why,
-		      int (*reader)(const struct command *command, int argc, char **argv,
-				    void (*opened)(void *arg), void *opened_arg))
+/* Counted as it comes, or from a file that is not kept; `why` not elsewhere. */
+static int count_here(struct hist_live *live, const char *elsewhere, const char *why,
+		      hist_read_fn *reader)
 {
 	const struct hist_stream_plan plan = {live->command, &record_part, &live->read,
 					      &live->record, live->refresh_ms};
 
 	if (!live->quiet)
-		cmd_note(live->command, "counted from the stream, not in the kernel: %.*s%s",
+		cmd_note(live->command, "counted from the stream, not in the %s: %.*s%s", elsewhere,
 			 (int)strcspn(why, "\n"), why, live->run ? "" : "; Ctrl-C ends it");
 	if (!live->calls && !live->range) {
 		int r = put_command(live);
@@ -266,12 +271,31 @@ static int count_here(struct hist_live *live, const char *why,
 		return cmd_usage(live->command,
 				 "--refresh: calls, and what --from and --to choose, "
 				 "are counted when everything is recorded");
-	return record_and_read(live, reader);
+	return record_and_read(live, false, reader);
 }
 
-static int count(struct hist_live *live,
-		 int (*reader)(const struct command *command, int argc, char **argv,
-			       void (*opened)(void *arg), void *opened_arg))
+/* Calls of programs, which count themselves if they can; else false with the reason. */
+static bool count_in_program(struct hist_live *live, int *ret_status, hist_read_fn *reader,
+			     struct err *err)
+{
+	if (live->on_stream)
+		err_set(err, -EOPNOTSUPP, "--on-stream");
+	else if (live->selects)
+		err_set(err, -EOPNOTSUPP,
+			"-F, --trigger, --task, --cpu, --from and --to choose from records");
+	else
+		*ret_status = hist_program_plan(live->command, &live->read, &live->record,
+						&live->texts, err);
+	if (err->code == -EOPNOTSUPP)
+		return false;
+	if (*ret_status == 0 && !live->quiet)
+		cmd_note(live->command, "counted in the program");
+	if (*ret_status == 0)
+		*ret_status = record_and_read(live, true, reader);
+	return true;
+}
+
+static int count(struct hist_live *live, hist_read_fn *reader)
 {
 	const struct hist_kernel_plan plan = {live->command, &live->read, live->run,
 					      live->refresh_ms, live->for_ns};
@@ -279,6 +303,11 @@ static int count(struct hist_live *live,
 	int status;
 
 	cmd_recover(live->command);
+	if (live->calls && live->in_program && !live->in_kernel) {
+		if (count_in_program(live, &status, reader, &err))
+			return status;
+		return count_here(live, "program", err.text, reader);
+	}
 	if (live->on_stream)
 		err_set(&err, -EOPNOTSUPP, "--on-stream");
 	else if (live->calls)
@@ -290,7 +319,7 @@ static int count(struct hist_live *live,
 		return status;
 	if (live->in_kernel)
 		return cmd_fail(live->command, &err);
-	return count_here(live, err.text, reader);
+	return count_here(live, "kernel", err.text, reader);
 }
 
 /* What goes together. */
@@ -325,9 +354,7 @@ bool hist_live_wanted(const struct command *command, int argc, char **argv)
 	return wanted;
 }
 
-int hist_live_run(const struct command *command, int argc, char **argv,
-		  int (*reader)(const struct command *command, int argc, char **argv,
-				void (*opened)(void *arg), void *opened_arg))
+int hist_live_run(const struct command *command, int argc, char **argv, hist_read_fn *reader)
 {
 	struct hist_live live = {.command = command};
 	int status, end = 1;

@@ -13,11 +13,13 @@
 bool hist_live_wanted(const struct command *command, int argc, char **argv);
 
 /*
- * `reader` gets the words for reading (with -i) and what is to be called once the file is open; the
- * exit status of the whole.
+ * Reads what was recorded: the words have -i FILE; `counted` in the programs; `opened` is called
+ * once the file is open. The exit status.
  */
-int hist_live_run(const struct command *command, int argc, char **argv,
-		  int (*reader)(const struct command *command, int argc, char **argv,
-				void (*opened)(void *arg), void *opened_arg));
+typedef int hist_read_fn(const struct command *command, int argc, char **argv, bool counted,
+			 void (*opened)(void *arg), void *opened_arg);
+
+/* The exit status of the whole. */
+int hist_live_run(const struct command *command, int argc, char **argv, hist_read_fn *reader);
 
 #endif

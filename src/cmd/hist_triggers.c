@@ -56,6 +56,7 @@ static int make(struct summary *summary, const struct source *source, void **ret
 		.kernel = hist_kernel_from_release(input->dat->uname),
 		.strict = words->strict,
 		.nsecs = source->usecs,
+		.counted = words->counted,
 	};
 	struct triggers_table *table = mem_zalloc(sizeof(*table));
 	int r;
@@ -154,11 +155,11 @@ const struct summary_kind hist_triggers_kind = {
 	.wants = "records",
 };
 
-static int read_file(const struct command *command, int argc, char **argv,
+static int read_file(const struct command *command, int argc, char **argv, bool counted,
 		     void (*opened)(void *arg), void *opened_arg)
 {
 	const struct summary_output output = {.opened = opened, .opened_arg = opened_arg};
-	struct hist_words args = {.command = command};
+	struct hist_words args = {.command = command, .counted = counted};
 	int status = summary_run(command, argc, argv, &hist_triggers_kind, hist_words_option, &args,
 				 &output);
 
@@ -176,6 +177,7 @@ bool hist_triggers_wanted(int argc, char **argv)
 
 int hist_triggers_run(const struct command *command, int argc, char **argv)
 {
-	return hist_live_wanted(command, argc, argv) ? hist_live_run(command, argc, argv, read_file)
-						     : read_file(command, argc, argv, NULL, NULL);
+	return hist_live_wanted(command, argc, argv)
+		       ? hist_live_run(command, argc, argv, read_file)
+		       : read_file(command, argc, argv, false, NULL, NULL);
 }

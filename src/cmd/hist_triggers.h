@@ -51,7 +51,7 @@ enum {
 		 NULL},                                                                            \
 	{                                                                                          \
 		HIST_OPT_ON_STREAM, 0, "on-stream", CMD_ARG_NONE, NULL,                            \
-			"count what is recorded, not in the kernel", NULL                          \
+			"count what is recorded, not in the kernel or program", NULL               \
 	}
 
 /* The synthetic event of a SELECT without -n, as sqlhist names it. */

@@ -36,6 +36,7 @@ enum {
 	OPT_LIBS,
 	OPT_ON_FULL,
 	OPT_LIST_SKIPPED,
+	OPT_HIST,
 	/* Options that are refused, with what to do instead. */
 	OPT_PROXY,
 	OPT_NAME,

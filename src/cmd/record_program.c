@@ -49,6 +49,8 @@ int record_args_in_program(struct record_args *args, int id, const char *arg)
 		args->program_option = "--list-skipped";
 		args->plan.program.list_skipped = true;
 		return 1;
+	case OPT_HIST:
+		return record_args_list(args, &args->plan.program.hists, arg) ? 1 : -1;
 	case OPT_ON_FULL:
 		args->program_option = "--on-full";
 		return set_on_full(args, arg) ? 1 : -1;

@@ -41,7 +41,8 @@ struct hist_options {
 	struct hist_kernel kernel;
 	const char *release; /* of that kernel; NULL: the newest */
 	bool strict;
-	bool nsecs; /* the clock of the records counts ns, so that .usecs divides */
+	bool nsecs;   /* the clock of the records counts ns, so that .usecs divides */
+	bool counted; /* elsewhere (hist_set_add), where filters have been: they are only shown */
 };
 
 struct hist_set;
@@ -121,6 +122,51 @@ bool hist_is_loadable(const struct hist *hist, const char **ret_why);
  */
 int hist_set_load(struct hist_set *set, const struct event *event, const char *text,
 		  struct err *err) _must_check_;
+
+/*
+ * --- counted elsewhere, element by element ---
+ *
+ * A trigger that needs no more than numbers of a record: keys of fields or the CPU, values of
+ * fields; no variables, actions, texts or stacks.
+ */
+enum hist_unit {
+	HIST_PLAIN,
+	HIST_POWERS, /* .log2 */
+	HIST_WIDTHS, /* .buckets */
+};
+
+struct hist_plain_key {
+	const struct event_field *field; /* NULL: the CPU */
+	enum hist_unit unit;
+	uint64_t width; /* HIST_WIDTHS */
+};
+
+enum {
+	HIST_PLAIN_KEYS = 3,
+	HIST_PLAIN_VALUES = 2
+};
+
+struct hist_plain {
+	struct hist_plain_key keys[HIST_PLAIN_KEYS];
+	uint32_t nr_keys;
+	const struct event_field *values[HIST_PLAIN_VALUES]; /* beside the hitcount */
+	uint32_t nr_values;
+	unsigned int bits; /* 2^bits elements */
+};
+
+/* False: it needs more, *ret_why. The filter is the caller's concern. */
+bool hist_is_plain(const struct hist *hist, struct hist_plain *ret_plain, const char **ret_why);
+/*
+ * To the index-th trigger, which is plain: so many hits of these keys with these sums of its
+ * values, which are dropped when its size is used up; and what has been dropped before. -ENOMEM.
+ */
+struct hist_counted {
+	uint64_t keys[HIST_PLAIN_KEYS];
+	uint64_t hits, dropped;
+	uint64_t sums[HIST_PLAIN_VALUES];
+};
+int hist_set_add(struct hist_set *set, size_t index, const struct hist_counted *counted)
+	_must_check_;
 
 /* The triggers in the order of adding, those that the engine added itself included. */
 size_t hist_set_count(const struct hist_set *set);

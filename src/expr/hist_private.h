@@ -339,6 +339,9 @@ static inline struct hist_node *hist_map_field(const struct hist_data *data, uin
 void hist_print_key(const struct hist_data *data, const uint8_t *key, const char *comm,
 		    struct out *out);
 
+/* hist_run.c: the name of a task, to be kept with an element (HIST_COMM_BYTES of zeros). */
+void hist_keep_comm(const struct hist_set *set, int32_t pid, char *comm);
+
 /* hist_rows.c: the elements in the order of the trigger; nr_elements of them. */
 int hist_sort_elements(const struct hist_data *data, uint8_t ***ret_elements);
 

@@ -366,24 +366,27 @@ static int act(struct run *run)
 	return r;
 }
 
-static void keep_comm(struct run *run)
+void hist_keep_comm(const struct hist_set *set, int32_t pid, char *comm)
 {
-	const struct event_common *common = event_db_common(run->set->db);
-	const uint8_t *data = run->record->data;
-	char *comm = hist_map_comm(&run->data->map, run->element);
 	const char *name = NULL;
-	int32_t pid;
 
-	if (common->pid_offset + 4 > run->record->len)
-		return;
-	pid = (int32_t)load_u32(data + common->pid_offset, event_db_big_endian(run->set->db));
 	if (!pid)
 		name = "<idle>";
-	else if (run->set->comm)
-		name = run->set->comm(run->set->comm_arg, pid);
+	else if (set->comm)
+		name = set->comm(set->comm_arg, pid);
 	if (!name)
 		name = "<...>";
 	memcpy(comm, name, strnlen(name, HIST_COMM_BYTES - 1));
+}
+
+static void keep_comm(const struct run *run)
+{
+	const struct event_common *common = event_db_common(run->set->db);
+	const uint8_t *at = (const uint8_t *)run->record->data + common->pid_offset;
+
+	if (common->pid_offset + 4 <= run->record->len)
+		hist_keep_comm(run->set, (int32_t)load_u32(at, event_db_big_endian(run->set->db)),
+			       hist_map_comm(&run->data->map, run->element));
 }
 
 static int run_hist(struct hist_set *set, struct hist_data *data, const struct hist_record *record)

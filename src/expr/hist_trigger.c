@@ -431,6 +431,8 @@ static int set_filter(struct hist *hist, const char *text)
 	hist->filter_text = mem_strdup(text);
 	if (!hist->filter_text)
 		return -ENOMEM;
+	if (set->options.counted)
+		return 0;
 	r = kfilter_new(&hist->filter, hist->event, text, &set->filters,
 			set->options.strict ? KFILTER_STRICT : 0, &error, NULL);
 	if (r < 0 && error.message && set->options.kernel.filter_errors) {

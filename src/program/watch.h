@@ -35,7 +35,10 @@ enum program_watch_source {
 	PROGRAM_WATCH_NAMES, /* bit i: the function has the name i */
 	PROGRAM_WATCH_CALLTIME,
 	PROGRAM_WATCH_RETTIME,
-	PROGRAM_WATCH_ZERO, /* fields that nobody fills in */
+	PROGRAM_WATCH_DURATION, /* ns, of a call that has ended */
+	PROGRAM_WATCH_PARENT,	/* the trace address that the call returns to */
+	PROGRAM_WATCH_CALLERS,	/* bit i: the function there has the name i */
+	PROGRAM_WATCH_ZERO,	/* fields that nobody fills in */
 };
 
 /* In place of an operation: the answer. */
@@ -82,17 +85,27 @@ union program_watch_function {
 	uint64_t word;
 };
 
+/* A function that is asked for as the caller of others. */
+#define PROGRAM_WATCH_CALLERS_MAX 1024u
+struct program_watch_caller {
+	uint32_t address, bytes, bits;
+};
+
 struct program_watch {
 	uint32_t enabled;   /* events that are recorded, bits; triggers change them */
 	uint32_t triggered; /* events that have triggers, bits */
 	uint32_t nr_triggers;
-	bool asks_functions, asks_depth;
+	uint32_t mult, shift; /* ns = units of the clock * mult >> shift */
+	bool asks_functions, asks_depth, asks_duration;
 	uint8_t nr_comms;
 	uint16_t nr_ops;
+	uint64_t hists_at; /* struct program_hists, in bytes from here; 0: calls are not counted */
 	uint16_t filters[PROGRAM_WATCH_EVENTS]; /* of each event: an op, YES or NO */
 	struct program_watch_trigger triggers[PROGRAM_WATCH_TRIGGERS_MAX];
 	char comms[PROGRAM_WATCH_COMMS_MAX][PROGRAM_WATCH_COMM_BYTES]; /* globs */
 	struct program_watch_op ops[PROGRAM_WATCH_OPS_MAX];
+	uint32_t nr_callers; /* grows with the modules; they are there before it says so */
+	struct program_watch_caller callers[PROGRAM_WATCH_CALLERS_MAX];
 	union program_watch_function functions[PROGRAM_WATCH_FUNCTIONS];
 };
 

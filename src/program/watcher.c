@@ -16,29 +16,9 @@
 #include "expr/filter_program.h"
 #include "expr/kfilter.h"
 #include "expr/trigger.h"
-#include "program/select.h"
+#include "program/watcher_private.h"
 
-/* Of the table's places at most three quarters are used, so that looking stays short. */
-#define FUNCTIONS_MAX (PROGRAM_WATCH_FUNCTIONS / 4 * 3)
-#define SYSTEM	      "sonde"
-
-struct program_watcher {
-	enum program_mode mode;
-	const struct program_watch_event *events;
-	size_t nr_events;
-	bool thresh, limited;
-	struct event_db *db;
-	const struct event *event;  /* with all that can be asked of one */
-	struct program_watch *plan; /* without its functions */
-	struct program_watch *memory;
-	char *names[PROGRAM_WATCH_NAMES_MAX]; /* of functions that are asked for: their bits */
-	size_t nr_names;
-	struct program_marks *marks; /* of these names */
-	uint32_t commanded;	     /* bits of names that have commands */
-	uint32_t switched;	     /* events that triggers enable or disable, bits */
-	bool switches, starts_off;   /* there is a traceon or traceoff; the first is a traceon */
-	size_t nr_functions;	     /* in the table */
-};
+#define SYSTEM "sonde"
 
 /* --- the fields --- */
 
@@ -46,42 +26,56 @@ struct program_watcher {
  * Not a record's, but what is at hand when the runtime asks; offsets only tell them apart, and a
  * depth is in no record.
  */
-#define FIELDS                                                                                     \
-	"name: func\nID: 1\nformat:\n"                                                             \
+#define COMMON                                                                                     \
 	"\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"                     \
 	"\tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;\n"                     \
 	"\tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;\n"             \
-	"\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n"                               \
+	"\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n"
+#define FIELDS                                                                                     \
+	"name: func\nID: 1\nformat:\n" COMMON                                                      \
 	"\tfield:unsigned int ip;\toffset:8;\tsize:4;\tsigned:0;\n"                                \
 	"\tfield:unsigned int sp;\toffset:12;\tsize:4;\tsigned:0;\n"
-#define FIELDS_DEPTH "\tfield:unsigned int depth;\toffset:16;\tsize:4;\tsigned:0;\n"
+#define FIELDS_PARENT	"\tfield:unsigned long parent_ip;\toffset:56;\tsize:8;\tsigned:0;\n"
+#define FIELDS_DEPTH	"\tfield:unsigned int depth;\toffset:16;\tsize:4;\tsigned:0;\n"
+#define FIELDS_DURATION "\tfield:u64 duration;\toffset:48;\tsize:8;\tsigned:0;\n"
 #define FIELDS_TIMES                                                                               \
 	"\tfield:u64 calltime;\toffset:24;\tsize:8;\tsigned:0;\n"                                  \
 	"\tfield:u64 rettime;\toffset:32;\tsize:8;\tsigned:0;\n"
-#define FIELDS_END "\nprint fmt: \"%u\", REC->ip\n"
+#define FIELDS_END FIELDS_PARENT "\nprint fmt: \"%u\", REC->ip\n"
+/* What histograms are of: calls that have ended. */
+#define CALLS                                                                                      \
+	"name: calls\nID: 2\nformat:\n" COMMON                                                     \
+	"\tfield:unsigned long func;\toffset:40;\tsize:8;\tsigned:0;\n"                            \
+	"\tfield:u64 duration;\toffset:48;\tsize:8;\tsigned:0;\n"                                  \
+	"\nprint fmt: \"%lu\", REC->func\n"
 
 static const uint8_t sources[] = {
 	[0] = PROGRAM_WATCH_TYPE,   [2] = PROGRAM_WATCH_ZERO,	   [3] = PROGRAM_WATCH_ZERO,
 	[4] = PROGRAM_WATCH_PID,    [8] = PROGRAM_WATCH_IP,	   [12] = PROGRAM_WATCH_SP,
 	[16] = PROGRAM_WATCH_DEPTH, [24] = PROGRAM_WATCH_CALLTIME, [32] = PROGRAM_WATCH_RETTIME,
+	[40] = PROGRAM_WATCH_IP,    [48] = PROGRAM_WATCH_DURATION, [56] = PROGRAM_WATCH_PARENT,
 };
 
 /* Depth is known where the ends of calls are seen. */
 static int make_event(struct program_watcher *watcher, struct err *err)
 {
 	const struct event_db_options options = {.long_size = 8, .no_handlers = true};
-	const char *text = watcher->thresh		    ? FIELDS FIELDS_TIMES FIELDS_END
-			   : watcher->mode == PROGRAM_GRAPH ? FIELDS FIELDS_DEPTH FIELDS_END
-							    : FIELDS FIELDS_END;
+	const char *text = watcher->thresh ? FIELDS FIELDS_TIMES FIELDS_DURATION FIELDS_END
+			   : watcher->mode == PROGRAM_GRAPH
+				   ? FIELDS FIELDS_DEPTH FIELDS_DURATION FIELDS_END
+				   : FIELDS FIELDS_END;
 	int r = event_db_new(&watcher->db, &options);
 
 	if (r == 0)
 		r = event_db_add_format(watcher->db, SYSTEM, text, strlen(text), err);
 	if (r == 0)
+		r = event_db_add_format(watcher->db, SYSTEM, CALLS, sizeof(CALLS) - 1, err);
+	if (r == 0)
 		r = event_db_seal(watcher->db);
 	if (r < 0)
 		return err_sys(err, r, "cannot prepare filters of programs");
-	watcher->event = event_db_at(watcher->db, 0);
+	watcher->event = event_db_by_name(watcher->db, SYSTEM, "func");
+	watcher->calls = event_db_by_name(watcher->db, SYSTEM, "calls");
 	return 0;
 }
 
@@ -164,7 +158,24 @@ static uint8_t source_of(struct program_watcher *watcher, const struct operand *
 		operand->kind == OPERAND_CPU ? PROGRAM_WATCH_CPU : sources[operand->offset];
 
 	watcher->plan->asks_depth |= source == PROGRAM_WATCH_DEPTH;
+	watcher->asks_duration |= source == PROGRAM_WATCH_DURATION;
 	return source;
+}
+
+static bool is_function(uint32_t offset)
+{
+	return sources[offset] == PROGRAM_WATCH_IP || sources[offset] == PROGRAM_WATCH_PARENT;
+}
+
+/* What tells whether the function that ran, or the one that called it, has the name. */
+static uint8_t ask_name(struct program_watcher *watcher, uint32_t offset, uint32_t name)
+{
+	if (sources[offset] == PROGRAM_WATCH_PARENT) {
+		watcher->called_by |= 1u << name;
+		return PROGRAM_WATCH_CALLERS;
+	}
+	watcher->plan->asks_functions = true;
+	return PROGRAM_WATCH_NAMES;
 }
 
 /* A list of CPUs: one comparison for each run of them, the last one first. */
@@ -220,7 +231,7 @@ static int add_condition(struct program_watcher *watcher, const struct instructi
 		return add_cpus(watcher, in, op, ret_at, err);
 	case CODE_GLOB_COMM:
 	case CODE_FUNCTION:
-		if (in->code == CODE_FUNCTION && sources[in->left.offset] != PROGRAM_WATCH_IP)
+		if (in->code == CODE_FUNCTION && !is_function(in->left.offset))
 			break;
 		r = in->code == CODE_FUNCTION ? find_name(watcher, in->glob.text, &index, err)
 					      : find_comm(watcher, &in->glob, &index, err);
@@ -228,8 +239,8 @@ static int add_condition(struct program_watcher *watcher, const struct instructi
 			return r;
 		op.low = 1ull << index;
 		op.bits = true;
-		op.source = in->code == CODE_FUNCTION ? PROGRAM_WATCH_NAMES : PROGRAM_WATCH_COMMS;
-		watcher->plan->asks_functions |= in->code == CODE_FUNCTION;
+		op.source = in->code == CODE_FUNCTION ? ask_name(watcher, in->left.offset, index)
+						      : PROGRAM_WATCH_COMMS;
 		if (in->code == CODE_GLOB_COMM && in->glob.invert) {
 			op.on_true = op.on_false;
 			op.on_false = on_true;
@@ -238,7 +249,8 @@ static int add_condition(struct program_watcher *watcher, const struct instructi
 	default: /* of fields that events of functions do not have */
 		break;
 	}
-	return err_set(err, -EINVAL, "this cannot be asked in a program: only ip is a function");
+	return err_set(err, -EINVAL,
+		       "this cannot be asked in a program: only ip and parent_ip are functions");
 }
 
 static uint16_t target(uint32_t to, const uint16_t *places)
@@ -270,8 +282,8 @@ static int translate(struct program_watcher *watcher, const struct filter_progra
 	return 0;
 }
 
-static int compile(struct program_watcher *watcher, const char *text, uint16_t *ret_entry,
-		   struct err *err)
+static int compile(struct program_watcher *watcher, const struct event *event, const char *text,
+		   uint16_t *ret_entry, struct err *err)
 {
 	struct kfilter_kernel kernel;
 	struct kfilter *filter;
@@ -281,9 +293,10 @@ static int compile(struct program_watcher *watcher, const char *text, uint16_t *
 		*ret_entry = PROGRAM_WATCH_YES;
 		return 0;
 	}
+	watcher->asks_duration = false;
 	kfilter_kernel_init(&kernel, NULL, 0);
 	kernel.names_later = true;
-	r = kfilter_new(&filter, watcher->event, text, &kernel, 0, NULL, err);
+	r = kfilter_new(&filter, event, text, &kernel, 0, NULL, err);
 	if (r < 0)
 		return r;
 	r = translate(watcher, kfilter_program(filter), ret_entry, err);
@@ -306,6 +319,25 @@ static bool is_meant(const char *text, const char *name)
 	memcpy(system, text, len);
 	system[len] = '\0';
 	return !fnmatch(system, SYSTEM, 0) && (!text[len + 1] || !fnmatch(text + len + 1, name, 0));
+}
+
+/* The same for events with these bits; how long a call took is known when it has ended. */
+static int compile_for(struct program_watcher *watcher, uint32_t events, const char *text,
+		       uint16_t *ret_entry, struct err *err)
+{
+	int r = compile(watcher, watcher->event, text, ret_entry, err);
+
+	if (r < 0 || !watcher->asks_duration)
+		return r;
+	watcher->plan->asks_duration |= !watcher->thresh;
+	for (size_t i = 0; i < watcher->nr_events; i++) {
+		if (events >> watcher->events[i].number & 1 && !watcher->events[i].ends)
+			return err_set(err, -EINVAL,
+				       "duration is known when a call has ended: -e func_exit -f "
+				       "'...', or "
+				       "--thresh");
+	}
+	return 0;
 }
 
 /* Bits of the events that a rule is for. */
@@ -342,7 +374,7 @@ static int add_rule(struct program_watcher *watcher, const struct program_rule *
 	if (r < 0 || (!rule->off && !rule->filter))
 		return r;
 	if (!rule->off)
-		r = compile(watcher, rule->filter, &entry, err);
+		r = compile_for(watcher, events, rule->filter, &entry, err);
 	for (uint32_t i = 0; i < PROGRAM_WATCH_EVENTS && r == 0; i++) {
 		if (events >> i & 1)
 			watcher->plan->filters[i] = entry;
@@ -415,7 +447,7 @@ static int add_trigger(struct program_watcher *watcher, const struct trigger_rul
 			       "has ended");
 	r = read_action(watcher, rule, &trigger, err);
 	if (r == 0 && rule->filter)
-		r = compile(watcher, rule->filter, &trigger.condition, err);
+		r = compile_for(watcher, events, rule->filter, &trigger.condition, err);
 	if (r == 0 && function) {
 		struct program_watch_op op = {
 			.on_true = trigger.condition,
@@ -475,6 +507,31 @@ static int add_command(struct program_watcher *watcher, const char *text, struct
 	return add_trigger(watcher, &command.rule, events, function, err);
 }
 
+/* --- histograms --- */
+
+static uint8_t source_of_field(const struct event_field *field)
+{
+	return sources[field->offset];
+}
+
+/* hist:..., and behind " if " its filter. */
+static int add_hist(struct program_watcher *watcher, const char *text, struct err *err)
+{
+	const char *filter = strstr(text, " if ");
+	_cleanup_free_ char *trigger =
+		mem_strndup(text, filter ? (size_t)(filter - text) : strlen(text));
+	uint16_t condition = PROGRAM_WATCH_YES;
+	int r = 0;
+
+	if (!trigger)
+		return err_sys(err, -ENOMEM, "cannot compile the histogram");
+	if (filter)
+		r = compile(watcher, watcher->calls, filter + strlen(" if "), &condition, err);
+	return r < 0 ? r
+		     : program_hist_plan_add(&watcher->hists, watcher->calls, trigger, condition,
+					     source_of_field, err);
+}
+
 static int add_all(struct program_watcher *watcher, const struct program_watch_options *options,
 		   struct err *err)
 {
@@ -484,12 +541,16 @@ static int add_all(struct program_watcher *watcher, const struct program_watch_o
 	for (size_t i = 0; i < PROGRAM_WATCH_EVENTS; i++)
 		watcher->plan->filters[i] = PROGRAM_WATCH_YES;
 	watcher->plan->enabled = UINT32_MAX;
+	watcher->plan->mult = options->mult;
+	watcher->plan->shift = options->shift;
 	for (size_t i = 0; i < options->nr_rules && r == 0; i++)
 		r = add_rule(watcher, &options->rules[i], err);
 	for (size_t i = 0; i < options->nr_rules && r == 0; i++)
 		r = add_rules_triggers(watcher, &options->rules[i], err);
 	for (size_t i = 0; i < options->nr_commands && r == 0; i++)
 		r = add_command(watcher, options->commands[i], err);
+	for (size_t i = 0; i < options->nr_hists && r == 0; i++)
+		r = add_hist(watcher, options->hists[i], err);
 	if (r < 0)
 		return r;
 	names = (struct program_patterns){(const char *const *)watcher->names, watcher->nr_names};
@@ -503,7 +564,7 @@ int program_watcher_new(struct program_watcher **ret_watcher,
 	int r;
 
 	*ret_watcher = NULL;
-	if (!options->nr_rules && !options->nr_commands)
+	if (!options->nr_rules && !options->nr_commands && !options->nr_hists)
 		return 0;
 	watcher = mem_zalloc(sizeof(*watcher));
 	if (watcher)
@@ -538,10 +599,31 @@ void program_watcher_free(struct program_watcher *watcher)
 	mem_free(watcher);
 }
 
+uint64_t program_watcher_bytes(const struct program_watcher *watcher)
+{
+	return sizeof(struct program_watch) + watcher->hists.bytes;
+}
+
+static struct program_hists *hists_in(struct program_watch *memory)
+{
+	return (struct program_hists *)(void *)((uint8_t *)memory + sizeof(*memory));
+}
+
 void program_watcher_begin(struct program_watcher *watcher, struct program_watch *memory)
 {
+	if (watcher->hists.hists.nr) {
+		watcher->plan->hists_at = sizeof(*memory);
+		*hists_in(memory) = watcher->hists.hists;
+	}
 	memcpy(memory, watcher->plan, offsetof(struct program_watch, functions));
 	watcher->memory = memory;
+}
+
+int program_watcher_counted(const struct program_watcher *watcher,
+			    int (*each)(void *ctx, const struct program_hist_counted *counted),
+			    void *ctx)
+{
+	return program_hists_each(&watcher->hists, hists_in(watcher->memory), each, ctx);
 }
 
 bool program_watcher_starts_off(const struct program_watcher *watcher)
@@ -557,122 +639,4 @@ const struct event *program_watcher_event(const struct program_watcher *watcher)
 const char *program_watcher_unmatched(const struct program_watcher *watcher)
 {
 	return program_marks_unmatched(watcher->marks);
-}
-
-/* --- modules --- */
-
-enum answer {
-	ANSWER_NO,
-	ANSWER_YES,
-	ANSWER_DEPENDS, /* on more than the function */
-};
-
-/* The answers of all conditions for one function. */
-struct known {
-	enum answer answers[PROGRAM_WATCH_OPS_MAX];
-};
-
-static enum answer answer_at(const struct known *known, uint16_t at)
-{
-	if (at >= PROGRAM_WATCH_NO)
-		return at == PROGRAM_WATCH_YES ? ANSWER_YES : ANSWER_NO;
-	return known->answers[at];
-}
-
-static void know(const struct program_watch *plan, uint32_t address, uint32_t bits,
-		 struct known *known)
-{
-	for (uint16_t i = 0; i < plan->nr_ops; i++) {
-		const struct program_watch_op *op = &plan->ops[i];
-		enum answer on_true = answer_at(known, op->on_true);
-		enum answer on_false = answer_at(known, op->on_false);
-		uint64_t value = op->source == PROGRAM_WATCH_NAMES ? bits
-				 : op->source == PROGRAM_WATCH_IP  ? address
-								   : 0;
-
-		if (op->source == PROGRAM_WATCH_NAMES || op->source == PROGRAM_WATCH_IP ||
-		    op->source == PROGRAM_WATCH_ZERO)
-			known->answers[i] = program_watch_compare(op, value) ? on_true : on_false;
-		else if (on_true == on_false)
-			known->answers[i] = on_true;
-		else
-			known->answers[i] = ANSWER_DEPENDS;
-	}
-}
-
-/* Whether something may be done when an event of it comes. */
-static bool has_triggers(const struct program_watch *plan, const struct known *known)
-{
-	for (uint32_t i = 0; i < plan->nr_triggers; i++) {
-		if (answer_at(known, plan->triggers[i].condition) != ANSWER_NO)
-			return true;
-	}
-	return false;
-}
-
-/* What becomes of a function that was chosen. */
-static uint8_t choice_of(const struct program_watcher *watcher, uint8_t choice,
-			 const struct known *known)
-{
-	const struct program_watch *plan = watcher->plan;
-	bool any_yes = false, any_no = false;
-
-	/* What is around a call counts, recorded or not. */
-	if (plan->asks_depth || has_triggers(plan, known))
-		return (uint8_t)(choice | PROGRAM_CHOICE_WATCHED);
-	for (size_t i = 0; i < watcher->nr_events; i++) {
-		uint16_t number = watcher->events[i].number;
-		enum answer answer = answer_at(known, plan->filters[number]);
-
-		if (answer == ANSWER_YES && watcher->switched >> number & 1)
-			answer = ANSWER_DEPENDS;
-		any_yes |= answer != ANSWER_NO;
-		any_no |= answer != ANSWER_YES;
-	}
-	/* A root's end, and what counts for a limit, is seen all the same. */
-	if (!any_yes && choice != PROGRAM_CHOICE_ROOT && !watcher->limited)
-		return PROGRAM_CHOICE_NONE;
-	return any_no ? (uint8_t)(choice | PROGRAM_CHOICE_WATCHED) : choice;
-}
-
-static int add_function(struct program_watcher *watcher, uint32_t address, uint32_t bits)
-{
-	union program_watch_function *table = watcher->memory->functions;
-	const union program_watch_function function = {.address = address, .bits = bits};
-	uint32_t at = program_watch_hash(address);
-
-	while (table[at].address && table[at].address != address)
-		at = (at + 1) & (PROGRAM_WATCH_FUNCTIONS - 1);
-	if (!table[at].address && ++watcher->nr_functions > FUNCTIONS_MAX)
-		return -ENOSPC;
-	__atomic_store_n(&table[at].word, function.word, __ATOMIC_RELEASE);
-	return 0;
-}
-
-int program_watcher_apply(struct program_watcher *watcher, const struct program_elf *elf,
-			  uint32_t base, uint8_t *choices)
-{
-	_cleanup_free_ uint32_t *bits = mem_calloc(elf->nr_functions + 1, sizeof(*bits));
-	_cleanup_free_ struct known *known = mem_alloc(sizeof(*known));
-	int r = 0;
-
-	if (!bits || !known)
-		return -ENOMEM;
-	program_marks_apply(watcher->marks, elf, bits);
-	for (size_t i = 0; i < elf->nr_functions && r == 0; i++) {
-		uint32_t address = base + (uint32_t)(elf->functions[i].address - elf->text_low);
-
-		if (!choices[i] && !(bits[i] & watcher->commanded))
-			continue;
-		know(watcher->plan, address, bits[i], known);
-		if (choices[i]) {
-			choices[i] = choice_of(watcher, choices[i], known);
-		} else if (has_triggers(watcher->plan, known)) {
-			choices[i] = PROGRAM_CHOICE_WATCHED;
-			bits[i] |= PROGRAM_WATCH_UNCHOSEN;
-		}
-		if (choices[i] && bits[i])
-			r = add_function(watcher, address, bits[i]);
-	}
-	return r;
 }

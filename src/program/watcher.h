@@ -4,11 +4,13 @@
  * for the events of programs, and for
  * each module it is decided which functions have to be asked.
  *
- * The language of filters is the kernel's (expr/kfilter.h) over the fields common_pid, ip, sp and
- * depth (how many calls that are followed are around this one on its stack), of func_long also
- * calltime and rettime, and COMM and CPU. `ip.function == NAME` takes names as -l does. What
- * depends on the function alone is answered when its module is planned: a function of which
- * nothing would be recorded is not patched, and one of which everything is, is not asked.
+ * The language of filters is the kernel's (expr/kfilter.h) over the fields common_pid, ip,
+ * parent_ip, sp and depth (how many calls that are followed are around this one on its stack), of
+ * func_exit and func_long duration (ns), of func_long also calltime and rettime, and COMM and CPU.
+ * `ip.function
+ * == NAME` takes names as -l does. What depends on the function alone is answered when its module
+ * is planned: a function of which nothing would be recorded is not patched, and one of which
+ * everything is, is not asked.
  */
 #ifndef SONDE_PROGRAM_WATCHER_H
 #define SONDE_PROGRAM_WATCHER_H
@@ -20,6 +22,7 @@
 #include "base/err.h"
 #include "event/event.h"
 #include "program/functions.h"
+#include "program/hist_plan.h"
 #include "program/image.h"
 #include "program/watch.h"
 
@@ -36,6 +39,7 @@ struct program_watch_event {
 	const char *name;
 	uint16_t number; /* below PROGRAM_WATCH_EVENTS */
 	bool begins;	 /* a function begins: commands of functions act */
+	bool ends;	 /* a call has ended: how long it took is known */
 };
 
 struct program_watch_options {
@@ -48,6 +52,11 @@ struct program_watch_options {
 	size_t nr_rules;
 	const char *const *commands; /* FUNCTION:COMMAND, as in set_ftrace_filter */
 	size_t nr_commands;
+	/* Hist triggers on calls (hist_plan.h), with `if`: these are counted, nothing is recorded.
+	 */
+	const char *const *hists;
+	size_t nr_hists;
+	uint32_t mult, shift; /* ns = units of the clock * mult >> shift */
 };
 
 struct program_watcher;
@@ -60,6 +69,8 @@ int program_watcher_new(struct program_watcher **ret_watcher,
 			const struct program_watch_options *options, struct err *err) _must_check_;
 void program_watcher_free(struct program_watcher *watcher);
 
+/* How much of a session's memory it needs. */
+uint64_t program_watcher_bytes(const struct program_watcher *watcher);
 /* Put it into the memory of a session (zeros), where functions are added from then on. */
 void program_watcher_begin(struct program_watcher *watcher, struct program_watch *memory);
 
@@ -76,6 +87,11 @@ int program_watcher_apply(struct program_watcher *watcher, const struct program_
  * Tracing is off until a trigger switches it on: the first of those that switch it is a traceon.
  */
 bool program_watcher_starts_off(const struct program_watcher *watcher);
+
+/* What has been counted; program_hists_each. */
+int program_watcher_counted(const struct program_watcher *watcher,
+			    int (*each)(void *ctx, const struct program_hist_counted *counted),
+			    void *ctx) _must_check_;
 
 /* What filters are compiled for: an event with all the fields that can be asked for here. */
 const struct event *program_watcher_event(const struct program_watcher *watcher);

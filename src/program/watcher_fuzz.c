@@ -7,6 +7,8 @@
 #include "expr/kfilter.h"
 #include "program/watcher_scene_test.h"
 
+#define GIVEN_BYTES 40 /* of the record */
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Of functions and CPUs of which the record knows nothing, only the watcher's own is asked. */
@@ -66,14 +68,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err err;
 	char *text;
 
-	if (size < 1 + sizeof(moment.record))
+	if (size < 1 + GIVEN_BYTES)
 		return 0;
 	options.mode = data[0] & 1 ? PROGRAM_GRAPH : PROGRAM_FUNCTION;
 	moment.cpu = data[0] >> 1;
-	memcpy(moment.record, data + 1, sizeof(moment.record));
-	moment.record[2] = moment.record[3] = 0; /* flags that programs do not have */
-	data += 1 + sizeof(moment.record);
-	size -= 1 + sizeof(moment.record);
+	memcpy(moment.record, data + 1, GIVEN_BYTES);
+	memcpy(moment.record + 48, data + 1 + 24, 16); /* as long, and as far, as the times say */
+	moment.record[2] = moment.record[3] = 0;       /* flags that programs do not have */
+	data += 1 + GIVEN_BYTES;
+	size -= 1 + GIVEN_BYTES;
 	text = mem_strndup((const char *)data, strnlen((const char *)data, size));
 	if (!text)
 		return 0;

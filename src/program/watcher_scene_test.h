@@ -42,11 +42,11 @@ enum {
 };
 static const struct program_watch_event scene_events[] = {
 	{"func_entry", SCENE_ENTRY, true},
-	{"func_exit", SCENE_EXIT, false},
+	{"func_exit", SCENE_EXIT, false, true},
 };
-static const struct program_watch_event scene_long[] = {{"func_long", SCENE_LONG, false}};
+static const struct program_watch_event scene_long[] = {{"func_long", SCENE_LONG, false, true}};
 
-#define SCENE_RECORD_BYTES 40
+#define SCENE_RECORD_BYTES 64
 struct scene_moment {
 	uint8_t record[SCENE_RECORD_BYTES]; /* the fields, where watcher.c has them */
 	uint32_t cpu, names;
@@ -76,7 +76,12 @@ static inline uint64_t scene_value(const struct program_watch *watch,
 		return load_uint(moment->record + 24, 8, HOST_BIG);
 	case PROGRAM_WATCH_RETTIME:
 		return load_uint(moment->record + 32, 8, HOST_BIG);
+	case PROGRAM_WATCH_DURATION:
+		return load_uint(moment->record + 48, 8, HOST_BIG);
+	case PROGRAM_WATCH_PARENT:
+		return load_uint(moment->record + 56, 8, HOST_BIG);
 	case PROGRAM_WATCH_ZERO:
+	case PROGRAM_WATCH_CALLERS:
 		return 0;
 	case PROGRAM_WATCH_COMMS:
 		for (uint32_t i = 0; i < watch->nr_comms; i++)

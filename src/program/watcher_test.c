@@ -301,6 +301,26 @@ TEST(triggers_are_on_the_events_of_their_rule)
 	CHECK_EQ(plan->filters[SCENE_EXIT], PROGRAM_WATCH_YES);
 }
 
+TEST(callers_are_known_by_where_they_are)
+{
+	const struct program_rule rule = {.filter = "parent_ip.function == outer"};
+	const struct program_watch_options options = options_of(&rule, 1);
+	_cleanup_watcher_ struct program_watcher *watcher = NULL;
+	uint8_t choices[] = {PROGRAM_CHOICE_TRACE, PROGRAM_CHOICE_NONE, PROGRAM_CHOICE_TRACE};
+	const struct program_watch *memory;
+	struct err err;
+
+	CHECK_EQ(program_watcher_new(&watcher, &options, &err), 0);
+	memory = begin(watcher);
+	CHECK_EQ(program_watcher_apply(watcher, &scene_elf, SCENE_BASE, choices), 0);
+	CHECK_EQ(choices[0], PROGRAM_CHOICE_TRACE | PROGRAM_CHOICE_WATCHED);
+	CHECK_EQ(choices[1], PROGRAM_CHOICE_NONE);
+	CHECK_EQ(memory->nr_callers, 1);
+	CHECK_EQ(memory->callers[0].address, SCENE_OUTER);
+	CHECK_EQ(memory->callers[0].bytes, 16);
+	CHECK_EQ(memory->callers[0].bits, 1);
+}
+
 static int make_and_apply(void)
 {
 	const struct program_rule rule = {.filter = "ip.function == main && COMM ~ \"a*\""};

@@ -64,8 +64,10 @@ struct record_in_program {
 	 * NULL: programs are not traced, or (record_program) what instances[0] says.
 	 */
 	struct record_instance *beside;
-	uint32_t max_depth;  /* of calls that are followed; 0: no limit */
-	uint64_t thresh_ns;  /* only longer calls; 0: all */
+	uint32_t max_depth; /* of calls that are followed; 0: no limit */
+	uint64_t thresh_ns; /* only longer calls; 0: all */
+	/* Hist triggers on calls: these are counted there, and that is all that is recorded. */
+	struct record_list hists;
 	const char *runtime; /* NULL: where it was installed */
 };
 

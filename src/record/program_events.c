@@ -49,6 +49,19 @@
 	       "print fmt: \"%ps took=%llu\", (void *)(unsigned long)REC->ip, "                    \
 	       "REC->rettime - REC->calltime\n"
 
+/* What a histogram that was counted in the programs has under a key, or what found no room there.
+ */
+#define HIST                                                                                       \
+	COMMON "\tfield:unsigned int hist;\toffset:8;\tsize:4;\tsigned:0;\n"                       \
+	       "\tfield:u64 key[3];\toffset:16;\tsize:24;\tsigned:0;\n"                            \
+	       "\tfield:u64 hits;\toffset:40;\tsize:8;\tsigned:0;\n"                               \
+	       "\tfield:u64 duration;\toffset:48;\tsize:8;\tsigned:0;\n"                           \
+	       "\tfield:u64 dropped;\toffset:56;\tsize:8;\tsigned:0;\n"                            \
+	       "\n"                                                                                \
+	       "print fmt: \"hist=%u key=%llu,%llu,%llu hits=%llu duration=%llu dropped=%llu\", "  \
+	       "REC->hist, REC->key[0], REC->key[1], REC->key[2], REC->hits, REC->duration, "      \
+	       "REC->dropped\n"
+
 /* As the kernel has it, for those who know that. */
 #define STACK                                                                                      \
 	COMMON "\tfield:int size;\toffset:8;\tsize:4;\tsigned:1;\n"                                \
@@ -72,6 +85,7 @@ static const struct {
 	{"kernel_stack", RT_EVENT_STACK, STACK, "ftrace"},
 	{"func_count", RT_EVENT_COUNT, COUNT},
 	{"func_long", RT_EVENT_LONG, LONG},
+	{"func_hist", RT_EVENT_HIST, HIST},
 };
 
 const struct program_watch_event *program_events_watched(bool thresh, bool graph, size_t *ret_nr)
@@ -79,10 +93,11 @@ const struct program_watch_event *program_events_watched(bool thresh, bool graph
 	static const struct program_watch_event calls[] = {
 		{"func_call", RT_EVENT_CALL, true},
 		{"func_entry", RING_EVENT_ENTRY, true},
-		{"func_exit", RING_EVENT_EXIT, false},
+		{"func_exit", RING_EVENT_EXIT, false, true},
 		{"func_tail", RING_EVENT_TAIL, true},
 	};
-	static const struct program_watch_event longer[] = {{"func_long", RT_EVENT_LONG, false}};
+	static const struct program_watch_event longer[] = {
+		{"func_long", RT_EVENT_LONG, false, true}};
 
 	*ret_nr = thresh || !graph ? 1 : ARRAY_SIZE(calls);
 	return thresh ? longer : calls;

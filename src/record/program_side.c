@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "program/launch.h"
 #include "record/program_events.h"
+#include "record/program_hist.h"
 
 #define SUBBUF_BYTES (16u << 10)
 #define BUFFER_KB    4096u /* of each CPU, unless -b says otherwise */
@@ -69,7 +70,7 @@ static int make_ring(struct program_side *side, struct err *err)
 		.nr_fallback = NR_FALLBACK,
 		.event_base = side->event_base,
 		.counters = mode_of(side) == PROGRAM_COUNT,
-		.watch_bytes = side->watcher ? sizeof(struct program_watch) : 0,
+		.watch_bytes = side->watcher ? (uint32_t)program_watcher_bytes(side->watcher) : 0,
 	};
 	int r;
 
@@ -119,6 +120,10 @@ static void add_rule(struct program_watch_options *options, struct program_rule 
 static int watch(struct program_side *side, struct err *err)
 {
 	const struct record_instance *inst = side->what;
+	const struct record_list *hists = &side->session->plan->program.hists;
+	bool any = inst->tracer_rule.filter || inst->tracer_rule.triggers.nr || inst->nr_rules ||
+		   inst->function_commands.nr || hists->nr;
+	struct kernel_tsc scale = any ? program_store_scale() : (struct kernel_tsc){0};
 	_cleanup_free_ struct program_rule *rules = mem_calloc(inst->nr_rules + 1, sizeof(*rules));
 	struct program_watch_options options = {
 		.mode = mode_of(side),
@@ -127,6 +132,10 @@ static int watch(struct program_side *side, struct err *err)
 		.rules = rules,
 		.commands = inst->function_commands.items,
 		.nr_commands = inst->function_commands.nr,
+		.hists = hists->items,
+		.nr_hists = hists->nr,
+		.mult = scale.mult,
+		.shift = scale.shift,
 	};
 
 	if (!rules)
@@ -202,6 +211,17 @@ static int take_counts(void *ctx, struct program_drain *drain)
 	return program_count_take(side->count, drain);
 }
 
+/* When all has been counted. */
+static int take_hists(void *ctx, struct program_drain *drain)
+{
+	struct program_side *side = ctx;
+
+	if (side->hists_stored || ring_is_tracing(side->ring.header))
+		return 0;
+	side->hists_stored = true;
+	return program_hist_store(side->watcher, &side->ring, side->event_base, drain);
+}
+
 int program_side_begin(struct program_side *side, size_t buffer, struct err *err)
 {
 	const struct session *session = side->session;
@@ -233,6 +253,8 @@ int program_side_begin(struct program_side *side, size_t buffer, struct err *err
 		if (program_count_new(&side->count, &counting) < 0)
 			return err_sys(err, -ENOMEM, "cannot prepare to read the counters");
 		options.due = take_counts;
+	} else if (session->plan->program.hists.nr) {
+		options.due = take_hists;
 	}
 	return program_drain_new(&side->drain, &options, err);
 }

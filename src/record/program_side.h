@@ -32,6 +32,7 @@ struct program_side {
 	struct program_server *server;
 	struct program_drain *drain;
 	struct program_count *count; /* NULL: not -p count */
+	bool hists_stored;	     /* what was counted in histograms */
 	struct program_kept *kept;
 	struct keeper keeper;
 	pthread_mutex_t names_lock; /* the server's thread stores names, too */

@@ -182,20 +182,26 @@ static struct kernel_tsc measured_scale(const struct program_store *store)
 	return scale;
 }
 
-uint64_t program_store_ticks(uint64_t ns)
+struct kernel_tsc program_store_scale(void)
 {
 	const struct timespec moment = {.tv_nsec = THRESHOLD_NS};
 	struct program_store store;
 	struct kernel_tsc scale;
 	struct err ignored;
-	__uint128_t ticks;
 
 	if (kernel_tsc_scale(&scale, &ignored) < 0) {
 		program_store_clock_begin(&store);
 		nanosleep(&moment, NULL);
 		scale = measured_scale(&store);
 	}
-	ticks = ((__uint128_t)ns << scale.shift) / MAX(scale.mult, 1u);
+	return scale;
+}
+
+uint64_t program_store_ticks(uint64_t ns)
+{
+	struct kernel_tsc scale = program_store_scale();
+	__uint128_t ticks = ((__uint128_t)ns << scale.shift) / MAX(scale.mult, 1u);
+
 	return (uint64_t)MIN(MAX(ticks, (__uint128_t)1), (__uint128_t)UINT64_MAX);
 }
 

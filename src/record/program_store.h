@@ -3,6 +3,7 @@
 #ifndef SONDE_RECORD_PROGRAM_STORE_H
 #define SONDE_RECORD_PROGRAM_STORE_H
 
+#include "kernel/tsc.h"
 #include "program/serve.h"
 #include "record/session.h"
 #include "ring/session.h"
@@ -31,6 +32,8 @@ int program_store_names_reader(struct session *session, struct err *err) _must_c
 int program_store_symbols(struct program_side *side, struct err *err) _must_check_;
 /* A span of time in units of the rings' clock, at least 1. Measures it where nobody tells. */
 uint64_t program_store_ticks(uint64_t ns);
+/* How spans of time in these units become ns. */
+struct kernel_tsc program_store_scale(void);
 void program_store_clock_begin(struct program_store *store);
 /* Stores the scale once it is known well enough; `last`: as well as it is known. */
 int program_store_clock(struct session *session, struct program_store *store, bool last,

@@ -18,7 +18,7 @@
 #include "base/mem.h"
 
 #define ALIGN		4096u
-#define WATCH_BYTES_MAX (64u << 20)
+#define WATCH_BYTES_MAX (2u << 30) /* histograms, of which only what is used has memory */
 
 _Static_assert(sizeof(pthread_mutex_t) <= RING_ALIVE_BYTES, "alive");
 

@@ -332,6 +332,18 @@
 .macro RECORD_LONG_SLOW tag
 .endm
 
+/* Histograms: when the function began; its call is counted when it has ended. */
+.macro COUNT_CALL tag
+	CALL_C rt_hist_ends, EXIT_ID, EXIT_ID, 0
+.endm
+.macro COUNT_CALL_SLOW tag
+.endm
+.macro NOTE_TAIL tag otherwise
+	CALL_C rt_hist_tail, CALLER, ID, 0
+.endm
+.macro NOTE_TAIL_SLOW tag
+.endm
+
 /* --- which calls --- */
 
 /* All functions; those that a function of -g calls; one of -g, and at its end. */
@@ -495,6 +507,10 @@
 	ENTRY rt_root_depth_long_entry, ROOT_DEPTH, NOTE_TIME, NOTHING
 	EXIT rt_root_depth_long_exit, ALWAYS, RECORD_LONG, ROOT_DEPTH_ENDS
 
+	/* histograms */
+	ENTRY rt_hist_entry, ALWAYS, NOTE_TIME, NOTE_TAIL
+	EXIT rt_hist_exit, ALWAYS, COUNT_CALL, NOTHING
+
 /*
  * -p count: one more call of this function on this CPU. The sequence ends in the addition, which is
  * made by nobody else to this CPU's counters, and by one instruction: so a handler that comes before
@@ -545,6 +561,47 @@
 	POP %rsi
 	POP %rdx
 	jmp .Lcounted
+	COLD_END
+
+/*
+ * unsigned int rt_hist_add(rseq, sums, duration, set_bytes, nr_sets): as rt_count, first the hit, then
+ * its duration.
+ */
+	FUNCTION rt_hist_add
+	RING_SEQUENCE hist_hit
+	leaq .Lring_cs_hist_hit(%rip), %rax
+	movq %rax, RING_RSEQ_CS(%rdi)
+.Lring_begin_hist_hit:
+	movl RING_RSEQ_CPU_ID(%rdi), %eax
+	cmpl %r8d, %eax
+	jae .Lhist_no_hit
+	imulq %rcx, %rax
+	incq (%rsi,%rax)
+.Lring_end_hist_hit:
+	RING_SEQUENCE hist_time
+	leaq .Lring_cs_hist_time(%rip), %rax
+	movq %rax, RING_RSEQ_CS(%rdi)
+.Lring_begin_hist_time:
+	movl RING_RSEQ_CPU_ID(%rdi), %eax
+	cmpl %r8d, %eax
+	jae .Lhist_no_time
+	imulq %rcx, %rax
+	addq %rdx, 8(%rsi,%rax)
+.Lring_end_hist_time:
+	movl $(RT_HIST_HIT | RT_HIST_TIME), %eax
+	ret
+	END rt_hist_add
+
+	.pushsection .text.rt_cold, "ax"
+	.cfi_startproc
+	RING_ABORT hist_hit, .Lhist_no_hit
+.Lhist_no_hit:
+	xorl %eax, %eax
+	ret
+	RING_ABORT hist_time, .Lhist_no_time
+.Lhist_no_time:
+	movl $RT_HIST_HIT, %eax
+	ret
 	COLD_END
 
 /*

@@ -3,11 +3,12 @@
 #ifndef SONDE_RUNTIME_EVENTS_H
 #define SONDE_RUNTIME_EVENTS_H
 
-#define RT_EVENT_CALL	5 /* a function begins whose end will not be seen: as RING_EVENT_ENTRY */
-#define RT_EVENT_THREAD 6 /* the first record of a thread: struct rt_event_thread */
-#define RT_EVENT_LONG	8 /* a call that took long has ended: struct rt_event_long */
-#define RT_EVENT_STACK	9 /* the stack of the event before it: struct rt_event_stack */
-#define RT_EVENT_COUNT	7 /* the recorder's: calls of a function that were only counted */
+#define RT_EVENT_CALL	5  /* a function begins whose end will not be seen: as RING_EVENT_ENTRY */
+#define RT_EVENT_THREAD 6  /* the first record of a thread: struct rt_event_thread */
+#define RT_EVENT_LONG	8  /* a call that took long has ended: struct rt_event_long */
+#define RT_EVENT_STACK	9  /* the stack of the event before it: struct rt_event_stack */
+#define RT_EVENT_HIST	10 /* the recorder's: a key of a histogram and what was counted of it */
+#define RT_EVENT_COUNT	7  /* the recorder's: calls of a function that were only counted */
 
 #ifndef __ASSEMBLER__
 

@@ -163,12 +163,18 @@ static void fill_words(uint64_t *words)
 		  rt_watched_inside_depth_entry_only, rt_watched_root_depth_entry,
 		  rt_watched_root_depth_exit}},
 	};
+	static const struct handlers counted = {rt_hist_entry, rt_hist_exit, rt_long_entry_only,
+						rt_hist_entry, rt_hist_exit};
 	bool is_long = rt_plan.threshold != 0, has_depth = rt_plan.max_depth != 0;
 	bool has_roots = rt_plan.flags & PROGRAM_SESSION_ROOTS;
 	const struct handlers *use = &handlers[is_long][has_depth][has_roots];
 
 	put_words(words, use);
 	put_words(words + PROGRAM_WORD_WATCHED, is_long ? use : &watched[has_depth][has_roots]);
+	if (rt_hists()) {
+		put_words(words, &counted);
+		put_words(words + PROGRAM_WORD_WATCHED, &counted);
+	}
 	if (rt_plan.mode == PROGRAM_SESSION_COUNT)
 		words[PROGRAM_WORD_ENTRY_ONLY] = (uint64_t)rt_count;
 }

@@ -8,6 +8,7 @@
 struct rt_moment {
 	struct ring_thread *ring;
 	uint64_t sp, begin, end;
+	uint64_t duration; /* ns, of a call that has ended */
 	uint32_t address, type, depth, names;
 	bool followed; /* the thread's open calls are known, and this is one of them */
 };
@@ -21,6 +22,7 @@ static inline void rt_moment_init(struct rt_moment *moment, struct ring_thread *
 	moment->sp = sp;
 	moment->begin = 0;
 	moment->end = 0;
+	moment->duration = 0;
 	moment->address = address;
 	moment->type = type;
 	moment->depth = 0;
@@ -28,8 +30,18 @@ static inline void rt_moment_init(struct rt_moment *moment, struct ring_thread *
 	moment->followed = false;
 }
 
+/* As the file's scale has it. */
+static inline uint64_t rt_ns(uint64_t ticks)
+{
+	return (uint64_t)((unsigned __int128)ticks * rt_watching->mult >>
+			  (rt_watching->shift & 63));
+}
+
 /* watch.c: the CPU that a thread is on. */
 uint32_t rt_cpu_of(const struct ring_thread *ring);
+/* The same: where the call returns to, and the bits of the function there. */
+uint64_t rt_moment_parent(const struct rt_moment *moment);
+uint32_t rt_moment_callers(const struct rt_moment *moment);
 
 /* Here, because calls cost as much as the answers. */
 static inline uint64_t rt_moment_value(const struct rt_moment *moment, uint8_t source)
@@ -55,6 +67,12 @@ static inline uint64_t rt_moment_value(const struct rt_moment *moment, uint8_t s
 		return moment->begin;
 	case PROGRAM_WATCH_RETTIME:
 		return moment->end;
+	case PROGRAM_WATCH_DURATION:
+		return moment->duration;
+	case PROGRAM_WATCH_PARENT:
+		return rt_moment_parent(moment);
+	case PROGRAM_WATCH_CALLERS:
+		return rt_moment_callers(moment);
 	default:
 		return 0;
 	}

@@ -8,12 +8,16 @@
 #define SONDE_RUNTIME_RUNTIME_H
 
 /* struct rt_thread, for assembly; asserted below. */
-#define RT_STACK_LOW	32
-#define RT_STACK_SIZE	40
-#define RT_EPOCH	48
-#define RT_ROOT		56
-#define RT_DEEP_LOW	64
-#define RT_DEEP_SIZE	72
+#define RT_STACK_LOW  32
+#define RT_STACK_SIZE 40
+#define RT_EPOCH      48
+#define RT_ROOT	      56
+#define RT_DEEP_LOW   64
+#define RT_DEEP_SIZE  72
+
+/* What rt_hist_add has added. */
+#define RT_HIST_HIT	1
+#define RT_HIST_TIME	2
 
 #define RT_SHADOW_SHIFT 44
 #define RT_TIMES	3  /* the time of the call at A is at A - (RT_TIMES << RT_SHADOW_SHIFT) */
@@ -28,10 +32,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "program/hists.h"
 #include "program/layout.h"
 #include "program/protocol.h"
 #include "program/watch.h"
 #include "ring/writer.h"
+
+/* A function that took the place of another by a jump, and is counted when both have ended. */
+struct rt_tail {
+	uint64_t sp; /* 0: free, or about to be filled; 1: it has ended */
+	uint64_t begin;
+	uint32_t address, pad;
+};
+#define RT_TAILS_MAX 32u
 
 /* Calls of a thread that are open and followed, on all its stacks. More than the largest depth. */
 #define RT_OPEN_MAX 192u
@@ -56,6 +69,9 @@ struct rt_thread {
 	uint32_t comms;		  /* which names that filters ask for it has, bits */
 	uint32_t nr_open;
 	uint64_t open[RT_OPEN_MAX]; /* their places on the stack */
+	uint64_t since;		    /* histograms: calls that began before are another process's */
+	uint32_t nr_tails;
+	struct rt_tail tails[RT_TAILS_MAX];
 };
 _Static_assert(offsetof(struct rt_thread, ring) == 0, "ring");
 _Static_assert(offsetof(struct rt_thread, stack_low) == RT_STACK_LOW, "stack_low");
@@ -127,6 +143,8 @@ void rt_watched_inside_depth_entry(void);
 void rt_watched_inside_depth_entry_only(void);
 void rt_watched_root_depth_entry(void);
 void rt_watched_root_depth_exit(void);
+void rt_hist_entry(void);
+void rt_hist_exit(void);
 void rt_count(void);
 void rt_debug_state(void);
 
@@ -157,6 +175,37 @@ static inline bool rt_follows_depth(void)
 }
 /* The thread is called so. */
 void rt_watch_name(struct rt_thread *thread, const char *comm, uint32_t size);
+
+/*
+ * hist.c; the first two are called from assembly: the call at `sp` has ended; a function has taken
+ * the place of the one at `sp`.
+ */
+void rt_hist_ends(uint64_t sp, uint32_t address);
+void rt_hist_tail(uint64_t sp, uint32_t address);
+/*
+ * entry_x86.S: a hit more, and how long it took, in this CPU's sums, which are CPU 0's + CPU *
+ * set_bytes. What of it has been added (RT_HIST_*): there may be no such CPU, or it was
+ * interrupted.
+ */
+unsigned int rt_hist_add(void *rseq, struct program_hist_sums *sums, uint64_t duration,
+			 uint64_t set_bytes, uint32_t nr_sets);
+/* A thread begins, or goes on in another process. */
+void rt_hist_thread(struct rt_thread *thread);
+static inline struct program_hists *rt_hists(void)
+{
+	return rt_watching && rt_watching->hists_at
+		       ? (struct program_hists *)((uintptr_t)rt_watching + rt_watching->hists_at)
+		       : NULL;
+}
+/* The times at which calls begin are noted. */
+static inline bool rt_notes_times(void)
+{
+	return rt_threshold || (rt_watching && rt_watching->asks_duration) || rt_hists();
+}
+static inline uint64_t *rt_noted(uint64_t sp)
+{
+	return (uint64_t *)(sp - RT_TIMES * PROGRAM_SHADOW);
+}
 
 /* modules.c */
 struct rt_arena {

@@ -135,13 +135,13 @@ static int reserve(uint64_t low, uint64_t size)
 	return 0;
 }
 
-/* For return addresses, with --thresh for the times of calls, and for what filters ask. */
+/* For return addresses, where they are wanted the times of calls, and what filters ask. */
 static int reserve_shadow(void)
 {
 	const uint64_t low = 7ull << 44, size = (1ull << 44) - PROGRAM_PAGE_BYTES;
 	int r = reserve(low - PROGRAM_SHADOW, size);
 
-	if (r == 0 && rt_threshold)
+	if (r == 0 && rt_notes_times())
 		r = reserve(low - RT_TIMES * PROGRAM_SHADOW, size);
 	if (r == 0 && rt_follows_depth())
 		r = reserve(low - RT_OPENS * PROGRAM_SHADOW, size);

@@ -65,7 +65,7 @@ static bool know_stack(struct rt_thread *thread, uint64_t sp)
 	 * locked. */
 	if (rt_plan.mode == PROGRAM_SESSION_GRAPH &&
 	    (!make_slots(low - PROGRAM_SHADOW) ||
-	     (rt_threshold && !make_slots(low - RT_TIMES * PROGRAM_SHADOW)) ||
+	     (rt_notes_times() && !make_slots(low - RT_TIMES * PROGRAM_SHADOW)) ||
 	     (rt_follows_depth() && !make_slots(low - RT_OPENS * PROGRAM_SHADOW))))
 		return false;
 	if (thread->stack_size && high == thread->stack_low)
@@ -111,6 +111,8 @@ static enum whose look(struct rt_thread *thread, uint32_t tid, uint64_t sp)
 		return CHILDS;
 	if (thread->epoch != pid) {
 		thread->root = 0;
+		if (rt_hists())
+			rt_hist_thread(thread);
 		ring_thread_init(&thread->ring);
 		thread->epoch = pid;
 		if (rt_plan.mode != PROGRAM_SESSION_COUNT)
@@ -131,7 +133,7 @@ int rt_look(uint64_t sp, uint32_t address, uint32_t type)
 
 	if (whose == OURS)
 		return 1;
-	if (rt_threshold) /* how long it takes cannot be known */
+	if (rt_threshold || rt_hists()) /* how long it takes cannot be known */
 		return 0;
 	if (whose == CHILDS)
 		write_alone(thread, tid, sp, address, type);
@@ -167,7 +169,7 @@ void rt_write_long(uint64_t sp, uint32_t address)
 	struct rt_event_long event = {
 		.address = address,
 		.sp = (uint32_t)(sp >> 3),
-		.begin = *(const uint64_t *)(sp - RT_TIMES * PROGRAM_SHADOW),
+		.begin = *rt_noted(sp),
 		.end = raw_counter(),
 	};
 

@@ -8,6 +8,7 @@
 #include "program/watch.h"
 
 #include "expr/glob_match.h"
+#include "ring/raw.h"
 #include "runtime/moment.h"
 #include "runtime/sys.h"
 
@@ -109,6 +110,36 @@ uint32_t rt_cpu_of(const struct ring_thread *ring)
 	return cpu;
 }
 
+/* Where the call at `sp` returns to: in its slot when its end will be seen, or when that is now. */
+static uint64_t returns_to(uint64_t sp, bool has_slot)
+{
+	uint64_t address = has_slot ? 0 : *(const uint64_t *)sp;
+
+	if (has_slot || rt_arena_find(address))
+		address = *(const uint64_t *)(sp - PROGRAM_SHADOW);
+	return address;
+}
+
+uint64_t rt_moment_parent(const struct rt_moment *moment)
+{
+	return rt_trace_address(returns_to(moment->sp, moment->type != RT_EVENT_CALL));
+}
+
+uint32_t rt_moment_callers(const struct rt_moment *moment)
+{
+	uint32_t nr = __atomic_load_n(&rt_watching->nr_callers, __ATOMIC_ACQUIRE);
+	uint64_t parent =
+		rt_moment_parent(moment) - 1; /* in the call, which may be the last there */
+
+	for (uint32_t i = 0; i < nr && i < PROGRAM_WATCH_CALLERS_MAX; i++) {
+		const struct program_watch_caller *caller = &rt_watching->callers[i];
+
+		if (parent - caller->address < caller->bytes)
+			return caller->bits;
+	}
+	return 0;
+}
+
 /* --- triggers --- */
 
 /* One of the actions that are left. */
@@ -122,16 +153,6 @@ static bool take(int64_t *count)
 			return true;
 	}
 	return left < 0;
-}
-
-/* Where the call at `sp` returns to: in its slot when its end will be seen, or when that is now. */
-static uint64_t returns_to(uint64_t sp, bool has_slot)
-{
-	uint64_t address = has_slot ? 0 : *(const uint64_t *)sp;
-
-	if (has_slot || rt_arena_find(address))
-		address = *(const uint64_t *)(sp - PROGRAM_SHADOW);
-	return address;
 }
 
 /*
@@ -240,6 +261,10 @@ int rt_watch(uint64_t sp, uint32_t address, uint32_t type)
 	moment.followed = rt_watching->asks_depth;
 	if (moment.followed)
 		moment.depth = follow(thread, sp, type);
+	if (rt_watching->asks_duration && type == RING_EVENT_ENTRY)
+		*rt_noted(sp) = raw_counter();
+	if (rt_watching->asks_duration && type == RING_EVENT_EXIT)
+		moment.duration = rt_ns(raw_counter() - *rt_noted(sp));
 	return is_wanted(&moment);
 }
 
@@ -258,6 +283,7 @@ bool rt_watch_long(uint64_t sp, const struct rt_event_long *event)
 	rt_moment_init(&moment, &rt_thread.ring, sp, event->address, RT_EVENT_LONG);
 	moment.begin = event->begin;
 	moment.end = event->end;
+	moment.duration = rt_watching ? rt_ns(event->end - event->begin) : 0;
 	return !rt_watching || is_wanted(&moment);
 }
 

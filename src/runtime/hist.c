@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Histograms of calls (program/hists.h): a call is counted when it ends, with all functions that
+ * took its place by a jump. Runs in any thread and signal handler; nothing here waits.
+ */
+#include "program/hists.h"
+
+#include "ring/raw.h"
+#include "runtime/moment.h"
+
+#define TAIL_FREE  0u
+#define TAIL_ENDED 1u
+#define STACK_SPAN (1ull << 20) /* as readers have it */
+#define NO_ELEMENT UINT32_MAX
+
+/* --- the table --- */
+
+static struct program_hist_element *element_at(const struct program_hists *hists,
+					       const struct program_hist *hist, uint32_t element)
+{
+	return (struct program_hist_element *)((uintptr_t)hists + hist->elements_at) + element;
+}
+
+/* Room for one more key. */
+static bool reserve(struct program_hist *hist)
+{
+	uint32_t used = __atomic_load_n(&hist->nr_used, __ATOMIC_RELAXED);
+
+	while (!(used >> hist->bits)) {
+		if (__atomic_compare_exchange_n(&hist->nr_used, &used, used + 1, false,
+						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Into a free place. 0: it is ours, with *element; else what somebody else has put there meanwhile.
+ * *element stays ours for another place. NO_ELEMENT: there is no room.
+ */
+static uint64_t take_place(const struct program_hists *hists, struct program_hist *hist,
+			   uint64_t *place, const uint64_t *keys, uint64_t tag, uint32_t *element)
+{
+	struct program_hist_element *at;
+	uint64_t before = 0;
+
+	if (!reserve(hist)) {
+		*element = NO_ELEMENT;
+		return 0;
+	}
+	if (*element == NO_ELEMENT)
+		*element = __atomic_fetch_add(&hist->nr_taken, 1, __ATOMIC_RELAXED);
+	if (*element >= program_hist_elements(hist->bits)) {
+		*element = NO_ELEMENT;
+		__atomic_fetch_sub(&hist->nr_taken, 1, __ATOMIC_RELAXED);
+	} else {
+		at = element_at(hists, hist, *element);
+		for (uint32_t i = 0; i < PROGRAM_HIST_KEYS; i++)
+			at->keys[i] = keys[i];
+		/* Whoever finds the place finds the keys. */
+		if (__atomic_compare_exchange_n(place, &before, tag | (*element + 1), false,
+						__ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
+			return 0;
+	}
+	__atomic_fetch_sub(&hist->nr_used, 1, __ATOMIC_RELAXED);
+	return before;
+}
+
+static bool has_keys(const struct program_hist_element *element, const uint64_t *keys,
+		     uint32_t nr_keys)
+{
+	for (uint32_t i = 0; i < nr_keys; i++) {
+		if (element->keys[i] != keys[i])
+			return false;
+	}
+	return true;
+}
+
+/* The element of these keys; NO_ELEMENT: it has found no room. */
+static uint32_t find(const struct program_hists *hists, struct program_hist *hist,
+		     const uint64_t *keys)
+{
+	uint64_t *places = (uint64_t *)((uintptr_t)hists + hist->places_at);
+	uint64_t hash = program_hist_hash(keys, hist->nr_keys), tag = program_hist_tag(hash);
+	uint32_t nr = program_hist_places(hist->bits), own = NO_ELEMENT;
+	uint32_t at = program_hist_place(hash, hist->bits);
+
+	for (uint32_t i = 0; i < PROGRAM_HIST_STEPS_MAX; i++, at = (at + 1) & (nr - 1)) {
+		uint64_t place = __atomic_load_n(&places[at], __ATOMIC_ACQUIRE);
+		uint32_t element;
+
+		if (!place) {
+			place = take_place(hists, hist, &places[at], keys, tag, &own);
+			if (!place)
+				return own;
+		}
+		element = (uint32_t)place - 1;
+		if ((place ^ tag) >> 32 == 0 && element < program_hist_elements(hist->bits) &&
+		    has_keys(element_at(hists, hist, element), keys, hist->nr_keys))
+			return element;
+	}
+	return NO_ELEMENT;
+}
+
+/* What cannot be added to this CPU's sums goes to those that are nobody's. */
+static void add(const struct program_hists *hists, const struct program_hist *hist,
+		uint32_t element, const struct rt_moment *moment)
+{
+	struct program_hist_sums *sums =
+		(struct program_hist_sums *)((uintptr_t)hists + hist->sums_at) + element;
+	uint64_t nr = program_hist_elements(hist->bits);
+	unsigned int added = 0;
+
+	if (moment->ring->rseq)
+		added = rt_hist_add(moment->ring->rseq, sums, moment->duration, nr * sizeof(*sums),
+				    hists->nr_sets);
+	sums += hists->nr_sets * nr;
+	if (!(added & RT_HIST_HIT))
+		__atomic_fetch_add(&sums->hits, 1, __ATOMIC_RELAXED);
+	if (!(added & RT_HIST_TIME))
+		__atomic_fetch_add(&sums->duration, moment->duration, __ATOMIC_RELAXED);
+}
+
+static void count(const struct program_hists *hists, struct program_hist *hist,
+		  const struct rt_moment *moment)
+{
+	uint64_t keys[PROGRAM_HIST_KEYS] = {0};
+	uint32_t element;
+
+	for (uint32_t i = 0; i < hist->nr_keys && i < PROGRAM_HIST_KEYS; i++)
+		keys[i] = program_hist_unit(&hist->keys[i],
+					    rt_moment_value(moment, hist->keys[i].source));
+	element = find(hists, hist, keys);
+	if (element == NO_ELEMENT)
+		__atomic_fetch_add(&hist->dropped, 1, __ATOMIC_RELAXED);
+	else
+		add(hists, hist, element, moment);
+}
+
+/* --- calls --- */
+
+static void count_call(struct rt_thread *thread, uint64_t sp, uint32_t address, uint64_t begin,
+		       uint64_t end)
+{
+	struct program_hists *hists = rt_hists();
+	struct rt_moment moment;
+
+	if (begin < thread->since || end < begin || !ring_is_tracing(rt_session))
+		return;
+	rt_moment_init(&moment, &thread->ring, sp, address, RING_EVENT_EXIT);
+	moment.duration = rt_ns(end - begin);
+	if (rt_watching->asks_functions)
+		moment.names = program_watch_bits(rt_watching, address);
+	for (uint32_t i = 0; i < hists->nr && i < PROGRAM_HISTS_MAX; i++) {
+		struct program_hist *hist = &hists->list[i];
+
+		if (hist->condition == PROGRAM_WATCH_YES ||
+		    rt_moment_holds(rt_watching, &moment, hist->condition))
+			count(hists, hist, &moment);
+	}
+}
+
+/* Those on top that have ended are free again. */
+static void trim(struct rt_thread *thread)
+{
+	while (thread->nr_tails && thread->tails[thread->nr_tails - 1].sp == TAIL_ENDED) {
+		thread->tails[thread->nr_tails - 1].sp = TAIL_FREE;
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		thread->nr_tails--;
+	}
+}
+
+/*
+ * Those at the place of the call that ends have ended with it, unless they began before it: then a
+ * longjmp has left them, as it has those below.
+ */
+static void end_tails(struct rt_thread *thread, uint64_t sp, uint64_t begin, uint64_t end)
+{
+	uint32_t nr = thread->nr_tails;
+
+	for (uint32_t i = 0; i < nr && i < RT_TAILS_MAX; i++) {
+		struct rt_tail *tail = &thread->tails[i];
+
+		if (tail->sp <= TAIL_ENDED || sp - tail->sp >= STACK_SPAN)
+			continue;
+		if (tail->sp == sp && tail->begin >= begin)
+			count_call(thread, sp, tail->address, tail->begin, end);
+		tail->sp = TAIL_ENDED;
+	}
+	trim(thread);
+}
+
+void rt_hist_ends(uint64_t sp, uint32_t address)
+{
+	struct rt_thread *thread = &rt_thread;
+	uint64_t end = raw_counter();
+	uint64_t begin = *rt_noted(sp);
+
+	if (thread->nr_tails)
+		end_tails(thread, sp, begin, end);
+	count_call(thread, sp, address, begin, end);
+}
+
+/* What a longjmp has left below `sp` makes room. */
+static void sweep(struct rt_thread *thread, uint64_t sp)
+{
+	for (uint32_t i = 0; i < RT_TAILS_MAX; i++) {
+		struct rt_tail *tail = &thread->tails[i];
+
+		if (tail->sp > TAIL_ENDED && sp - tail->sp - 1 < STACK_SPAN)
+			tail->sp = TAIL_ENDED;
+	}
+	trim(thread);
+}
+
+/* A handler that comes in between finds a place that is not free, and nobody's. */
+void rt_hist_tail(uint64_t sp, uint32_t address)
+{
+	struct rt_thread *thread = &rt_thread;
+	struct program_hists *hists = rt_hists();
+	uint32_t at = thread->nr_tails;
+
+	if (at >= RT_TAILS_MAX) {
+		sweep(thread, sp);
+		at = thread->nr_tails;
+	}
+	if (at >= RT_TAILS_MAX) { /* nobody will know when it ends */
+		for (uint32_t i = 0; i < hists->nr && i < PROGRAM_HISTS_MAX; i++)
+			__atomic_fetch_add(&hists->list[i].dropped, 1, __ATOMIC_RELAXED);
+		return;
+	}
+	thread->nr_tails = at + 1;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	thread->tails[at].address = address;
+	thread->tails[at].begin = raw_counter();
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	thread->tails[at].sp = sp;
+}
+
+void rt_hist_thread(struct rt_thread *thread)
+{
+	thread->since = raw_counter();
+	for (uint32_t i = 0; i < RT_TAILS_MAX; i++)
+		thread->tails[i].sp = TAIL_FREE;
+	thread->nr_tails = 0;
+}
