@@ -166,6 +166,9 @@ static void hear_failure(struct program_server *server, const struct program_fai
 			"has a shadow stack (CET), which stubs do not keep: it is not "
 			"traced; GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK in its "
 			"environment turns that off",
+		[PROGRAM_FAILURE_NAMESPACE] =
+			"was loaded into a namespace of its own (dlmopen), where its libraries "
+			"have a libc that cannot be told of stubs: they are not traced",
 	};
 	const char *text = failed->failure < ARRAY_SIZE(texts) ? texts[failed->failure] : NULL;
 
