@@ -44,13 +44,14 @@ struct modules {
 	struct program_select *select;
 	struct program_watcher *watcher;
 	enum program_mode mode;
+	uint32_t *counters; /* the address of each one's function */
 	struct program_space *space;
 	struct module *first;
 	struct program_server_counts counts;
 };
 
 int modules_new(struct modules **ret_modules, struct program_select *select,
-		struct program_watcher *watcher, enum program_mode mode)
+		struct program_watcher *watcher, enum program_mode mode, uint32_t *counters)
 {
 	struct modules *modules = mem_zalloc(sizeof(*modules));
 	int r;
@@ -60,6 +61,7 @@ int modules_new(struct modules **ret_modules, struct program_select *select,
 	modules->select = select;
 	modules->watcher = watcher;
 	modules->mode = mode;
+	modules->counters = counters;
 	r = program_space_new(&modules->space);
 	if (r < 0) {
 		mem_free(modules);
@@ -131,6 +133,21 @@ static int rename_elf(struct program_elf *elf, const char *name)
 	return 0;
 }
 
+static int add_counters(struct modules *modules, struct module *module)
+{
+	const struct program_elf *elf = module->elf;
+	int r = program_space_add_counters(modules->space, elf, &module->counters);
+
+	for (size_t i = 0; i < elf->nr_functions && r == 0; i++) {
+		uint64_t address = module->base + (elf->functions[i].address - elf->text_low);
+
+		/* For who reads counters, when there are any. */
+		__atomic_store_n(&modules->counters[module->counters + i], (uint32_t)address,
+				 __ATOMIC_RELEASE);
+	}
+	return r;
+}
+
 static int open_elf(struct modules *modules, struct module *module, int fd, const struct stat *st,
 		    struct err *err)
 {
@@ -145,7 +162,7 @@ static int open_elf(struct modules *modules, struct module *module, int fd, cons
 		return r;
 	r = program_space_add(modules->space, module->elf, &module->base);
 	if (r == 0 && modules->mode == PROGRAM_COUNT)
-		r = program_space_add_counters(modules->space, module->elf, &module->counters);
+		r = add_counters(modules, module);
 	if (r < 0)
 		return err_sys(err, r, "there is no room for its addresses");
 	modules->counts.modules++;
@@ -333,21 +350,6 @@ int modules_names(struct modules *modules, struct out *out)
 		any = true;
 	}
 	return out->failed ? -ENOMEM : any;
-}
-
-bool modules_counter(const struct modules *modules, uint32_t counter, uint32_t *ret_address)
-{
-	for (const struct module *module = modules->first; module; module = module->next) {
-		const struct program_elf *elf = module->elf;
-		uint32_t index = counter - module->counters;
-
-		if (!elf || index >= elf->nr_functions)
-			continue;
-		*ret_address =
-			module->base + (uint32_t)(elf->functions[index].address - elf->text_low);
-		return true;
-	}
-	return false;
 }
 
 struct program_server_counts modules_counts(const struct modules *modules)

@@ -11,9 +11,10 @@
 struct modules;
 struct module;
 
-/* `watcher` may be NULL; it and the selection are borrowed. */
+/* `watcher` may be NULL; it, the selection and `counters` (of PROGRAM_COUNT) are borrowed. */
 int modules_new(struct modules **ret_modules, struct program_select *select,
-		struct program_watcher *watcher, enum program_mode mode) _must_check_;
+		struct program_watcher *watcher, enum program_mode mode, uint32_t *counters)
+	_must_check_;
 void modules_free(struct modules *modules);
 
 /*
@@ -38,8 +39,6 @@ int modules_image(struct modules *modules, struct module *module, const struct m
 bool modules_place(const struct module *module, uint32_t *ret_base, uint64_t *ret_low,
 		   uint64_t *ret_high);
 
-/* The trace address of the function that a counter counts; false: of none. */
-bool modules_counter(const struct modules *modules, uint32_t counter, uint32_t *ret_address);
 /* Whether there are names that modules_names has not told; program_server_names. */
 bool modules_unnamed(const struct modules *modules);
 int modules_names(struct modules *modules, struct out *out) _must_check_;

@@ -85,11 +85,12 @@ enum program_failure {
 	PROGRAM_FAILURE_RING,	    /* the memory of the session could not be mapped */
 	PROGRAM_FAILURE_VALGRIND,   /* its instructions are valgrind's */
 	PROGRAM_FAILURE_SHSTK,	    /* the processor compares return addresses (CET) */
+	PROGRAM_FAILURE_NAMESPACE,  /* a module in a namespace of the loader's (dlmopen) */
 };
 
 struct program_failed {
 	uint32_t packet, failure;
-	int32_t error; /* negative errno */
+	int32_t error; /* negative errno, or 0 */
 	int32_t pid;
 	char name[PROGRAM_MODULE_NAME_MAX]; /* of the module, or "" */
 };

@@ -166,12 +166,16 @@ static void hear_failure(struct program_server *server, const struct program_fai
 			"has a shadow stack (CET), which stubs do not keep: it is not "
 			"traced; GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK in its "
 			"environment turns that off",
+		[PROGRAM_FAILURE_NAMESPACE] =
+			"was loaded into a namespace of its own (dlmopen), where its libraries "
+			"have a libc that cannot be told of stubs: they are not traced",
 	};
 	const char *text = failed->failure < ARRAY_SIZE(texts) ? texts[failed->failure] : NULL;
 
 	if (text)
-		warn(server, "process %d: %.300s%s%s (%s)", failed->pid, failed->name,
-		     failed->name[0] ? " " : "it ", text, strerror(-failed->error));
+		warn(server, "process %d: %.300s%s%s%s%s%s", failed->pid, failed->name,
+		     failed->name[0] ? " " : "it ", text, failed->error ? " (" : "",
+		     failed->error ? strerror(-failed->error) : "", failed->error ? ")" : "");
 }
 
 union packet {
@@ -342,7 +346,8 @@ int program_server_new(struct program_server **ret_server,
 	server->options = *options;
 	server->listen_fd = server->epoll_fd = server->stop_fd = server->notice_fd = -1;
 	pthread_mutex_init(&server->lock, NULL);
-	r = modules_new(&server->modules, options->select, options->watcher, options->mode);
+	r = modules_new(&server->modules, options->select, options->watcher, options->mode,
+			options->counters);
 	if (r < 0)
 		err_sys(err, r, "cannot serve traced programs");
 	else
@@ -407,16 +412,6 @@ bool program_server_names_left(struct program_server *server)
 	server->names_left = false;
 	pthread_mutex_unlock(&server->lock);
 	return left;
-}
-
-bool program_server_counter(struct program_server *server, uint32_t counter, uint32_t *ret_address)
-{
-	bool found;
-
-	pthread_mutex_lock(&server->lock);
-	found = modules_counter(server->modules, counter, ret_address);
-	pthread_mutex_unlock(&server->lock);
-	return found;
 }
 
 bool program_server_warning(struct program_server *server, char *ret_text, size_t size)

@@ -28,7 +28,10 @@ struct program_server_options {
 	bool roots;	    /* the selection has roots */
 	uint32_t max_depth; /* PROGRAM_GRAPH: of calls that are followed; 0: no limit */
 	uint64_t threshold; /* the same: what calls are longer than, in units of the clock */
-	uid_t uid;	    /* whose processes are served, beside those of our own */
+	/* PROGRAM_COUNT: gets the trace address of the function that each counter counts; borrowed,
+	 * of RING_COUNTERS_MAX, filled before a process goes on with new modules. */
+	uint32_t *counters;
+	uid_t uid; /* whose processes are served, beside those of our own */
 	/*
 	 * Called in the server's thread before a process goes on with new modules, so that their
 	 * names are stored before their records can be.
@@ -61,9 +64,6 @@ int program_server_names(struct program_server *server, struct out *out) _must_c
  * whether that has not been said before: those of others are asked for by names_due.
  */
 bool program_server_names_left(struct program_server *server);
-
-/* PROGRAM_COUNT: the trace address of the function that a counter counts; false: of none. */
-bool program_server_counter(struct program_server *server, uint32_t counter, uint32_t *ret_address);
 
 /* The next thing to be said about processes or modules that are not traced; false: none. */
 bool program_server_warning(struct program_server *server, char *ret_text, size_t size);

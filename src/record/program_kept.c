@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/limits.h"
@@ -29,6 +30,30 @@ void program_kept_free(struct program_kept *kept, uint32_t nr_rings)
 		munmap(kept, kept_bytes(nr_rings));
 }
 
+static size_t counts_bytes(uint32_t nr_sets)
+{
+	return sizeof(struct program_kept_counts) +
+	       (size_t)nr_sets * sizeof(((struct program_kept_counts *)NULL)->told[0]);
+}
+
+/* A file, since of other shared memory all is accounted for where overcommit is strict. */
+struct program_kept_counts *program_kept_counts_new(uint32_t nr_sets)
+{
+	_cleanup_close_ int fd = memfd_create("sonde-counts", MFD_CLOEXEC);
+	void *at;
+
+	if (fd < 0 || ftruncate(fd, (off_t)counts_bytes(nr_sets)) < 0)
+		return NULL;
+	at = mmap(NULL, counts_bytes(nr_sets), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return at == MAP_FAILED ? NULL : at;
+}
+
+void program_kept_counts_free(struct program_kept_counts *counts, uint32_t nr_sets)
+{
+	if (counts)
+		munmap(counts, counts_bytes(nr_sets));
+}
+
 /* --- in the keeper --- */
 
 struct work {
@@ -37,7 +62,8 @@ struct work {
 };
 
 /* What the recorder has stored, and over it what is in the rest. */
-static int store_names(struct session *session, const struct program_drain *drain, struct err *err)
+static int store_names(struct session *session, const struct program_drain *drain, bool counts,
+		       struct err *err)
 {
 	_cleanup_out_ struct out path = {0}, rest = {0};
 	_cleanup_free_ char *text = NULL;
@@ -55,6 +81,8 @@ static int store_names(struct session *session, const struct program_drain *drai
 	if (r == 0)
 		r = comms_merge(&session->comms, out_cstr(&rest));
 	comms_done(&comms);
+	if (r == 0 && counts)
+		r = program_side_name_command(session);
 	return r < 0 ? err_sys(err, r, "cannot keep the names of tasks")
 		     : session_store_comms(session, err);
 }
@@ -68,7 +96,7 @@ static int store_all(const struct program_side *side, const struct ring_session 
 	int r = program_drain_stop(drain, err);
 
 	if (r == 0)
-		r = store_names(session, drain, err);
+		r = store_names(session, drain, side->counts != NULL, err);
 	if (r == 0)
 		r = program_store_clock(session, store, true, err);
 	if (r == 0 && !store->counts_stored)
@@ -88,15 +116,23 @@ static void salvage(const struct work *work, struct ring_session *ring)
 		.kept = work->side->kept,
 		.salvage = true,
 	};
+	struct program_count *count = NULL;
 	struct program_drain *drain;
 	struct err err = {0};
 
 	/* There is nobody to be told of a failure; what was stored stays readable. */
-	if (dat_partial_adopt(session->partial, &err) < 0 ||
-	    program_drain_new(&drain, &options, &err) < 0)
-		return;
-	(void)!store_all(work->side, ring, drain, &err);
-	program_drain_free(drain);
+	if (work->side->counts) {
+		if (program_side_count(work->side, ring, &count) < 0)
+			return;
+		options.due = program_count_take;
+		options.ctx = count;
+	}
+	if (dat_partial_adopt(session->partial, &err) == 0 &&
+	    program_drain_new(&drain, &options, &err) == 0) {
+		(void)!store_all(work->side, ring, drain, &err);
+		program_drain_free(drain);
+	}
+	program_count_free(count);
 }
 
 /* First the programs, which may be waiting, then what they have written. */

@@ -8,12 +8,17 @@
  * current, in one store, when all is. After a kill the stream's size says which of the two is true;
  * when neither is, the stream is cut back to the current one. Pages are given back to writers only
  * then, so what is cut off is still in the ring.
+ *
+ * Counters (-p count) are never set back, so what was told of each is kept, too, beside the address
+ * of its function. What a page tells is pending until the page is in its ring's stream, whose state
+ * says whether it is.
  */
 #ifndef SONDE_RECORD_PROGRAM_KEPT_H
 #define SONDE_RECORD_PROGRAM_KEPT_H
 
 #include "record/program_store.h"
 #include "ring/reader.h"
+#include "ring/shared.h"
 
 struct program_kept_state {
 	uint64_t bytes;		 /* of the stream; set last */
@@ -32,6 +37,30 @@ struct program_kept {
 	struct program_store store;
 	struct program_kept_ring rings[];
 };
+
+#define PROGRAM_KEPT_PENDING_MAX (RING_SUBBUF_MAX / 24u)
+
+/* What a page that is being made says. `target` is set first: what follows belongs to that page. */
+struct program_kept_pending {
+	uint64_t target; /* the page_bytes that its ring will have */
+	uint32_t cpu, nr;
+	struct {
+		uint32_t counter;
+		uint64_t told;
+	} counters[PROGRAM_KEPT_PENDING_MAX];
+};
+
+/* Only what is used of it has memory. */
+struct program_kept_counts {
+	struct program_kept_pending pending;
+	uint32_t addresses[RING_COUNTERS_MAX]; /* trace address of each counter's function; 0: none
+						*/
+	uint64_t told[][RING_COUNTERS_MAX];    /* of each CPU, and of none */
+};
+
+/* NULL: no memory. */
+struct program_kept_counts *program_kept_counts_new(uint32_t nr_sets);
+void program_kept_counts_free(struct program_kept_counts *counts, uint32_t nr_sets);
 
 /* NULL: no memory. */
 struct program_kept *program_kept_new(uint32_t nr_rings);

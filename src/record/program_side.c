@@ -80,6 +80,11 @@ static int make_ring(struct program_side *side, struct err *err)
 	       options.nr_subbufs < RING_NR_SUBBUFS_MAX)
 		options.nr_subbufs *= 2;
 	r = ring_session_create(&side->ring, &options, err);
+	if (r == 0 && options.counters) {
+		side->counts = program_kept_counts_new(side->ring.shape.nr_cpus + 1);
+		if (!side->counts)
+			r = err_sys(err, -ENOMEM, "cannot keep what is counted");
+	}
 	if (r == 0 && side->watcher)
 		program_watcher_begin(side->watcher, (void *)((uint8_t *)side->ring.header +
 							      side->ring.shape.watch_at));
@@ -171,6 +176,7 @@ static int start_server(struct program_side *side, struct err *err)
 		.max_depth = plan->program.max_depth,
 		.threshold =
 			plan->program.thresh_ns ? program_store_ticks(plan->program.thresh_ns) : 0,
+		.counters = side->counts ? side->counts->addresses : NULL,
 		.names_due = names_are_due,
 		.ctx = side,
 	};
@@ -198,17 +204,18 @@ int program_side_prepare(struct program_side *side, struct err *err)
 	return r < 0 ? r : start_server(side, err);
 }
 
-/* -p count: pages of counts go where the program's own would. */
-static int store_counts(void *ctx, uint32_t cpu, const void *page, uint32_t nr)
+int program_side_count(const struct program_side *side, const struct ring_session *ring,
+		       struct program_count **ret_count)
 {
-	return program_drain_store(ctx, cpu, page, nr);
-}
+	const struct program_count_options options = {
+		.session = ring,
+		.kept = side->kept,
+		.counts = side->counts,
+		.pid = side->session->command.started_pid,
+		.event_base = side->event_base,
+	};
 
-static int take_counts(void *ctx, struct program_drain *drain)
-{
-	const struct program_side *side = ctx;
-
-	return program_count_take(side->count, drain);
+	return program_count_new(ret_count, &options);
 }
 
 /* When all has been counted. */
@@ -231,14 +238,6 @@ int program_side_begin(struct program_side *side, size_t buffer, struct err *err
 		.buffer = buffer,
 		.names = session->names,
 		.interval_ms = MAX(session->plan->interval_ms, 1u),
-		.ctx = side,
-	};
-	const struct program_count_options counting = {
-		.session = &side->ring,
-		.server = side->server,
-		.pid = session->command.started_pid,
-		.event_base = side->event_base,
-		.store = store_counts,
 	};
 	int r;
 
@@ -249,12 +248,17 @@ int program_side_begin(struct program_side *side, size_t buffer, struct err *err
 	r = program_keeper_start(side, buffer, err);
 	if (r < 0)
 		return r;
-	if (mode_of(side) == PROGRAM_COUNT) {
-		if (program_count_new(&side->count, &counting) < 0)
+	if (side->counts) {
+		if (program_side_count(side, &side->ring, &side->count) < 0)
 			return err_sys(err, -ENOMEM, "cannot prepare to read the counters");
+<<<<<<< HEAD
 		options.due = take_counts;
 	} else if (session->plan->program.hists.nr) {
 		options.due = take_hists;
+=======
+		options.due = program_count_take;
+		options.ctx = side->count;
+>>>>>>> engine
 	}
 	return program_drain_new(&side->drain, &options, err);
 }
@@ -326,8 +330,7 @@ static void say_what_was_not_traced(struct program_side *side)
 		program_server_skipped(side->server, say_skipped, session);
 }
 
-/* Whose counts they are said to be, though its children's are among them. */
-static int name_command(struct session *session)
+int program_side_name_command(struct session *session)
 {
 	const char *path = session->plan->command[0], *slash = strrchr(path, '/');
 
@@ -349,7 +352,7 @@ int program_side_finish(struct program_side *side, struct record_result *result,
 		r = program_store_counts(session, side->drain, &side->ring, side->name, result,
 					 err);
 	if (r == 0 && (program_drain_names(side->drain, &session->comms) < 0 ||
-		       (side->count && name_command(session) < 0)))
+		       (side->count && program_side_name_command(session) < 0)))
 		r = err_sys(err, -ENOMEM, "cannot keep the names of tasks");
 	if (r == 0)
 		say_what_was_not_traced(side);
@@ -361,9 +364,10 @@ void program_side_free(struct program_side *side)
 	program_drain_free(side->drain);
 	/* All is stored, or has failed. */
 	keeper_dismiss(&side->keeper);
-	program_kept_free(side->kept, side->ring.shape.nr_rings);
 	program_count_free(side->count);
 	program_server_free(side->server);
+	program_kept_free(side->kept, side->ring.shape.nr_rings);
+	program_kept_counts_free(side->counts, side->ring.shape.nr_cpus + 1);
 	program_select_free(side->select);
 	program_watcher_free(side->watcher);
 	if (side->ring.header)

@@ -34,6 +34,7 @@ struct program_side {
 	struct program_count *count; /* NULL: not -p count */
 	bool hists_stored;	     /* what was counted in histograms */
 	struct program_kept *kept;
+	struct program_kept_counts *counts; /* NULL, too */
 	struct keeper keeper;
 	pthread_mutex_t names_lock; /* the server's thread stores names, too */
 	struct err names_err;
@@ -46,6 +47,12 @@ struct program_side {
 			       .ring.fd = -1,                                                      \
 			       .keeper = KEEPER_INIT,                                              \
 			       .names_lock = PTHREAD_MUTEX_INITIALIZER})
+
+/* What reads the counters of a session that is `ring`, in this process. */
+int program_side_count(const struct program_side *side, const struct ring_session *ring,
+		       struct program_count **ret_count) _must_check_;
+/* Of -p count: whose counts they are said to be, though its children's are among them. */
+int program_side_name_command(struct session *session) _must_check_;
 
 /* Sets the environment of the command, which is forked next. */
 int program_side_prepare(struct program_side *side, struct err *err) _must_check_;

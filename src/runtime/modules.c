@@ -403,17 +403,61 @@ void rt_modules_trace(int socket, bool first)
 	}
 }
 
+/* --- other namespaces --- */
+
+/*
+ * What dlmopen loads runs with a libc, and perhaps an unwinder, of its own, in which nothing is
+ * interposed: exceptions would not pass stubs, and a child of vfork would not be known. So it is
+ * not traced, which is said. glibc tells debuggers of namespaces from 2.35 on.
+ */
+#define NAMESPACES_MAX 16u
+#define HAS_NAMESPACES 2
+
+struct namespaces {
+	struct r_debug state;
+	const struct namespaces *next;
+};
+static const void *told[NAMESPACES_MAX]; /* whose first module has been told */
+
+static const struct namespaces *next_namespace(const struct namespaces *namespace)
+{
+	return rt_loader_state()->r_version >= HAS_NAMESPACES ? namespace->next : NULL;
+}
+
+/* Tell of those that are new; false: none is, or not yet. Without a socket nothing is told. */
+static bool tell_namespaces(int socket)
+{
+	const struct namespaces *at = (const void *)rt_loader_state();
+	bool any = false;
+
+	for (uint32_t i = 0; i < NAMESPACES_MAX && (at = next_namespace(at)); i++) {
+		const struct link_map *first = at->state.r_map;
+
+		if (!first || at->state.r_state != RT_CONSISTENT || told[i] == first->l_ld)
+			continue;
+		any = true;
+		if (socket < 0)
+			continue;
+		told[i] = first->l_ld;
+		rt_fail(socket, PROGRAM_FAILURE_NAMESPACE, 0, first->l_name);
+	}
+	return any;
+}
+
 void rt_modules_changed(void)
 {
+	bool any_new = rt_loader_state()->r_state == RT_CONSISTENT && forget_unloaded();
 	struct program_session session;
 	int socket, fd;
 
-	if (rt_loader_state()->r_state != RT_CONSISTENT || !forget_unloaded())
+	if (!any_new && !tell_namespaces(-1))
 		return;
 	socket = rt_connect(&session, &fd);
 	if (socket < 0)
 		return;
 	sys_3(SYS_close, fd, 0, 0);
-	rt_modules_trace(socket, false);
+	if (any_new)
+		rt_modules_trace(socket, false);
+	tell_namespaces(socket);
 	sys_3(SYS_close, socket, 0, 0);
 }
