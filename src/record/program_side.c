@@ -251,14 +251,11 @@ int program_side_begin(struct program_side *side, size_t buffer, struct err *err
 	if (side->counts) {
 		if (program_side_count(side, &side->ring, &side->count) < 0)
 			return err_sys(err, -ENOMEM, "cannot prepare to read the counters");
-<<<<<<< HEAD
-		options.due = take_counts;
-	} else if (session->plan->program.hists.nr) {
-		options.due = take_hists;
-=======
 		options.due = program_count_take;
 		options.ctx = side->count;
->>>>>>> engine
+	} else if (session->plan->program.hists.nr) {
+		options.due = take_hists;
+		options.ctx = side;
 	}
 	return program_drain_new(&side->drain, &options, err);
 }
