@@ -30,6 +30,7 @@ struct hist_live {
 	bool stacks, calls, in_given;
 	bool in_program;     /* whose calls */
 	bool selects, range; /* options that choose records; some need the whole recording */
+	bool filters;	     /* options that do so, but which the kernel can do */
 	bool in_kernel, on_stream, quiet;
 	unsigned int refresh_ms;
 	uint64_t for_ns;
@@ -151,6 +152,8 @@ static void note_option(struct hist_live *live, int id)
 	live->range |= id == REPORT_OPT_FROM || id == REPORT_OPT_TO;
 	live->selects |= live->range || id == REPORT_OPT_TRIGGER || id == REPORT_OPT_CPU ||
 			 id == REPORT_OPT_KALLSYMS;
+	live->filters |= id == 'F' || id == 'v' || id == REPORT_OPT_TASK || id == REPORT_OPT_PID ||
+			 id == REPORT_OPT_COMM;
 }
 
 static int take_option(struct hist_live *live, int id, const char *arg)
@@ -280,7 +283,7 @@ static bool count_in_program(struct hist_live *live, int *ret_status, hist_read_
 {
 	if (live->on_stream)
 		err_set(err, -EOPNOTSUPP, "--on-stream");
-	else if (live->selects)
+	else if (live->selects || live->filters)
 		err_set(err, -EOPNOTSUPP,
 			"-F, --trigger, --task, --cpu, --from and --to choose from records");
 	else
