@@ -65,6 +65,18 @@ TEST(no_more_than_there_is_room_for)
 	CHECK_EQ(make(texts, PROGRAM_HISTS_MAX, &watcher, &err), 0);
 }
 
+/* Aligned as in a session. */
+static struct program_watch *memory_for(const struct program_watcher *watcher)
+{
+	size_t bytes = (program_watcher_bytes(watcher) + 63) & ~(size_t)63;
+	struct program_watch *memory = aligned_alloc(64, bytes);
+
+	if (!memory)
+		exit(1);
+	memset(memory, 0, bytes);
+	return memory;
+}
+
 TEST(functions_that_nobody_counts_are_left_alone)
 {
 	const char *const text = "hist:keys=func if func.function == outer";
@@ -74,7 +86,7 @@ TEST(functions_that_nobody_counts_are_left_alone)
 	struct err err;
 
 	CHECK_EQ(make(&text, 1, &watcher, &err), 0);
-	memory = mem_zalloc(program_watcher_bytes(watcher));
+	memory = memory_for(watcher);
 	program_watcher_begin(watcher, memory);
 	CHECK_EQ(program_watcher_apply(watcher, &scene_elf, SCENE_BASE, choices), 0);
 	CHECK_EQ(choices[0], PROGRAM_CHOICE_NONE);
@@ -123,7 +135,7 @@ TEST(what_was_counted)
 	struct err err;
 
 	CHECK_EQ(make(&text, 1, &watcher, &err), 0);
-	memory = mem_zalloc(program_watcher_bytes(watcher));
+	memory = memory_for(watcher);
 	program_watcher_begin(watcher, memory);
 	hists = (void *)((uint8_t *)memory + memory->hists_at);
 	CHECK_EQ(hists->nr, 1);

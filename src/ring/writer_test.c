@@ -273,6 +273,44 @@ TEST(fallback_rings_of_many_threads)
 	rig_close(&rig);
 }
 
+#ifdef __x86_64__
+extern const ptrdiff_t __rseq_offset __attribute__((weak));
+extern const unsigned int __rseq_size __attribute__((weak));
+
+/* A thread as the C library begins it: what its area says of the CPU is not true yet. */
+static void *begin_unregistered(void *arg)
+{
+	uint32_t *area = (void *)((uint8_t *)__builtin_thread_pointer() + __rseq_offset);
+	struct ring_thread thread = {0};
+
+	if (syscall(SYS_rseq, area, 32, 1, RING_RSEQ_SIG))
+		return NULL;
+	area[0] = area[1] = 0;
+	for (uint32_t i = 0; i < 10; i++)
+		ring_write_call(rig.mapped, &thread, RING_EVENT_ENTRY, 1, (uint64_t)i << 3);
+	return arg;
+}
+
+TEST(thread_that_is_not_registered_yet)
+{
+	pthread_t thread;
+	void *done;
+
+	if (!&__rseq_offset || !__rseq_size)
+		SKIP("the C library registers no thread");
+	CHECK(rig_open(&rig, RING_DROP, 4096, 4, 1));
+	CHECK(!pthread_create(&thread, NULL, begin_unregistered, &rig));
+	CHECK(!pthread_join(thread, &done));
+	for (uint32_t cpu = 0; done && cpu < rig.session.shape.nr_cpus; cpu++)
+		CHECK_EQ(ring_control(rig.mapped, cpu)->commit & RING_POS_MASK, RING_HEAD_BYTES);
+	rig_finish(&rig);
+	CHECK_EQ(rig.seen[1], done ? 10 : 0);
+	rig_close(&rig);
+	if (!done)
+		SKIP("the thread could not be unregistered");
+}
+#endif
+
 TEST(clock_of_the_system)
 {
 	const struct ring_options options = {.mode = RING_BLOCK,

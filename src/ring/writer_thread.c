@@ -25,8 +25,9 @@ struct area {
 	uint32_t unused[7];
 } __attribute__((aligned(64)));
 
-#define RSEQ_BYTES 32u
-#define NR_AREAS   16384u
+#define RSEQ_BYTES	 32u
+#define RSEQ_UNREGISTER_ 1
+#define NR_AREAS	 16384u
 
 /* What a C library that registers threads itself says about it (glibc 2.35 and later). */
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
@@ -122,12 +123,27 @@ static void *register_thread(int32_t tid)
 	return NULL;
 }
 
+/*
+ * The C library registers a thread only when start_thread has called others already. Until then its
+ * area says CPU 0, or, on a stack that is used again, where the last thread was; and nothing is
+ * restarted. To register it fails if that has been done; if not, to take it back makes the CPU's
+ * number -1, which it is until the library registers.
+ */
+static void *area_of_library(void)
+{
+	uint8_t *area = (uint8_t *)raw_thread_pointer() + __rseq_offset;
+
+	if (!raw_syscall4(SYS_rseq, area, RSEQ_BYTES, 0, RING_RSEQ_SIG))
+		raw_syscall4(SYS_rseq, area, RSEQ_BYTES, RSEQ_UNREGISTER_, RING_RSEQ_SIG);
+	return area;
+}
+
 static void *find_rseq(struct ring_thread *thread, int32_t tid)
 {
 	struct area *area = thread->rseq;
 
 	if (rseq_of_library())
-		return (void *)(raw_thread_pointer() + (uintptr_t)__rseq_offset);
+		return area_of_library();
 	if (!areas)
 		return NULL;
 	if (!area)
