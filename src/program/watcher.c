@@ -599,20 +599,24 @@ void program_watcher_free(struct program_watcher *watcher)
 	mem_free(watcher);
 }
 
+/* Behind the questions, each in lines of its own. */
+#define LINE_BYTES 64u
+#define HISTS_AT   ((sizeof(struct program_watch) + LINE_BYTES - 1) & -(size_t)LINE_BYTES)
+
 uint64_t program_watcher_bytes(const struct program_watcher *watcher)
 {
-	return sizeof(struct program_watch) + watcher->hists.bytes;
+	return HISTS_AT + watcher->hists.bytes;
 }
 
 static struct program_hists *hists_in(struct program_watch *memory)
 {
-	return (struct program_hists *)(void *)((uint8_t *)memory + sizeof(*memory));
+	return (struct program_hists *)(void *)((uint8_t *)memory + HISTS_AT);
 }
 
 void program_watcher_begin(struct program_watcher *watcher, struct program_watch *memory)
 {
 	if (watcher->hists.hists.nr) {
-		watcher->plan->hists_at = sizeof(*memory);
+		watcher->plan->hists_at = HISTS_AT;
 		*hists_in(memory) = watcher->hists.hists;
 	}
 	memcpy(memory, watcher->plan, offsetof(struct program_watch, functions));
