@@ -7,10 +7,9 @@
  * The language of filters is the kernel's (expr/kfilter.h) over the fields common_pid, ip,
  * parent_ip, sp and depth (how many calls that are followed are around this one on its stack), of
  * func_exit and func_long duration (ns), of func_long also calltime and rettime, and COMM and CPU.
- * `ip.function
- * == NAME` takes names as -l does. What depends on the function alone is answered when its module
- * is planned: a function of which nothing would be recorded is not patched, and one of which
- * everything is, is not asked.
+ * `ip.function == NAME` takes names as -l does. What depends on the function alone is answered
+ * when its module is planned: a function of which nothing would be recorded is not patched, and
+ * one of which everything is, is not asked.
  */
 #ifndef SONDE_PROGRAM_WATCHER_H
 #define SONDE_PROGRAM_WATCHER_H

@@ -563,31 +563,27 @@
 	jmp .Lcounted
 	COLD_END
 
+/* A sequence whose last instruction adds to the sums of this CPU, which are at (%rsi,%rax). */
+.macro HIST_ADD tag, otherwise, addition:vararg
+	RING_SEQUENCE \tag
+	leaq .Lring_cs_\tag(%rip), %rax
+	movq %rax, RING_RSEQ_CS(%rdi)
+.Lring_begin_\tag:
+	movl RING_RSEQ_CPU_ID(%rdi), %eax
+	cmpl %r8d, %eax
+	jae \otherwise
+	imulq %rcx, %rax
+	\addition
+.Lring_end_\tag:
+.endm
+
 /*
  * unsigned int rt_hist_add(rseq, sums, duration, set_bytes, nr_sets): as rt_count, first the hit, then
  * its duration.
  */
 	FUNCTION rt_hist_add
-	RING_SEQUENCE hist_hit
-	leaq .Lring_cs_hist_hit(%rip), %rax
-	movq %rax, RING_RSEQ_CS(%rdi)
-.Lring_begin_hist_hit:
-	movl RING_RSEQ_CPU_ID(%rdi), %eax
-	cmpl %r8d, %eax
-	jae .Lhist_no_hit
-	imulq %rcx, %rax
-	incq (%rsi,%rax)
-.Lring_end_hist_hit:
-	RING_SEQUENCE hist_time
-	leaq .Lring_cs_hist_time(%rip), %rax
-	movq %rax, RING_RSEQ_CS(%rdi)
-.Lring_begin_hist_time:
-	movl RING_RSEQ_CPU_ID(%rdi), %eax
-	cmpl %r8d, %eax
-	jae .Lhist_no_time
-	imulq %rcx, %rax
-	addq %rdx, 8(%rsi,%rax)
-.Lring_end_hist_time:
+	HIST_ADD hist_hit, .Lhist_no_hit, incq (%rsi,%rax)
+	HIST_ADD hist_time, .Lhist_no_time, addq %rdx, 8(%rsi,%rax)
 	movl $(RT_HIST_HIT | RT_HIST_TIME), %eax
 	ret
 	END rt_hist_add
