@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "expr/filter_program.h"
+#include "expr/function_pattern.h"
 
 /* A field that does not lie within the record, or has a size that is no number's, reads as 0. */
 static inline uint64_t load(const struct operand *operand, const struct filter_record *record,
@@ -108,10 +109,19 @@ static bool test_value(const struct instruction *in, const struct event_db *db,
 	return test_string(in, hex, strlen(hex));
 }
 
-static const char *record_comm(const struct event_db *db, const struct filter_record *record)
+static bool in_function(const struct instruction *in, const struct event_db *db,
+			const struct filter_record *record, bool big_endian)
+{
+	const struct symbol *symbol =
+		symbols_find(event_db_symbols(db), load(&in->left, record, big_endian));
+
+	return symbol && function_pattern_names(in->function, symbol->name) &&
+	       function_pattern_in(in->function, symbol->module ? symbol->module : "", NULL);
+}
+
+static int32_t record_pid(const struct event_db *db, const struct filter_record *record)
 {
 	const struct event_common *common = event_db_common(db);
-	const char *comm = record->comm;
 	const struct operand pid = {
 		.kind = OPERAND_FIELD,
 		.offset = common->pid_offset,
@@ -119,8 +129,15 @@ static const char *record_comm(const struct event_db *db, const struct filter_re
 		.is_signed = true,
 	};
 
+	return (int32_t)load(&pid, record, event_db_big_endian(db));
+}
+
+static const char *record_comm(const struct event_db *db, const struct filter_record *record)
+{
+	const char *comm = record->comm;
+
 	if (!comm)
-		comm = event_db_comm(db, (int32_t)load(&pid, record, event_db_big_endian(db)));
+		comm = event_db_comm(db, record_pid(db, record));
 	return comm ? comm : "<...>";
 }
 
@@ -148,8 +165,13 @@ static bool glob_comm(const struct instruction *in, const struct event_db *db,
 		      const struct filter_record *record)
 {
 	const char *comm = record_comm(db, record);
-	char array[COMM_BYTES] = "";
+	char array[COMM_BYTES] = "", idle[COMM_BYTES];
 
+	/* Reports say <idle>, the kernel does not. */
+	if (!record_pid(db, record)) {
+		snprintf(idle, sizeof(idle), "swapper/%u", record->cpu);
+		comm = idle;
+	}
 	if (!in->strict)
 		return glob_test(&in->glob, comm, strlen(comm), false);
 	memcpy(array, comm, strnlen(comm, sizeof(array) - 1));
@@ -236,6 +258,7 @@ static bool test(const struct filter_program *program, const struct instruction 
 	case CODE_CPUS_COMMON:
 		return test_cpus(program, in, db, record);
 	case CODE_FUNCTION:
+		return in_function(in, db, record, big);
 	case CODE_FAIL:
 		break;
 	}

@@ -115,7 +115,7 @@ enum instruction_code {
 	CODE_CPU_IN,	   /* left, a number, is in cpus */
 	CODE_CPUS_SAME,	   /* the mask that a field holds is cpus */
 	CODE_CPUS_COMMON,  /* ... has one of cpus */
-	CODE_FUNCTION,	   /* left is in a function called glob.text; not run here */
+	CODE_FUNCTION,	   /* left is in a function that `function` names */
 	CODE_FAIL, /* a value that has no number: the record does not match, whatever else holds */
 };
 
@@ -136,6 +136,7 @@ struct instruction {
 	const struct event_field *field;
 	const struct matcher *matcher;
 	struct glob glob;
+	const struct function_pattern *function;
 	struct cpu_list cpus;
 	bool strict; /* globs look where the kernel does */
 	uint32_t on_true, on_false;
@@ -149,6 +150,7 @@ struct filter_program {
 	bool big_endian;
 };
 
+struct function_pattern;
 struct kfilter;
 /* Of a filter that was compiled. */
 const struct filter_program *kfilter_program(const struct kfilter *filter);

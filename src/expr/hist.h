@@ -88,6 +88,12 @@ struct hist_record {
 typedef const char *hist_comm_fn(void *arg, int32_t pid);
 void hist_set_comm(struct hist_set *set, hist_comm_fn *comm, void *arg);
 
+/*
+ * `event`, a synthetic one, stands for calls of functions: .function in its filters, which are
+ * added later, takes patterns (function_pattern.h).
+ */
+void hist_set_calls(struct hist_set *set, const struct event *event);
+
 /* Called with each synthetic event that fires: a record in the kernel's layout. Negative: stop. */
 typedef int hist_emit_fn(void *arg, const struct hist_record *record);
 void hist_set_emit(struct hist_set *set, hist_emit_fn *emit, void *arg);

@@ -247,6 +247,8 @@ struct hist_set {
 	struct hist_event_slot *slots; /* by event id, up to the largest that has triggers */
 	size_t nr_slots, cap_slots;
 	struct hist_data *snapshot; /* the one that has snapshot() */
+	const struct event *calls;  /* or NULL */
+	bool filters_ask_comm;
 	hist_comm_fn *comm;
 	void *comm_arg;
 	hist_emit_fn *emit;

@@ -379,14 +379,24 @@ void hist_keep_comm(const struct hist_set *set, int32_t pid, char *comm)
 	memcpy(comm, name, strnlen(name, HIST_COMM_BYTES - 1));
 }
 
+/* False when it is cut off before that. */
+static bool task_of(const struct hist_set *set, const struct hist_record *record, int32_t *ret_pid)
+{
+	const struct event_common *common = event_db_common(set->db);
+	const uint8_t *at = (const uint8_t *)record->data + common->pid_offset;
+
+	if (common->pid_offset + 4 > record->len)
+		return false;
+	*ret_pid = (int32_t)load_u32(at, event_db_big_endian(set->db));
+	return true;
+}
+
 static void keep_comm(const struct run *run)
 {
-	const struct event_common *common = event_db_common(run->set->db);
-	const uint8_t *at = (const uint8_t *)run->record->data + common->pid_offset;
+	int32_t pid;
 
-	if (common->pid_offset + 4 <= run->record->len)
-		hist_keep_comm(run->set, (int32_t)load_u32(at, event_db_big_endian(run->set->db)),
-			       hist_map_comm(&run->data->map, run->element));
+	if (task_of(run->set, run->record, &pid))
+		hist_keep_comm(run->set, pid, hist_map_comm(&run->data->map, run->element));
 }
 
 static int run_hist(struct hist_set *set, struct hist_data *data, const struct hist_record *record)
@@ -421,9 +431,12 @@ int hist_set_record(struct hist_set *set, const struct hist_record *record)
 {
 	struct filter_record raw = {
 		.data = record->data, .len = record->len, .cpu = record->cpu, .ts = record->ts};
+	int32_t pid;
 	int r = 0;
 
 	set->serial++;
+	if (set->filters_ask_comm && set->comm && task_of(set, record, &pid))
+		raw.comm = set->comm(set->comm_arg, pid);
 	for (struct hist *hist = hist_first(set, record->event); hist && r >= 0;
 	     hist = hist->next) {
 		if (hist->paused || (hist->filter && !kfilter_test(hist->filter, &raw)))

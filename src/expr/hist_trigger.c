@@ -45,6 +45,7 @@ int hist_set_new(struct hist_set **ret_set, const struct event_db *db,
 	set->db = db;
 	set->options = *options;
 	kfilter_kernel_init(&set->filters, options->release, 0);
+	set->filters.db = db;
 	*ret_set = set;
 	return 0;
 }
@@ -421,6 +422,7 @@ static int place_hist(struct hist *hist, bool remove, struct hist **ret_hist)
 static int set_filter(struct hist *hist, const char *text)
 {
 	struct hist_set *set = hist->set;
+	struct kfilter_kernel kernel = set->filters;
 	struct kfilter_error error = {0};
 	int r;
 
@@ -433,8 +435,10 @@ static int set_filter(struct hist *hist, const char *text)
 		return -ENOMEM;
 	if (set->options.counted)
 		return 0;
-	r = kfilter_new(&hist->filter, hist->event, text, &set->filters,
+	kernel.is_program = hist->event == set->calls;
+	r = kfilter_new(&hist->filter, hist->event, text, &kernel,
 			set->options.strict ? KFILTER_STRICT : 0, &error, NULL);
+	set->filters_ask_comm |= r == 0 && kfilter_asks_comm(hist->filter);
 	if (r < 0 && error.message && set->options.kernel.filter_errors) {
 		mem_free(set->filter_command);
 		set->filter_command = mem_strdup(text);
@@ -611,6 +615,11 @@ void hist_set_comm(struct hist_set *set, hist_comm_fn *comm, void *arg)
 {
 	set->comm = comm;
 	set->comm_arg = arg;
+}
+
+void hist_set_calls(struct hist_set *set, const struct event *event)
+{
+	set->calls = event;
 }
 
 void hist_set_emit(struct hist_set *set, hist_emit_fn *emit, void *arg)

@@ -12,6 +12,8 @@ struct kfilter {
 	struct arena arena;
 	const struct event_db *db;
 	struct filter_program program;
+	struct function_names *functions;
+	bool asks_comm;
 };
 
 void kfilter_kernel_init(struct kfilter_kernel *kernel, const char *release, uint32_t nr_cpus)
@@ -46,6 +48,8 @@ void kfilter_free(struct kfilter *filter)
 {
 	if (!filter)
 		return;
+	for (struct function_names *name = filter->functions; name; name = name->next)
+		function_pattern_free(name->pattern);
 	arena_done(&filter->arena);
 	mem_free(filter);
 }
@@ -61,9 +65,10 @@ int kfilter_new(struct kfilter **ret_filter, const struct event *event, const ch
 	int r = -ENOMEM;
 
 	if (filter) {
-		filter->db = event->db;
+		filter->db = kernel->db ? kernel->db : event->db;
 		parser.arena = &filter->arena;
 		r = kfilter_parse(&parser, text, &root);
+		filter->functions = parser.functions;
 	}
 	if (r == 0)
 		r = filter_program_compile(&filter->program, &filter->arena, event, root);
@@ -74,8 +79,15 @@ int kfilter_new(struct kfilter **ret_filter, const struct event *event, const ch
 	if (r < 0)
 		return err_caret(err, r, parser.text, MIN(parser.error.column, strlen(parser.text)),
 				 "%s", parser.error.message);
+	for (uint32_t i = 0; i < filter->program.nr; i++)
+		filter->asks_comm |= filter->program.code[i].code == CODE_GLOB_COMM;
 	*ret_filter = steal(&filter);
 	return 0;
+}
+
+bool kfilter_asks_comm(const struct kfilter *filter)
+{
+	return filter->asks_comm;
 }
 
 bool kfilter_test(const struct kfilter *filter, const struct filter_record *record)

@@ -27,11 +27,12 @@ struct kfilter_kernel {
 	bool stacktrace; /* since 6.3: the names stacktrace and STACKTRACE */
 	bool cpus;	 /* since 6.6: CPUS{LIST}, cpumask fields */
 	/*
-	 * Of a traced program, whose functions are not known yet: .function takes a name, which
-	 * whoever has the program of the filter (filter_program.h) looks up. kfilter_test does not.
+	 * It is a traced program, whose functions may not be known yet: .function takes a pattern
+	 * (function_pattern.h), which is tried on the function of each record.
 	 */
-	bool names_later;
-	uint32_t nr_cpus; /* that it may have: what CPUS{} is held against */
+	bool is_program;
+	const struct event_db *db; /* with the names of functions and tasks; NULL: the event's */
+	uint32_t nr_cpus;	   /* that it may have: what CPUS{} is held against */
 };
 
 /*
@@ -80,6 +81,9 @@ bool kfilter_never(const struct kfilter *filter);
 
 /* A number as the kernel reads it: 0x, 0 for octal, nothing behind it; false: none, or too big. */
 bool kfilter_number(const char *text, uint64_t *ret_number);
+
+/* Whether its answers depend on the record's comm, which may be NULL if not. */
+bool kfilter_asks_comm(const struct kfilter *filter);
 
 /* "0", with white space around it: written to a `filter` file it removes the filter. */
 bool kfilter_is_removal(const char *text);

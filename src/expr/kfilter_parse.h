@@ -8,6 +8,7 @@
 #define SONDE_EXPR_KFILTER_PARSE_H
 
 #include "expr/filter_program.h"
+#include "expr/function_pattern.h"
 #include "expr/kfilter.h"
 
 /* The kernel's messages; kfilter_parse.c has their texts. */
@@ -41,9 +42,16 @@ struct kfilter_parser {
 	const char *text; /* a copy, in the arena */
 	struct tokenizer tokenizer;
 	struct token token;
-	uint32_t nr_terms, max_terms; /* conditions read, and as many as a first look found */
-	uint32_t depth, max_depth;    /* of parentheses */
+	uint32_t nr_terms, max_terms;	  /* conditions read, and as many as a first look found */
+	uint32_t depth, max_depth;	  /* of parentheses */
+	struct function_names *functions; /* in the arena; what they hold is not */
 	struct kfilter_error error;
+};
+
+/* The patterns of a text, to be freed with what was made of it. */
+struct function_names {
+	struct function_pattern *pattern;
+	struct function_names *next;
 };
 
 /* The kernel refuses the text at `at`, which points into it; returns `code`. */

@@ -452,10 +452,17 @@ static bool function_bounds(const struct symbols *symbols, uint64_t addr, uint64
 	return true;
 }
 
+static const struct symbols *symbols_of(const struct term *term)
+{
+	const struct event_db *db = term->parser->kernel->db;
+
+	return event_db_symbols(db ? db : term->event->db);
+}
+
 static int read_function_address(struct term *term, uint64_t *ret_addr)
 {
 	struct tokenizer *tokenizer = &term->parser->tokenizer;
-	const struct symbols *symbols = event_db_symbols(term->event->db);
+	const struct symbols *symbols = symbols_of(term);
 	char text[NUMBER_BYTES];
 	const struct symbol *symbol;
 	int r;
@@ -475,12 +482,30 @@ static int read_function_address(struct term *term, uint64_t *ret_addr)
 	return 0;
 }
 
-/* A name up to a blank, as the kernel has it, or a parenthesis; it is looked up later. */
-static int keep_function_name(struct term *term)
+static int add_function_pattern(struct term *term, const char *text, size_t len)
+{
+	struct kfilter_parser *parser = term->parser;
+	struct function_names *name = arena_alloc(parser->arena, sizeof(*name));
+	_cleanup_free_ char *copy = mem_strndup(text, len);
+	struct err why;
+	int r = name && copy ? function_pattern_new(&name->pattern, copy, &why) : -ENOMEM;
+
+	if (r < 0)
+		return r == -ENOMEM ? r : refuse(term, KFILTER_NO_FUNCTION);
+	name->next = parser->functions;
+	parser->functions = name;
+	term->test->function = name->pattern;
+	return 0;
+}
+
+/* A pattern up to a blank, as the kernel has its names, or a parenthesis behind any /.../. */
+static int read_function_pattern(struct term *term)
 {
 	struct tokenizer *tokenizer = &term->parser->tokenizer;
 	size_t len;
 
+	if (*term->value == '/')
+		tokenizer->pos += 1 + strcspn(term->value + 1, "/");
 	while (tokenizer->pos < tokenizer->end && *tokenizer->pos != ')' &&
 	       !token_is_space(TOKEN_KERNEL, *tokenizer->pos))
 		tokenizer->pos++;
@@ -490,26 +515,26 @@ static int keep_function_name(struct term *term)
 	term->test->code = CODE_FUNCTION;
 	term->test->left = field_operand(term->field);
 	term->invert = term->op == OP_NE;
-	return glob_init(&term->test->glob, term->parser->arena, term->value, len, false, false);
+	return add_function_pattern(term, term->value, len);
 }
 
 /* FIELD.function: an address anywhere in the function. */
 static int read_function(struct term *term)
 {
-	bool names_later = term->parser->kernel->names_later;
+	bool is_program = term->parser->kernel->is_program;
 	uint64_t addr = 0, start, end;
 	int r;
 
-	if (!term->field || (!names_later && term->size != event_db_long_size(term->event->db)))
+	if (!term->field || (!is_program && term->size != event_db_long_size(term->event->db)))
 		return refuse(term, KFILTER_ILLEGAL_FIELD_OP);
 	if (term->op != OP_EQ && term->op != OP_NE)
 		return refuse(term, KFILTER_INVALID_OP);
-	if (names_later)
-		return keep_function_name(term);
+	if (is_program)
+		return read_function_pattern(term);
 	r = read_function_address(term, &addr);
 	if (r < 0)
 		return r;
-	if (!function_bounds(event_db_symbols(term->event->db), addr, &start, &end))
+	if (!function_bounds(symbols_of(term), addr, &start, &end))
 		return refuse(term, KFILTER_NO_FUNCTION);
 	term->test->left = field_operand(term->field);
 	term->test->left.is_signed = false;

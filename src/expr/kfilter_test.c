@@ -16,23 +16,31 @@ static void db_free_p(struct event_db **db)
 #define _cleanup_db_ _cleanup_(db_free_p)
 
 /* 'y', 'n', or '!' when the kernel refuses it. */
-static char ask(const struct event *event, const char *text, const char *release,
-		unsigned int flags, struct kfilter_error *error)
+static char ask_kernel(const struct event *event, const char *text,
+		       const struct kfilter_kernel *kernel, unsigned int flags,
+		       struct kfilter_error *error)
 {
 	uint8_t data[NAIVE_LEN];
 	struct filter_record record = {.data = data, .len = NAIVE_LEN, .cpu = 2};
-	struct kfilter_kernel kernel;
 	struct kfilter *filter;
 	struct err err;
 	char answer;
 
 	naive_record(data);
-	kfilter_kernel_init(&kernel, release, NAIVE_CPUS);
-	if (kfilter_new(&filter, event, text, &kernel, flags, error, &err) < 0)
+	if (kfilter_new(&filter, event, text, kernel, flags, error, &err) < 0)
 		return '!';
 	answer = kfilter_test(filter, &record) ? 'y' : 'n';
 	kfilter_free(filter);
 	return answer;
+}
+
+static char ask(const struct event *event, const char *text, const char *release,
+		unsigned int flags, struct kfilter_error *error)
+{
+	struct kfilter_kernel kernel;
+
+	kfilter_kernel_init(&kernel, release, NAIVE_CPUS);
+	return ask_kernel(event, text, &kernel, flags, error);
 }
 
 struct sample {
@@ -128,6 +136,26 @@ struct refusal {
 	const char *text, *message;
 	int code, column;
 };
+
+/* Of a program: patterns, as -l takes them. */
+TEST(functions_of_programs)
+{
+	_cleanup_db_ struct event_db *db = NULL;
+	const struct event *event = naive_event(&db);
+	struct kfilter_kernel kernel;
+
+	CHECK(event);
+	kfilter_kernel_init(&kernel, NULL, 0);
+	kernel.is_program = true;
+	CHECK_EQ(ask_kernel(event, "ip.function == do_two", &kernel, 0, NULL), 'y');
+	CHECK_EQ(ask_kernel(event, "ip.function == *_two && u1 == 200", &kernel, 0, NULL), 'y');
+	CHECK_EQ(ask_kernel(event, "(ip.function == /^do_(one|three)$/)", &kernel, 0, NULL), 'n');
+	CHECK_EQ(ask_kernel(event, "ip.function != do_o*", &kernel, 0, NULL), 'y');
+	CHECK_EQ(ask_kernel(event, "ip.function == do_two@libc", &kernel, 0, NULL), 'n');
+	CHECK_EQ(ask_kernel(event, "ip.function == nothing", &kernel, 0, NULL), 'n');
+	CHECK_EQ(ask_kernel(event, "ip.function == /(/", &kernel, 0, NULL), '!');
+	CHECK_EQ(ask_kernel(event, "ip.function == do_two@", &kernel, 0, NULL), '!');
+}
 
 static const struct refusal refusals[] = {
 	{"u1", "Invalid operator", -EINVAL, 3},

@@ -1,34 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Patterns are compiled once, then tried on every name of every function of every module. Nearly
- * all are plain names, for which a comparison of strings is enough.
- */
+/* Patterns are compiled once, then tried on every name of every function of every module. */
 #include "program/select.h"
 
 #include <errno.h>
-#include <fnmatch.h>
-#include <regex.h>
 #include <string.h>
 
-#include "base/limits.h"
 #include "base/map.h"
 #include "base/mem.h"
-
-#define MOD_MARK ":mod:"
-
-enum kind {
-	KIND_PLAIN,
-	KIND_GLOB,
-	KIND_REGEX,
-	KIND_ALL,
-};
+#include "expr/function_pattern.h"
 
 struct pattern {
-	char *text;    /* as it was given */
-	char *name;    /* of functions */
-	char *library; /* NULL: any */
-	enum kind kind;
-	regex_t regex; /* of KIND_REGEX */
+	struct function_pattern *names;
 	bool matched;
 };
 
@@ -42,19 +24,10 @@ struct program_select {
 	bool libs;
 };
 
-static void pattern_done(struct pattern *pattern)
-{
-	if (pattern->kind == KIND_REGEX)
-		regfree(&pattern->regex);
-	mem_free(pattern->text);
-	mem_free(pattern->name);
-	mem_free(pattern->library);
-}
-
 static void list_done(struct pattern_list *list)
 {
 	while (list->nr)
-		pattern_done(&list->patterns[--list->nr]);
+		function_pattern_free(list->patterns[--list->nr].names);
 	mem_free(list->patterns);
 }
 
@@ -68,81 +41,6 @@ void program_select_free(struct program_select *select)
 	mem_free(select);
 }
 
-/* --- reading patterns --- */
-
-static int read_regex(struct pattern *pattern, struct err *err)
-{
-	size_t len = strlen(pattern->name);
-	char text[100];
-	int r;
-
-	/* Without the slashes. */
-	memmove(pattern->name, pattern->name + 1, len - 2);
-	pattern->name[len - 2] = '\0';
-	r = regcomp(&pattern->regex, pattern->name, REG_EXTENDED | REG_NOSUB);
-	if (!r) {
-		pattern->kind = KIND_REGEX;
-		return 0;
-	}
-	regerror(r, &pattern->regex, text, sizeof(text));
-	return err_caret(err, -EINVAL, pattern->text, 1, "no regular expression (%s)", text);
-}
-
-static int read_name(struct pattern *pattern, struct err *err)
-{
-	size_t len = strlen(pattern->name);
-
-	if (len > 2 && pattern->name[0] == '/' && pattern->name[len - 1] == '/')
-		return read_regex(pattern, err);
-	if (!strcmp(pattern->name, "*"))
-		pattern->kind = KIND_ALL;
-	else if (strpbrk(pattern->name, "*?["))
-		pattern->kind = KIND_GLOB;
-	return 0;
-}
-
-/* Where the name ends and what is behind the mark; a regular expression may contain anything. */
-static const char *find_library(const char *text, size_t *ret_name_len)
-{
-	const char *slash = text[0] == '/' ? strrchr(text + 1, '/') : NULL;
-	const char *from = slash && (slash[1] == '@' || slash[1] == ':') ? slash + 1 : text;
-	const char *mark = strstr(from, MOD_MARK), *at = strchr(from, '@');
-
-	*ret_name_len = strlen(text);
-	/* A regular expression ends the text, or a mark follows it. */
-	if (from == text && slash && !slash[1])
-		return NULL;
-	if (mark) {
-		*ret_name_len = (size_t)(mark - text);
-		return mark + strlen(MOD_MARK);
-	}
-	if (at) {
-		*ret_name_len = (size_t)(at - text);
-		return at + 1;
-	}
-	return NULL;
-}
-
-static int read_pattern(struct pattern *pattern, const char *text, struct err *err)
-{
-	size_t name_len;
-	const char *library;
-
-	if (strlen(text) > LIMIT_STRING_BYTES)
-		return err_set(err, -EINVAL, "a pattern of more than %u bytes", LIMIT_STRING_BYTES);
-	library = find_library(text, &name_len);
-	if (library && !*library)
-		return err_caret(err, -EINVAL, text, strlen(text), "the library's name is missing");
-	if (!name_len && (!library || text[0] != ':'))
-		return err_caret(err, -EINVAL, text, 0, "the function's name is missing");
-	pattern->text = mem_strdup(text);
-	pattern->name = name_len ? mem_strndup(text, name_len) : mem_strdup("*");
-	pattern->library = library ? mem_strdup(library) : NULL;
-	if (!pattern->text || !pattern->name || (library && !pattern->library))
-		return err_sys(err, -ENOMEM, "cannot read the patterns");
-	return read_name(pattern, err);
-}
-
 static int read_list(struct pattern_list *list, const struct program_patterns *texts,
 		     struct err *err)
 {
@@ -150,12 +48,11 @@ static int read_list(struct pattern_list *list, const struct program_patterns *t
 	if (!list->patterns)
 		return err_sys(err, -ENOMEM, "cannot read the patterns");
 	for (; list->nr < texts->nr; list->nr++) {
-		int r = read_pattern(&list->patterns[list->nr], texts->texts[list->nr], err);
+		int r = function_pattern_new(&list->patterns[list->nr].names,
+					     texts->texts[list->nr], err);
 
-		if (r < 0) {
-			pattern_done(&list->patterns[list->nr]);
+		if (r < 0)
 			return r;
-		}
 	}
 	return 0;
 }
@@ -184,48 +81,14 @@ int program_select_new(struct program_select **ret_select, const struct program_
 
 /* --- matching --- */
 
-/* "libc" and "libc.so" are libc.so.6; "libpython3.*" is what it says. */
-static bool is_library(const struct pattern *pattern, const struct program_elf *elf)
-{
-	const char *wanted = pattern->library, *rest;
-	size_t len;
-
-	if (!wanted)
-		return true;
-	if (strchr(wanted, '/'))
-		return fnmatch(wanted, elf->path, 0) == 0;
-	if (fnmatch(wanted, elf->name, 0) == 0)
-		return true;
-	len = strlen(wanted);
-	if (strncmp(elf->name, wanted, len) != 0)
-		return false;
-	rest = elf->name + len;
-	return !strncmp(rest, ".so.", 4) || !strcmp(rest, ".so") ||
-	       (len > 3 && !strcmp(wanted + len - 3, ".so") && rest[0] == '.');
-}
-
-static bool is_name(const struct pattern *pattern, const char *name)
-{
-	switch (pattern->kind) {
-	case KIND_PLAIN:
-		return !strcmp(name, pattern->name);
-	case KIND_GLOB:
-		return fnmatch(pattern->name, name, 0) == 0;
-	case KIND_REGEX:
-		return regexec(&pattern->regex, name, 0, NULL, 0) == 0;
-	case KIND_ALL:
-		break;
-	}
-	return true;
-}
-
 static bool is_function(const struct pattern *pattern, const struct program_elf *elf,
 			const struct program_function *function)
 {
-	if (is_name(pattern, program_name(elf, function->name)))
+	if (function_pattern_names(pattern->names, program_name(elf, function->name)))
 		return true;
 	for (size_t i = 0; i < function->nr_aliases; i++) {
-		if (is_name(pattern, program_name(elf, elf->aliases[function->aliases + i])))
+		if (function_pattern_names(pattern->names,
+					   program_name(elf, elf->aliases[function->aliases + i])))
 			return true;
 	}
 	return false;
@@ -234,7 +97,7 @@ static bool is_function(const struct pattern *pattern, const struct program_elf 
 /* The index of the next function of `elf`, from `from` on, that the pattern means; or how many. */
 static size_t next_meant(struct pattern *pattern, const struct program_elf *elf, size_t from)
 {
-	if (!is_library(pattern, elf))
+	if (!function_pattern_in(pattern->names, elf->name, elf->path))
 		return elf->nr_functions;
 	for (; from < elf->nr_functions; from++) {
 		if (elf->functions[from].skip != PROGRAM_SKIP_FRAGMENT &&
@@ -334,7 +197,7 @@ static const char *first_unmatched(const struct pattern_list *list)
 {
 	for (size_t i = 0; i < list->nr; i++) {
 		if (!list->patterns[i].matched)
-			return list->patterns[i].text;
+			return function_pattern_text(list->patterns[i].names);
 	}
 	return NULL;
 }

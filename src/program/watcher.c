@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "expr/filter_program.h"
+#include "expr/function_pattern.h"
 #include "expr/kfilter.h"
 #include "expr/trigger.h"
 #include "program/watcher_private.h"
@@ -233,8 +234,9 @@ static int add_condition(struct program_watcher *watcher, const struct instructi
 	case CODE_FUNCTION:
 		if (in->code == CODE_FUNCTION && !is_function(in->left.offset))
 			break;
-		r = in->code == CODE_FUNCTION ? find_name(watcher, in->glob.text, &index, err)
-					      : find_comm(watcher, &in->glob, &index, err);
+		r = in->code == CODE_FUNCTION
+			    ? find_name(watcher, function_pattern_text(in->function), &index, err)
+			    : find_comm(watcher, &in->glob, &index, err);
 		if (r < 0)
 			return r;
 		op.low = 1ull << index;
@@ -295,7 +297,7 @@ static int compile(struct program_watcher *watcher, const struct event *event, c
 	}
 	watcher->asks_duration = false;
 	kfilter_kernel_init(&kernel, NULL, 0);
-	kernel.names_later = true;
+	kernel.is_program = true;
 	r = kfilter_new(&filter, event, text, &kernel, 0, NULL, err);
 	if (r < 0)
 		return r;

@@ -26,7 +26,7 @@ static void compare(const struct program_watch *watch, const struct scene_moment
 	struct err err;
 
 	kfilter_kernel_init(&kernel, NULL, 0);
-	kernel.names_later = true;
+	kernel.is_program = true;
 	if (strstr(text, ".function") || kfilter_is_removal(text))
 		return;
 	if (kfilter_new(&filter, event, text, &kernel, 0, NULL, &err) < 0)

@@ -55,6 +55,7 @@ int hist_calls_new(struct hist_calls **ret_calls, struct hist_set *set, const st
 		return r;
 	}
 	calls->event = hist_set_event(set, "synthetic", HIST_CALLS_NAME);
+	hist_set_calls(set, calls->event);
 	*ret_calls = calls;
 	return 0;
 }
