@@ -134,7 +134,7 @@ void record_print_unsaved(const struct command *command, const struct record_res
 static int finish(const struct record_args *args, const struct record_result *result,
 		  const struct err *err, int r)
 {
-	int status = CMD_OK;
+	int status;
 
 	if (r < 0 && !result->error_said)
 		cmd_fail(args->command, err);
@@ -143,6 +143,7 @@ static int finish(const struct record_args *args, const struct record_result *re
 	if (result->sealed && !args->quiet)
 		record_print_places(args->command, args->plan.output, result);
 	record_print_unsaved(args->command, result);
+	status = record_print_hists(args, result);
 	if (result->lost) {
 		record_print_losses(args, result);
 		status = CMD_LOSSES;
@@ -269,7 +270,8 @@ const struct command cmd_record = {
 		"\n"
 		"A trigger (-R) that the kernel lacks (traceon, traceoff, enable_event, "
 		"disable_event) is carried out by sonde, a little after its event. snapshot copies "
-		"what has been recorded to OUTPUT.snapshot.dat.\n"
+		"what has been recorded to OUTPUT.snapshot.dat. What hist triggers have counted is "
+		"printed in the end; where the kernel has none, it is counted from the recording.\n"
 		"\n"
 		"  sonde record -e sched -R 'snapshot:1 if prev_prio < 50' ./load\n"
 		"\n"

@@ -287,6 +287,8 @@ void record_print_places(const struct command *command, const char *output,
 /* On stderr, after a failure: how much of what was written is not in the file, if any is missing.
  */
 void record_print_unsaved(const struct command *command, const struct record_result *result);
+/* Of hist triggers, to standard output; an exit status. */
+int record_print_hists(const struct record_args *args, const struct record_result *result);
 void record_print_losses(const struct record_args *args, const struct record_result *result);
 /* A record_say_fn whose ctx is the args. */
 void record_args_say(void *ctx, enum record_say what, const char *text);

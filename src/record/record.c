@@ -190,6 +190,8 @@ static int set_up(struct session *session, struct err *err)
 
 	if (r == 0)
 		r = session_setup(session, err);
+	if (r == 0)
+		r = session_check_hists(session, err);
 	session->latency = session_is_latency(session->plan);
 	if (r == 0 && session->latency)
 		r = session_latency_prepare(session, err);
@@ -214,8 +216,10 @@ static int set_up(struct session *session, struct err *err)
 static int trace(struct session *session, struct wait *wait, struct err *err)
 {
 	struct err other;
-	int r = session_switch(session, true, err), stopped, measured;
+	int r, stopped, measured;
 
+	session_clear_hists(session);
+	r = session_switch(session, true, err);
 	if (r == 0)
 		r = session_latency_begin(session, err);
 	if (r == 0)
@@ -235,6 +239,8 @@ static int trace(struct session *session, struct wait *wait, struct err *err)
 	if (r == 0)
 		r = wait_for_end(session, wait, err);
 	stopped = session_switch(session, false, r < 0 ? &other : err);
+	if (r == 0 && stopped == 0)
+		r = session_read_hists(session, err);
 	session_triggers_stop(session);
 	if (session->side) {
 		measured = program_side_off(session->side, r < 0 || stopped < 0 ? &other : err);
@@ -265,6 +271,8 @@ static int finish(struct session *session, struct record_result *result, struct 
 {
 	int r = session->side ? program_side_finish(session->side, result, err) : 0;
 
+	if (r == 0)
+		r = session_give_hists(session, result, err);
 	if (r < 0)
 		return r;
 	if (session->latency)
@@ -398,5 +406,10 @@ int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
 void record_result_done(struct record_result *result)
 {
 	mem_free(result->cpus);
+	for (size_t i = 0; i < result->nr_hists; i++) {
+		mem_free(result->hists[i].event);
+		mem_free(result->hists[i].text);
+	}
+	mem_free(result->hists);
 	*result = (struct record_result){.command_status = -1};
 }

@@ -38,10 +38,20 @@ struct record_cpu {
 	uint64_t buffer_kb; /* what the CPU's buffer held */
 };
 
+/* What a hist trigger of an instance that is gone has counted. */
+struct record_hist {
+	const char *instance; /* "" the own one */
+	char *event;	      /* SYSTEM:EVENT */
+	char *text;	      /* of the kernel's `hist` file, all triggers of the event */
+	const char *trigger;  /* the kernel has none, so text is NULL: to be counted from OUT */
+};
+
 struct record_result {
 	struct record_cpu *cpus;
 	size_t nr_cpus;
 	uint64_t events, lost, unsaved;
+	struct record_hist *hists;
+	size_t nr_hists;
 	uint64_t needed_kb;	    /* buffers that would have held what was lost; 0: not known */
 	int command_status;	    /* -1: no command, or it was never run */
 	bool sealed;		    /* the output is in place */

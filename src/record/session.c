@@ -158,6 +158,7 @@ void session_free(struct session *session)
 		mem_free(session->instances[i].read_before);
 	}
 	mem_free(session->instances);
+	session_free_hists(session);
 	mem_free(session->stored);
 	kernel_events_done(&session->events);
 	session_probes_free(session);

@@ -38,6 +38,7 @@ struct session_user { /* the tracer that runs in user space, if any. sessionuser
 };
 
 struct program_side;
+struct session_hist;
 
 struct session {
 	const struct record_plan *plan;
@@ -71,7 +72,9 @@ struct session {
 	struct comms comms;
 	struct loss loss;
 	struct session_user user;
-	struct program_side *side; /* the programs', beside the kernel's; NULL: not traced */
+	struct program_side *side;  /* the programs', beside the kernel's; NULL: not traced */
+	struct session_hist *hists; /* of triggers. sessionhists.c */
+	size_t nr_hists, cap_hists;
 	struct triggers *triggers; /* those that the kernel does not carry out; NULL: none */
 	int64_t date_offset;
 	const char *unknown_events;
@@ -233,5 +236,21 @@ void session_triggers_stop(struct session *session);
 int session_triggers_close(struct session *session, struct err *err);
 /* How long data may wait in the kernel. */
 unsigned int session_interval_ms(const struct session *session);
+
+/*
+ * Histograms of triggers, sessionhists.c: whether this one is counted from the recording, because
+ * the kernel has none; one that is set, or so counted (`here`); whether all of those can be, when
+ * everything is set up; begin to count, when tracing does; what they have counted, when it is over.
+ */
+bool session_counts_hist(const struct session *session, const struct session_instance *inst,
+			 const struct kernel_event *event, const char *text);
+int session_add_hist(struct session *session, const struct session_instance *inst, const bool *hits,
+		     const char *text, bool here, struct err *err) _must_check_;
+int session_check_hists(const struct session *session, struct err *err) _must_check_;
+void session_clear_hists(const struct session *session);
+int session_read_hists(const struct session *session, struct err *err) _must_check_;
+int session_give_hists(const struct session *session, struct record_result *result, struct err *err)
+	_must_check_;
+void session_free_hists(struct session *session);
 
 #endif

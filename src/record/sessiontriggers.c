@@ -65,6 +65,11 @@ int session_trigger(struct session *session, struct session_instance *inst, cons
 		session_store_enabled(session, &rule);
 	while (first < events->nr && !hits[first])
 		first++;
+	if (first < events->nr && session_counts_hist(session, inst, &events->list[first], text))
+		return session_add_hist(session, inst, hits, text, true, err);
+	r = session_add_hist(session, inst, hits, text, false, err);
+	if (r < 0)
+		return r;
 	if (first == events->nr || !is_ours(session, inst, &events->list[first], text) ||
 	    !can_stand_in(text, err))
 		return kernel_instance_trigger(&inst->kernel, events, hits, text, err);
