@@ -68,27 +68,32 @@ static bool interpreter(const char *head, size_t len, char *path)
 
 /* --- what it is --- */
 
-static int refuse(struct err *err, const char *path, const char *why)
+/* Whose rights a program gets that has none of its own. */
+struct starter {
+	uid_t uid;
+	gid_t gid;
+};
+
+static int refuse(struct err *err, const char *why)
 {
-	return err_set(err, -EOPNOTSUPP, "%.300s cannot be traced from the inside: %s", path, why);
+	return err_set(err, -EOPNOTSUPP, "%s", why);
 }
 
-static int check_rights(const char *path, struct err *err)
+static int check_rights(const char *path, const struct starter *by, struct err *err)
 {
 	struct stat st;
 
 	if (io_stat(path, &st) < 0)
 		return 0;
-	if ((st.st_mode & S_ISUID && st.st_uid != geteuid()) ||
-	    (st.st_mode & S_ISGID && st.st_gid != getegid()))
-		return refuse(err, path,
+	if ((st.st_mode & S_ISUID && st.st_uid != by->uid) ||
+	    (st.st_mode & S_ISGID && st.st_gid != by->gid))
+		return refuse(err,
 			      "it runs with another user's rights (setuid or setgid), for which "
 			      "the loader takes no library from outside; run sonde as that user, "
 			      "or trace the kernel's side (--in kernel)");
-	if (geteuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0)
-		return refuse(err, path,
-			      "it has capabilities of its own, for which the loader takes no "
-			      "library from outside");
+	if (by->uid != 0 && getxattr(path, "security.capability", NULL, 0) > 0)
+		return refuse(err, "it has capabilities of its own, for which the loader takes no "
+				   "library from outside");
 	return 0;
 }
 
@@ -118,7 +123,7 @@ static const char *sanitizer_of(Elf *elf, Elf_Scn *section, const GElf_Shdr *hea
 	return NULL;
 }
 
-static int check_sanitizer(Elf *elf, const char *path, struct err *err)
+static int check_sanitizer(Elf *elf, struct err *err)
 {
 	Elf_Scn *section = NULL;
 	char why[160];
@@ -135,12 +140,12 @@ static int check_sanitizer(Elf *elf, const char *path, struct err *err)
 			 "it was made with %s, which wants the memory that the tracer needs; "
 			 "build it without",
 			 name);
-		return refuse(err, path, why);
+		return refuse(err, why);
 	}
 	return 0;
 }
 
-static int check_elf(Elf *elf, const char *path, struct err *err)
+static int check_elf(Elf *elf, struct err *err)
 {
 	GElf_Ehdr header;
 	size_t nr = 0;
@@ -151,9 +156,9 @@ static int check_elf(Elf *elf, const char *path, struct err *err)
 	if (!gelf_getehdr(elf, &header) || elf_getphdrnum(elf, &nr) < 0 || !raw)
 		return 0;
 	if (header.e_machine != EM_X86_64)
-		return refuse(err, path, "it is for another processor than x86-64");
+		return refuse(err, "it is for another processor than x86-64");
 	if (header.e_ident[EI_CLASS] != ELFCLASS64)
-		return refuse(err, path, "it has addresses of 32 bits (x32)");
+		return refuse(err, "it has addresses of 32 bits (x32)");
 	for (size_t i = 0; i < nr; i++) {
 		GElf_Phdr segment;
 
@@ -163,12 +168,12 @@ static int check_elf(Elf *elf, const char *path, struct err *err)
 			loader = raw + segment.p_offset;
 	}
 	if (!loader)
-		return refuse(err, path,
+		return refuse(err,
 			      "it is linked statically, so no loader could bring the tracer in; "
 			      "link it dynamically");
 	if (!strstr(loader, "ld-linux") && !strstr(loader, "ld-musl"))
-		return refuse(err, path, "its C library is neither glibc nor musl");
-	return check_sanitizer(elf, path, err);
+		return refuse(err, "its C library is neither glibc nor musl");
+	return check_sanitizer(elf, err);
 }
 
 static int check_file(const char *path, char *next, struct err *err)
@@ -189,27 +194,54 @@ static int check_file(const char *path, char *next, struct err *err)
 	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
 	if (!elf)
 		return 0;
-	r = check_elf(elf, path, err);
+	r = check_elf(elf, err);
 	elf_end(elf);
 	return r;
 }
 
+/* `path` (of PATH_BYTES) becomes that of the interpreter that was looked at last. */
+static int check_program(char *path, const struct starter *by, bool *ret_never, struct err *err)
+{
+	char next[PATH_BYTES];
+
+	*ret_never = false;
+	for (int i = 0; i < SCRIPTS_MAX; i++) {
+		int r = check_rights(path, by, err);
+
+		if (r < 0)
+			return r;
+		r = check_file(path, next, err);
+		*ret_never = r < 0;
+		if (r <= 0)
+			return r;
+		memcpy(path, next, sizeof(next));
+	}
+	return 0;
+}
+
 int program_launch_check(const char *command, struct err *err)
 {
-	char path[PATH_BYTES], next[PATH_BYTES];
+	const struct starter us = {geteuid(), getegid()};
+	char path[PATH_BYTES];
+	bool never;
+	int r;
 
 	if (!find_command(command, path))
 		return 0;
-	for (int i = 0; i < SCRIPTS_MAX; i++) {
-		int r = check_rights(path, err);
+	r = check_program(path, &us, &never, err);
+	return r < 0 ? err_wrap(err, r, "%.300s cannot be traced from the inside", path) : r;
+}
 
-		if (r == 0)
-			r = check_file(path, next, err);
-		if (r <= 0)
-			return r;
-		memcpy(path, next, sizeof(path));
-	}
-	return 0;
+int program_launch_judge(const char *path, uid_t uid, gid_t gid, bool *ret_never, struct err *err)
+{
+	const struct starter by = {uid, gid};
+	char last[PATH_BYTES];
+	int r;
+
+	snprintf(last, sizeof(last), "%s", path);
+	r = check_program(last, &by, ret_never, err);
+	return r < 0 && strcmp(last, path) != 0 ? err_wrap(err, r, "its interpreter %.200s", last)
+						: r;
 }
 
 /* --- the environment --- */

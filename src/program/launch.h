@@ -3,6 +3,9 @@
 #ifndef SONDE_PROGRAM_LAUNCH_H
 #define SONDE_PROGRAM_LAUNCH_H
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "base/err.h"
 
 /*
@@ -12,6 +15,14 @@
  * starting it will say.
  */
 int program_launch_check(const char *command, struct err *err) _must_check_;
+
+/*
+ * The same for any user's process that executes the file `path`. *ret_never: no setting of the
+ * system's (no new privileges, nosuid) could change that. Its interpreter, if that is what cannot
+ * be traced, is named in the text.
+ */
+int program_launch_judge(const char *path, uid_t uid, gid_t gid, bool *ret_never, struct err *err)
+	_must_check_;
 
 /*
  * Set the environment of this process so that programs it starts load the runtime and find the

@@ -12,14 +12,20 @@
  *   ... the other modules ...
  *   FAILED, when something could not be   ->
  *
- * then the process closes. Freestanding.
+ * then the process closes. And before it executes another program, on a connection of its own,
+ * which is not answered:
+ *
+ *   EXEC + the file (O_PATH)              ->
+ *   EXEC_FAILED, when it came back        ->
+ *
+ * The kernel closes that one when the program is executed (close-on-exec). Freestanding.
  */
 #ifndef SONDE_PROGRAM_PROTOCOL_H
 #define SONDE_PROGRAM_PROTOCOL_H
 
 #include <stdint.h>
 
-#define PROGRAM_PROTOCOL	2u
+#define PROGRAM_PROTOCOL	3u
 #define PROGRAM_ENVIRONMENT	"SONDE_SESSION"
 #define PROGRAM_PRELOAD		"LD_PRELOAD"
 #define PROGRAM_SOCKET_NAME_MAX 96u
@@ -33,9 +39,11 @@ enum program_packet {
 	PROGRAM_IMAGE,
 	PROGRAM_NOTHING,
 	PROGRAM_FAILED,
+	PROGRAM_EXEC,
+	PROGRAM_EXEC_FAILED,
 };
 
-struct program_hello {
+struct program_hello { /* HELLO, EXEC, EXEC_FAILED */
 	uint32_t packet, version;
 	int32_t pid; /* in its own namespace */
 	uint32_t pad;

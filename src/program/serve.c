@@ -14,19 +14,22 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "program/executed.h"
 #include "program/modules.h"
 #include "program/packet.h"
 #include "program/protocol.h"
 
-#define EVENTS_PER_WAIT 16
-#define BACKLOG		4096
-#define WARNINGS_MAX	16u
-#define TEXT_BYTES	512u
+#define BACKLOG	     4096
+#define WARNINGS_MAX 16u
+#define TEXT_BYTES   512u
 
 struct connection {
 	int fd;
+	struct ucred peer;
 	bool greeted;
 	const struct module *program; /* its executable, once it has said so */
+	struct execution *execution;  /* NULL: it does not tell of one */
+	bool exec_failed;
 	struct connection *next;
 };
 
@@ -38,6 +41,8 @@ struct program_server {
 	pthread_t thread;
 	bool running;
 	struct connection *connections;
+	struct executed *executed;
+	pid_t refused;	      /* the last one, which is told once */
 	pthread_mutex_t lock; /* of all below, and of the modules */
 	char warnings[WARNINGS_MAX][TEXT_BYTES];
 	size_t nr_warnings, nr_warned; /* waiting; ever: more of them would say nothing new */
@@ -114,6 +119,7 @@ static int greet(struct program_server *server, struct connection *connection)
 	};
 
 	connection->greeted = true;
+	executed_greets(server->executed, connection->peer.pid);
 	pthread_mutex_lock(&server->lock);
 	server->nr_processes++;
 	pthread_mutex_unlock(&server->lock);
@@ -178,6 +184,17 @@ static void hear_failure(struct program_server *server, const struct program_fai
 		     failed->error ? strerror(-failed->error) : "", failed->error ? ")" : "");
 }
 
+/* It is about to execute a file, or that has failed. */
+static int hear_exec(struct program_server *server, struct connection *connection, bool failed,
+		     int fd)
+{
+	if (failed)
+		connection->exec_failed = true;
+	else if (fd >= 0 && !connection->execution)
+		connection->execution = executed_begin(server->executed, &connection->peer, fd);
+	return 0;
+}
+
 union packet {
 	uint32_t packet;
 	struct program_hello hello;
@@ -202,6 +219,9 @@ static int hear(struct program_server *server, struct connection *connection)
 	packet.failed.name[sizeof(packet.failed.name) - 1] = '\0';
 	if (packet.packet == PROGRAM_HELLO && packet.hello.version == PROGRAM_PROTOCOL)
 		return greet(server, connection);
+	if ((packet.packet == PROGRAM_EXEC || packet.packet == PROGRAM_EXEC_FAILED) &&
+	    packet.hello.version == PROGRAM_PROTOCOL)
+		return hear_exec(server, connection, packet.packet == PROGRAM_EXEC_FAILED, fd);
 	if (packet.packet == PROGRAM_MODULE && connection->greeted && fd >= 0)
 		return answer_module(server, connection, &packet.module, fd);
 	if (packet.packet == PROGRAM_FAILED && connection->greeted) {
@@ -220,18 +240,22 @@ static int watch(const struct program_server *server, int fd, struct connection 
 	return epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-static bool may_connect(struct program_server *server, int fd)
+static bool may_connect(struct program_server *server, int fd, struct ucred *ret_peer)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return false;
+	*ret_peer = peer;
 	if (peer.uid == server->options.uid || peer.uid == geteuid())
 		return true;
-	warn(server,
-	     "process %d is not traced: it runs as another user (%u; --user says whose are)",
-	     (int)peer.pid, (unsigned int)peer.uid);
+	if (server->refused != peer.pid)
+		warn(server,
+		     "process %d is not traced: it runs as another user (%u; --user says whose "
+		     "are)",
+		     (int)peer.pid, (unsigned int)peer.uid);
+	server->refused = peer.pid;
 	return false;
 }
 
@@ -240,7 +264,7 @@ static void take_connection(struct program_server *server)
 	int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	struct connection *connection = fd < 0 ? NULL : mem_zalloc(sizeof(*connection));
 
-	if (!connection || !may_connect(server, fd)) {
+	if (!connection || !may_connect(server, fd, &connection->peer)) {
 		mem_free(connection);
 		io_close(fd);
 		return;
@@ -262,6 +286,8 @@ static void end_connection(struct program_server *server, struct connection *con
 	while (*link != connection)
 		link = &(*link)->next;
 	*link = connection->next;
+	if (connection->execution)
+		executed_end(server->executed, connection->execution, connection->exec_failed);
 	pthread_mutex_lock(&server->lock);
 	server->names_left = modules_unnamed(server->modules);
 	pthread_mutex_unlock(&server->lock);
@@ -271,23 +297,28 @@ static void end_connection(struct program_server *server, struct connection *con
 	mem_free(connection);
 }
 
-/* The stop is an event without a connection, as is the listening socket: that one is tried. */
+/* The stop is an event without a connection, as is the listening socket. False: stop. */
+static bool handle(struct program_server *server, const struct epoll_event *event)
+{
+	if (event->data.ptr == &server->stop_fd)
+		return false;
+	if (event->data.ptr == &server->listen_fd)
+		take_connection(server);
+	else if (hear(server, event->data.ptr) < 0)
+		end_connection(server, event->data.ptr);
+	return true;
+}
+
 static void *serve(void *arg)
 {
 	struct program_server *server = arg;
-	struct epoll_event events[EVENTS_PER_WAIT];
+	struct epoll_event event;
 
 	for (;;) {
-		int n = epoll_wait(server->epoll_fd, events, EVENTS_PER_WAIT, -1);
+		int n = epoll_wait(server->epoll_fd, &event, 1, -1);
 
-		for (int i = 0; i < n; i++) {
-			if (events[i].data.ptr == &server->stop_fd)
-				return NULL;
-			if (events[i].data.ptr == &server->listen_fd)
-				take_connection(server);
-			else if (hear(server, events[i].data.ptr) < 0)
-				end_connection(server, events[i].data.ptr);
-		}
+		if (n > 0 && !handle(server, &event))
+			return NULL;
 	}
 }
 
@@ -348,6 +379,9 @@ int program_server_new(struct program_server **ret_server,
 	pthread_mutex_init(&server->lock, NULL);
 	r = modules_new(&server->modules, options->select, options->watcher, options->mode,
 			options->counters);
+	server->executed = executed_new();
+	if (r == 0 && !server->executed)
+		r = -ENOMEM;
 	if (r < 0)
 		err_sys(err, r, "cannot serve traced programs");
 	else
@@ -360,23 +394,39 @@ int program_server_new(struct program_server **ret_server,
 	return 0;
 }
 
-void program_server_free(struct program_server *server)
+void program_server_stop(struct program_server *server)
 {
+	struct epoll_event event;
 	uint64_t one = 1;
 
+	if (!server->running)
+		return;
+	(void)!write(server->stop_fd, &one, sizeof(one));
+	pthread_join(server->thread, NULL);
+	server->running = false;
+	(void)!read(server->stop_fd, &one, sizeof(one));
+	while (epoll_wait(server->epoll_fd, &event, 1, 0) > 0)
+		(void)handle(server, &event);
+	while (server->connections) {
+		/* What is about to be executed belongs to nobody's recording. */
+		server->connections->exec_failed = true;
+		end_connection(server, server->connections);
+	}
+	io_close(server->listen_fd);
+	server->listen_fd = -1;
+}
+
+void program_server_free(struct program_server *server)
+{
 	if (!server)
 		return;
-	if (server->running) {
-		(void)!write(server->stop_fd, &one, sizeof(one));
-		pthread_join(server->thread, NULL);
-	}
-	while (server->connections)
-		end_connection(server, server->connections);
+	program_server_stop(server);
 	io_close(server->listen_fd);
 	io_close(server->epoll_fd);
 	io_close(server->stop_fd);
 	io_close(server->notice_fd);
 	modules_free(server->modules);
+	executed_free(server->executed);
 	pthread_mutex_destroy(&server->lock);
 	mem_free(server);
 }
@@ -446,4 +496,9 @@ void program_server_skipped(struct program_server *server, program_skipped_fn sk
 	pthread_mutex_lock(&server->lock);
 	modules_skipped(server->modules, skipped, ctx);
 	pthread_mutex_unlock(&server->lock);
+}
+
+void program_server_untraced(struct program_server *server, program_untraced_fn untraced, void *ctx)
+{
+	executed_each(server->executed, untraced, ctx);
 }

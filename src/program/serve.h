@@ -43,7 +43,12 @@ struct program_server_options {
 /* Makes the socket and starts the thread. */
 int program_server_new(struct program_server **ret_server,
 		       const struct program_server_options *options, struct err *err) _must_check_;
-/* Stops the thread. NULL is legal. */
+/*
+ * Hears what has been said so far and serves nobody any more: what is told of it then is all there
+ * is. What was planned stays, to be asked about.
+ */
+void program_server_stop(struct program_server *server);
+/* Stops it, too. NULL is legal. */
 void program_server_free(struct program_server *server);
 
 /* What goes into the environment of the traced program; valid as long as the server. */
@@ -73,6 +78,11 @@ struct program_server_counts {
 	uint64_t modules, images, functions;
 };
 struct program_server_counts program_server_counts(struct program_server *server);
+
+/* Call for every program that was executed and is not traced, with the reason. When stopped. */
+typedef void (*program_untraced_fn)(void *ctx, const char *path, uint64_t times, const char *why);
+void program_server_untraced(struct program_server *server, program_untraced_fn untraced,
+			     void *ctx);
 
 /*
  * Call for every function that was chosen and is not patched, with the reason; and for every module

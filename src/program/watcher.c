@@ -604,6 +604,7 @@ void program_watcher_free(struct program_watcher *watcher)
 /* Behind the questions, each in lines of its own. */
 #define LINE_BYTES 64u
 #define HISTS_AT   ((sizeof(struct program_watch) + LINE_BYTES - 1) & -(size_t)LINE_BYTES)
+_Static_assert(LINE_BYTES % _Alignof(struct program_hists) == 0, "hists");
 
 uint64_t program_watcher_bytes(const struct program_watcher *watcher)
 {

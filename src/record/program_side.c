@@ -306,9 +306,16 @@ static void say_skipped(void *ctx, const char *module, const char *function, con
 		session_say(session, RECORD_SAY_SKIPPED, "%s: %s", module, reason);
 }
 
+static void say_untraced(void *ctx, const char *path, uint64_t times, const char *why)
+{
+	session_say(ctx, RECORD_SAY_WARNING, "%s was executed %llu time%s untraced: %s", path,
+		    (unsigned long long)times, times == 1 ? "" : "s", why);
+}
+
 static void say_what_was_not_traced(struct program_side *side)
 {
 	struct session *session = side->session;
+	uint32_t untold = __atomic_load_n(&side->ring.header->untold, __ATOMIC_RELAXED);
 	struct program_server_counts counts = program_server_counts(side->server);
 	const char *unmatched = program_select_unmatched(side->select);
 
@@ -323,6 +330,14 @@ static void say_what_was_not_traced(struct program_side *side)
 		session_say(session, RECORD_SAY_WARNING,
 			    "'%.100s' names no function of any program or library that ran",
 			    unmatched);
+	program_server_untraced(side->server, say_untraced, session);
+	if (untold)
+		session_say(
+			session, RECORD_SAY_WARNING,
+			"%u time%s a program was executed where the recorder could not be "
+			"told of it (another network namespace, no file descriptor left): it may "
+			"have run untraced",
+			untold, untold == 1 ? "" : "s");
 	if (session->plan->program.list_skipped)
 		program_server_skipped(side->server, say_skipped, session);
 }
@@ -338,8 +353,10 @@ int program_side_name_command(struct session *session)
 int program_side_finish(struct program_side *side, struct record_result *result, struct err *err)
 {
 	struct session *session = side->session;
-	int r = program_side_look(side, err);
+	int r;
 
+	program_server_stop(side->server);
+	r = program_side_look(side, err);
 	if (r == 0)
 		r = keep_symbols(side, true, err);
 	if (r == 0)

@@ -132,6 +132,7 @@ struct ring_header {
 		__attribute__((aligned(128))); /* events that found no ring, or too large */
 	uint32_t sleeping;		       /* the recorder waits on `doorbell` */
 	uint32_t doorbell;		       /* futex */
+	uint32_t untold; /* programs executed of which the recorder could not be told */
 
 	/*
 	 * A robust mutex that the recorder's main thread holds as long as it lives; the kernel

@@ -309,6 +309,27 @@ TEST(thread_that_is_not_registered_yet)
 	if (!done)
 		SKIP("the thread could not be unregistered");
 }
+#else
+/* What a C library says that registers threads, in its place. */
+extern const ptrdiff_t __rseq_offset;
+extern const unsigned int __rseq_size;
+const ptrdiff_t __rseq_offset = 0;
+const unsigned int __rseq_size = 32;
+
+TEST(registered_thread_has_a_ring_of_its_own)
+{
+	struct ring_thread thread = {0};
+
+	CHECK(rig_open(&rig, RING_DROP, 4096, 4, 1));
+	for (uint32_t i = 0; i < 10; i++)
+		ring_write_call(rig.mapped, &thread, RING_EVENT_ENTRY, 1, (uint64_t)i << 3);
+	CHECK(!thread.rseq);
+	for (uint32_t cpu = 0; cpu < rig.session.shape.nr_cpus; cpu++)
+		CHECK_EQ(ring_control(rig.mapped, cpu)->commit & RING_POS_MASK, RING_HEAD_BYTES);
+	rig_finish(&rig);
+	CHECK_EQ(rig.seen[1], 10);
+	rig_close(&rig);
+}
 #endif
 
 TEST(clock_of_the_system)

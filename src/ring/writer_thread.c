@@ -25,6 +25,13 @@ struct area {
 	uint32_t unused[7];
 } __attribute__((aligned(64)));
 
+/* The sequences are written for x86-64 only (writer_x86.S). */
+#ifdef __x86_64__
+#define HAS_SEQUENCES true
+#else
+#define HAS_SEQUENCES false
+#endif
+
 #define RSEQ_BYTES	 32u
 #define RSEQ_UNREGISTER_ 1
 #define NR_AREAS	 16384u
@@ -72,11 +79,9 @@ struct ring_header *ring_attach(int fd, int *ret_error)
 	event_base = session->event_base;
 	/* A core file of the program does not need the trace. */
 	raw_syscall3(SYS_madvise, session, bytes, MADV_DONTDUMP);
-#ifdef __x86_64__
-	if (!areas && !rseq_of_library())
+	if (HAS_SEQUENCES && !areas && !rseq_of_library())
 		areas = map(sizeof(*areas) * NR_AREAS, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
-#endif
 	return session;
 }
 
@@ -142,6 +147,9 @@ static void *find_rseq(struct ring_thread *thread, int32_t tid)
 {
 	struct area *area = thread->rseq;
 
+	/* A CPU's ring is not to be written without them. */
+	if (!HAS_SEQUENCES)
+		return NULL;
 	if (rseq_of_library())
 		return area_of_library();
 	if (!areas)

@@ -636,6 +636,21 @@
 	END rt_debug_state
 
 /*
+ * In place of the system call in execve of the C library, with the instruction behind it: glibc's is
+ * the comparison, musl's the move (exec.c).
+ */
+	FUNCTION rt_exec_call
+	subq $8, %rsp
+	.cfi_adjust_cfa_offset 8
+	call rt_exec
+	addq $8, %rsp
+	.cfi_adjust_cfa_offset -8
+	movq %rax, %rdi
+	cmpq $-4095, %rax
+	ret
+	END rt_exec_call
+
+/*
  * vfork: the child runs in the parent's memory, on its stack and with its thread's variables, but
  * the kernel does not restart its sequences. So what the thread knows of its stack is forgotten
  * meanwhile; the parent, whose registers are its own, knows it again.

@@ -164,6 +164,41 @@ uint64_t rt_loader_symbol(const char *name)
 	return 0;
 }
 
+/* --- changing code --- */
+
+bool rt_loader_jump(uint8_t *ret_jump, uint8_t opcode, uint64_t at, uint64_t to)
+{
+	int64_t distance = (int64_t)(to - (at + RT_JUMP_BYTES));
+	int32_t relative = (int32_t)distance;
+
+	ret_jump[0] = opcode;
+	memcpy(ret_jump + 1, &relative, sizeof(relative));
+	return relative == distance;
+}
+
+/*
+ * The pages get a copy that is changed. No code is writable and executable at once: the copy is
+ * made beside, then moved over the pages.
+ */
+bool rt_loader_patch(uint64_t at, const uint8_t *code, size_t len)
+{
+	const uint64_t page = PROGRAM_PAGE_BYTES, low = at & -page;
+	uint64_t bytes = ((at + len + page - 1) & -page) - low;
+	uint8_t *copy = (uint8_t *)sys_mmap(0, bytes, PROT_READ | PROT_WRITE,
+					    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (sys_failed((long)copy))
+		return false;
+	memcpy(copy, (const void *)low, bytes);
+	memcpy(copy + (at - low), code, len);
+	if (sys_3(SYS_mprotect, (long)copy, (long)bytes, PROT_READ | PROT_EXEC) == 0 &&
+	    !sys_failed(raw_syscall(SYS_mremap, (long)copy, (long)bytes, (long)bytes,
+				    MREMAP_MAYMOVE | MREMAP_FIXED, (long)low, 0)))
+		return true;
+	sys_3(SYS_munmap, (long)copy, (long)bytes, 0);
+	return false;
+}
+
 /* --- dlopen --- */
 
 /* A function of nothing but a return, with room behind it up to the next one. */
@@ -177,32 +212,14 @@ static bool is_empty_function(const uint8_t *code)
 				   code[1] == 0x0f || code[1] == 0xcc);
 }
 
-/*
- * The page of the loader's notification function gets a copy with a jump in it. No code is writable
- * and executable at once: the copy is made beside, then moved over the page.
- */
 static void hook_notification(void)
 {
-	uint64_t at = state->r_brk, page = at & -(uint64_t)PROGRAM_PAGE_BYTES;
-	int64_t distance = (int64_t)((uint64_t)rt_debug_state - (at + 5));
-	uint8_t *copy;
-	int32_t relative = (int32_t)distance;
+	uint64_t at = state->r_brk;
+	uint8_t jump[RT_JUMP_BYTES];
 
-	if (!at || !is_empty_function((const uint8_t *)at) || distance != relative ||
-	    page + PROGRAM_PAGE_BYTES - at < 16)
-		return;
-	copy = (uint8_t *)sys_mmap(0, PROGRAM_PAGE_BYTES, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (sys_failed((long)copy))
-		return;
-	memcpy(copy, (const void *)page, PROGRAM_PAGE_BYTES);
-	copy[at - page] = 0xe9;
-	memcpy(copy + (at - page) + 1, &relative, sizeof(relative));
-	if (sys_3(SYS_mprotect, (long)copy, PROGRAM_PAGE_BYTES, PROT_READ | PROT_EXEC) == 0 &&
-	    !sys_failed(raw_syscall(SYS_mremap, (long)copy, PROGRAM_PAGE_BYTES, PROGRAM_PAGE_BYTES,
-				    MREMAP_MAYMOVE | MREMAP_FIXED, (long)page, 0)))
-		return;
-	sys_3(SYS_munmap, (long)copy, PROGRAM_PAGE_BYTES, 0);
+	if (at && is_empty_function((const uint8_t *)at) &&
+	    rt_loader_jump(jump, 0xe9, at, (uint64_t)rt_debug_state))
+		(void)rt_loader_patch(at, jump, sizeof(jump));
 }
 
 void rt_loader_init(void)

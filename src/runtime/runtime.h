@@ -242,6 +242,8 @@ void rt_fail(int socket, enum program_failure failure, int error, const char *na
 /* Packets with one descriptor each (-1: none); the length received, or a negative errno. */
 long rt_send(int socket, const void *data, size_t len, int fd);
 long rt_receive(int socket, void *data, size_t len, int *ret_fd);
+/* The same without a greeting. */
+int rt_connect_silently(void);
 extern struct program_session rt_plan;
 extern const char *rt_program_path; /* as executed, for where there is no /proc; or NULL */
 
@@ -257,10 +259,21 @@ uint64_t rt_loader_auxiliary(char **environment, uint64_t type);
 bool rt_loader_is_valgrinds(void);
 const struct r_debug *rt_loader_state(void);
 void rt_loader_init(void);
+/* A jump (or another branch of that opcode); false: it does not reach. */
+#define RT_JUMP_BYTES 5u
+bool rt_loader_jump(uint8_t *ret_jump, uint8_t opcode, uint64_t at, uint64_t to);
+/* Change code in this process; false: it stays as it is. */
+bool rt_loader_patch(uint64_t at, const uint8_t *code, size_t len);
 /* Address of a function of the C library or the loader; 0: there is none. */
 uint64_t rt_loader_symbol(const char *name);
 /* Whether the module that `address` is in exports `name`. */
 bool rt_loader_module_has(uint64_t address, const char *name);
+
+/* exec.c: see to it that the recorder is told of programs that are executed. */
+void rt_exec_init(void);
+/* entry_x86.S: what the C library's execve calls, in place of the kernel. */
+void rt_exec_call(void);
+long rt_exec(const char *path, char *const *arguments, char *const *environment);
 
 /* unwind.c */
 struct dl_phdr_info;

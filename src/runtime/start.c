@@ -86,6 +86,19 @@ static bool find_recorder(char **environment)
 	return true;
 }
 
+int rt_connect_silently(void)
+{
+	int socket = (int)sys_3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int r = socket < 0 ? socket
+			   : (int)sys_3(SYS_connect, socket, (long)&address, (long)address_len);
+
+	if (r >= 0)
+		return socket;
+	if (socket >= 0)
+		sys_3(SYS_close, socket, 0, 0);
+	return r;
+}
+
 int rt_connect(struct program_session *ret_session, int *ret_fd)
 {
 	struct program_hello hello = {
@@ -93,14 +106,12 @@ int rt_connect(struct program_session *ret_session, int *ret_fd)
 		.version = PROGRAM_PROTOCOL,
 		.pid = (int32_t)sys_0(SYS_getpid),
 	};
-	int socket = (int)sys_3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int socket = rt_connect_silently();
 	long r;
 
 	if (socket < 0)
 		return socket;
-	r = sys_3(SYS_connect, socket, (long)&address, (long)address_len);
-	if (r == 0)
-		r = rt_send(socket, &hello, sizeof(hello), -1);
+	r = rt_send(socket, &hello, sizeof(hello), -1);
 	if (r >= 0)
 		r = rt_receive(socket, ret_session, sizeof(*ret_session), ret_fd);
 	if (r >= 0 &&
@@ -192,6 +203,7 @@ static void begin(int socket, int session_fd)
 		rt_fail(socket, PROGRAM_FAILURE_SHADOW, error, "");
 	rt_loader_init();
 	rt_modules_trace(socket, true);
+	rt_exec_init();
 }
 
 /* The arguments are what glibc gives to constructors; other C libraries do not. */
