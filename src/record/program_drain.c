@@ -163,7 +163,7 @@ static int take_rest(struct program_drain *drain)
 
 		if (is_over(drain, ring))
 			continue;
-		if (ring_reader_partial(reader, &page) > 0)
+		if (ring_reader_partial(reader, RING_NO_LIMIT, &page) > 0)
 			put(drain, &batch, &page);
 		if (ring_reader_tail(reader, &page) > 0)
 			put(drain, &batch, &page);

@@ -33,6 +33,12 @@ static inline uint64_t raw_counter(void)
 	return (uint64_t)high << 32 | low;
 }
 
+/* The counter is not read before what stands in front of this has been done. */
+static inline void raw_counter_behind(void)
+{
+	__asm__ volatile("lfence" : : : "memory");
+}
+
 static inline uintptr_t raw_thread_pointer(void)
 {
 	uintptr_t tp;
@@ -66,6 +72,11 @@ static inline uint64_t raw_counter(void)
 
 	__asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(count) : : "memory");
 	return count;
+}
+
+/* raw_counter sees to it itself. */
+static inline void raw_counter_behind(void)
+{
 }
 
 static inline uintptr_t raw_thread_pointer(void)

@@ -159,13 +159,20 @@ static bool copy_page(struct ring_reader *reader, uint64_t number, uint32_t byte
 	return __atomic_load_n(&slot->sequence, __ATOMIC_RELAXED) == number;
 }
 
+/* The first page from the reader's place on that may still be there. */
+static uint64_t next_page(const struct ring_reader *reader, uint64_t current)
+{
+	if (reader->mode != RING_OVERWRITE || current < reader->nr_subbufs)
+		return reader->place.next;
+	return MAX(reader->place.next, current - reader->nr_subbufs + 1);
+}
+
 static int take_overwritten(struct ring_reader *reader, uint64_t current,
 			    struct ring_page *ret_page)
 {
 	struct ring_slot slot;
 
-	if (current >= reader->nr_subbufs)
-		reader->place.next = MAX(reader->place.next, current - reader->nr_subbufs + 1);
+	reader->place.next = next_page(reader, current);
 	for (; reader->place.next < current; reader->place.next++)
 		if (copy_page(reader, reader->place.next, reader->subbuf_size, &slot)) {
 			give(reader, reader->copy, &slot, ret_page);
@@ -212,44 +219,66 @@ void ring_reader_give_back(struct ring_reader *reader)
 		ring_wake(control);
 }
 
-static uint32_t count_records(const struct ring_reader *reader)
+bool ring_reader_ends_by(const struct ring_reader *reader, uint64_t until)
+{
+	uint64_t commit, current = current_page(reader, position(reader, &commit));
+	uint64_t next = next_page(reader, current);
+
+	/* The page behind it began after its last record. */
+	return next < current &&
+	       __atomic_load_n((const uint64_t *)(const void *)page_of(reader, next + 1),
+			       __ATOMIC_RELAXED) <= until;
+}
+
+/* Records of the copied page up to `until`; behind them its length ends. */
+static uint32_t count_records(const struct ring_reader *reader, uint64_t until, uint32_t *length)
 {
 	const struct subbuf_layout layout = {reader->subbuf_size, 8, HOST_BIG};
 	struct subbuf_cursor cursor;
 	struct subbuf_record record;
-	uint32_t entries = 0;
+	uint32_t entries = 0, end = 0;
 
 	if (subbuf_open(&cursor, &layout, reader->copy, reader->subbuf_size))
 		return 0;
-	while (subbuf_next(&cursor, &record))
+	while (subbuf_next(&cursor, &record)) {
+		if (record.ts > until) {
+			*length = end;
+			break;
+		}
+		end = (uint32_t)(cursor.pos - reader->copy) - RING_HEAD_BYTES;
 		entries++;
+	}
 	return entries;
 }
 
-int ring_reader_partial(struct ring_reader *reader, struct ring_page *ret_page)
+int ring_reader_partial(struct ring_reader *reader, uint64_t until, struct ring_page *ret_page)
 {
-	uint32_t offset, length, tries = 0;
 	uint64_t commit, number, missed;
+	uint32_t length, tries = 0;
 	struct ring_slot slot;
 
 	/* Again when the page was overwritten while it was copied. */
 	do {
 		const uint32_t pos = position(reader, &commit);
+		const uint64_t current = current_page(reader, pos);
+		const uint32_t offset = pos & (reader->subbuf_size - 1);
 
-		offset = pos & (reader->subbuf_size - 1);
-		if (offset <= RING_HEAD_BYTES || tries++ == MAX_TRIES)
+		number = next_page(reader, current);
+		if ((number == current && offset <= RING_HEAD_BYTES) || tries++ == MAX_TRIES)
 			return 0;
-		number = current_page(reader, pos);
-		length = sane_length(reader, offset - RING_HEAD_BYTES);
+		length = number == current ? offset - RING_HEAD_BYTES
+					   : slot_of(reader, number)->length;
+		length = sane_length(reader, length);
 	} while (!copy_page(reader, number, RING_HEAD_BYTES + length, &slot));
-	missed = number == reader->place.next ? slot.entries_before - reader->place.passed : 0;
+	missed = slot.entries_before - reader->place.passed;
 	ret_page->lost = missed + slot.lost_before - reader->place.lost_told;
 	ret_page->data = reader->copy;
 	ret_page->ts = load_u64(reader->copy, HOST_BIG);
+	stamp(reader, reader->copy, length, 0);
+	ret_page->entries = count_records(reader, until, &length);
 	ret_page->length = length;
 	stamp(reader, reader->copy, length, ret_page->lost);
-	ret_page->entries = count_records(reader);
-	return 1;
+	return length != 0;
 }
 
 uint64_t ring_reader_overrun(const struct ring_reader *reader)

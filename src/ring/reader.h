@@ -65,12 +65,18 @@ uint32_t ring_reader_complete(const struct ring_reader *reader);
 int ring_reader_take(struct ring_reader *reader, struct ring_page *ret_page) _must_check_;
 void ring_reader_give_back(struct ring_reader *reader);
 
+/* Whether the next page is complete, and all its records are of this time or before. */
+bool ring_reader_ends_by(const struct ring_reader *reader, uint64_t until);
+
 /*
- * The page that is being written, as a copy, valid until the next call: 1, or 0 when it holds no
- * records. It is not taken, nor part of `entries`. For the end of a recording, after the complete
- * pages, and for a look in between.
+ * The next page, which may be the one that is being written, with its records of up to this time,
+ * as a copy, valid until the next call: 1, or 0 when there are none. It is not taken, nor part of
+ * `entries`. For the end of a recording (RING_NO_LIMIT), after the complete pages, and for a
+ * snapshot, after those that ended by then.
  */
-int ring_reader_partial(struct ring_reader *reader, struct ring_page *ret_page) _must_check_;
+#define RING_NO_LIMIT UINT64_MAX
+int ring_reader_partial(struct ring_reader *reader, uint64_t until, struct ring_page *ret_page)
+	_must_check_;
 
 /*
  * At the end, behind the last page: one without records that says what was lost after the last that

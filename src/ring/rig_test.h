@@ -153,7 +153,7 @@ static inline void rig_finish(struct rig *rig)
 
 	rig_drain(rig);
 	for (uint32_t ring = 0; ring < rig->nr_rings; ring++) {
-		if (ring_reader_partial(&rig->readers[ring], &page))
+		if (ring_reader_partial(&rig->readers[ring], RING_NO_LIMIT, &page))
 			rig_page(rig, ring, &page);
 		if (ring_reader_tail(&rig->readers[ring], &page))
 			rig_page(rig, ring, &page);

@@ -303,6 +303,16 @@ bool ring_session_alive(const struct ring_session *session)
 	       FUTEX_TID_MASK;
 }
 
+void ring_session_snapshot_done(struct ring_session *session, uint64_t until)
+{
+	struct ring_header *header = session->header;
+
+	(void)__atomic_compare_exchange_n(&header->snapshot_until, &until, 0, false,
+					  __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	for (uint32_t ring = 0; ring < session->shape.nr_rings; ring++)
+		ring_wake(ring_control(header, ring));
+}
+
 void ring_session_wait(struct ring_session *session, int timeout_ms)
 {
 	struct ring_header *header = session->header;
@@ -310,6 +320,7 @@ void ring_session_wait(struct ring_session *session, int timeout_ms)
 	uint32_t value = __atomic_load_n(&header->doorbell, __ATOMIC_ACQUIRE);
 
 	__atomic_store_n(&header->sleeping, 1, __ATOMIC_SEQ_CST);
-	syscall(SYS_futex, &header->doorbell, FUTEX_WAIT, value, &time, NULL, 0);
+	if (!__atomic_load_n(&header->snapshot_until, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &header->doorbell, FUTEX_WAIT, value, &time, NULL, 0);
 	__atomic_store_n(&header->sleeping, 0, __ATOMIC_RELAXED);
 }

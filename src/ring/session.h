@@ -70,8 +70,14 @@ bool ring_session_alive(const struct ring_session *session);
 void ring_wake(struct ring_control *control);
 
 /*
- * Sleep until a ring has wake_pages complete pages, at most `timeout_ms`. For the one thread of the
- * recorder that waits; it may also return early.
+ * A snapshot of what was written up to `until` (ring_snapshot_until) has been taken, unless a later
+ * one is wanted by now. Who waited for it to overwrite a page goes on.
+ */
+void ring_session_snapshot_done(struct ring_session *session, uint64_t until);
+
+/*
+ * Sleep until a ring has wake_pages complete pages or a snapshot is wanted, at most `timeout_ms`.
+ * For the one thread of the recorder that waits; it may also return early.
  */
 void ring_session_wait(struct ring_session *session, int timeout_ms);
 

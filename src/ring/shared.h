@@ -133,6 +133,11 @@ struct ring_header {
 	uint32_t sleeping;		       /* the recorder waits on `doorbell` */
 	uint32_t doorbell;		       /* futex */
 	uint32_t untold; /* programs executed of which the recorder could not be told */
+	/*
+	 * A snapshot is wanted of what was written up to this time; 0: none. Until the recorder has
+	 * it, what is in the rings stays there, in overwrite mode too.
+	 */
+	uint64_t snapshot_until;
 
 	/*
 	 * A robust mutex that the recorder's main thread holds as long as it lives; the kernel
@@ -198,6 +203,23 @@ static inline uint64_t *ring_counters(const struct ring_header *session, uint32_
 static inline bool ring_is_tracing(const struct ring_header *session)
 {
 	return __atomic_load_n(&session->tracing_on, __ATOMIC_RELAXED) == RING_TRACING_ON;
+}
+
+/* Acquire: a reader that has seen a page and then 0 here has seen no record behind the wish. */
+static inline uint64_t ring_snapshot_until(const struct ring_header *session)
+{
+	return __atomic_load_n(&session->snapshot_until, __ATOMIC_ACQUIRE);
+}
+
+/* The latest of those who come at once: it has what the others want. */
+static inline void ring_wish_snapshot(struct ring_header *session, uint64_t until)
+{
+	uint64_t wanted = ring_snapshot_until(session);
+
+	while (wanted < until &&
+	       !__atomic_compare_exchange_n(&session->snapshot_until, &wanted, until, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
 }
 
 /*

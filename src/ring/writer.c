@@ -188,18 +188,24 @@ static uint32_t count_entries(const uint8_t *page, uint32_t offset)
 
 static bool has_room(const struct ring_header *session, const struct view *view)
 {
+	if (session->mode == RING_OVERWRITE && !ring_snapshot_until(session))
+		return true;
 	/* Acquire: what the reader did with the page is over before it is written again. */
 	return view->sequence + 1 - load(&view->control->read) < session->nr_subbufs;
 }
 
-static void ring_doorbell(struct ring_header *session, const struct view *view)
+static void wake_recorder(struct ring_header *session)
 {
-	if (!__atomic_load_n(&session->sleeping, __ATOMIC_RELAXED) ||
-	    view->sequence + 1 - load(&view->control->read) < session->wake_pages)
-		return;
 	__atomic_store_n(&session->sleeping, 0, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&session->doorbell, 1, __ATOMIC_SEQ_CST);
 	futex_wake(&session->doorbell);
+}
+
+static void ring_doorbell(struct ring_header *session, const struct view *view)
+{
+	if (__atomic_load_n(&session->sleeping, __ATOMIC_RELAXED) &&
+	    view->sequence + 1 - load(&view->control->read) >= session->wake_pages)
+		wake_recorder(session);
 }
 
 /* Begin the next page. */
@@ -214,7 +220,7 @@ static enum outcome switch_page(struct ring_header *session, const struct view *
 	struct ring_step step;
 
 	RING_POINT_HERE(RING_POINT_SWITCH);
-	if (session->mode != RING_OVERWRITE && !has_room(session, view))
+	if (!has_room(session, view))
 		return FULL;
 	entries = count_entries(view->page, view->offset);
 	begin_step(&step, view);
@@ -459,7 +465,8 @@ bool ring_write(struct ring_header *session, struct ring_thread *thread, uint16_
 	if (len > ring_payload_max(session))
 		return lose_outside(session);
 	record_init(&record, thread, type, payload, len);
-	count_loss = session->mode != RING_BLOCK;
+	/* A ring that is overwritten is full only where it waits for a snapshot. */
+	count_loss = session->mode == RING_DROP;
 	for (;;) {
 		uint32_t ring = 0;
 		enum outcome outcome;
@@ -482,6 +489,18 @@ bool ring_write(struct ring_header *session, struct ring_thread *thread, uint16_
 			blocked_since = now(session);
 		count_loss = !wait_for_room(session, ring);
 	}
+}
+
+bool ring_want_snapshot(struct ring_header *session)
+{
+	if (__atomic_load_n(&session->tracing_on, __ATOMIC_RELAXED) == RING_TRACING_OFF)
+		return false;
+	raw_counter_behind();
+	ring_wish_snapshot(session, now(session));
+	/* Either this sees that the recorder sleeps, or it sees the wish before it does. */
+	if (__atomic_load_n(&session->sleeping, __ATOMIC_SEQ_CST))
+		wake_recorder(session);
+	return true;
 }
 
 #ifndef __x86_64__

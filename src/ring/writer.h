@@ -71,4 +71,10 @@ static inline uint32_t ring_payload_max(const struct ring_header *session)
 bool ring_write_call(struct ring_header *session, struct ring_thread *thread, uint16_t type,
 		     uint32_t addr, uint64_t sp);
 
+/*
+ * The recorder shall set aside what has been written so far, this thread's records included. At
+ * once for the caller; false when the recording is over.
+ */
+bool ring_want_snapshot(struct ring_header *session);
+
 #endif

@@ -35,7 +35,8 @@ TEST(every_payload)
 			uint32_t last = 0;
 
 			while (ring_reader_take(&rig.readers[ring], &page) ||
-			       (!last++ && ring_reader_partial(&rig.readers[ring], &page))) {
+			       (!last++ &&
+				ring_reader_partial(&rig.readers[ring], RING_NO_LIMIT, &page))) {
 				struct subbuf_cursor cursor;
 				struct subbuf_record record;
 
@@ -205,6 +206,89 @@ TEST(overwritten)
 	rig_close(&rig);
 }
 
+/* What was written before a snapshot was wanted, and nothing else, though pages hold later records.
+ */
+TEST(snapshot_up_to_a_time)
+{
+	struct ring_reader *reader;
+	struct ring_page page;
+	uint64_t until;
+
+	CHECK(rig_open(&rig, RING_DROP, 4096, 8, 2));
+	CHECK(pin() != UINT32_MAX);
+	for (uint64_t i = 0; i < 300; i++)
+		CHECK(rig_write(&rig, 1, i));
+	reader = &rig.readers[used_ring()];
+	CHECK(ring_want_snapshot(rig.mapped));
+	until = ring_snapshot_until(rig.session.header);
+	CHECK(ring_reader_ends_by(reader, until));
+	CHECK_EQ(ring_reader_partial(reader, RING_NO_LIMIT, &page), 1);
+	CHECK_EQ(page.entries, 203);
+	CHECK_EQ(ring_reader_take(reader, &page), 1);
+	CHECK(!ring_reader_ends_by(reader, until));
+	for (uint64_t i = 300; i < 500; i++)
+		CHECK(rig_write(&rig, 1, i));
+	unpin();
+	CHECK_EQ(ring_reader_complete(reader), 1);
+	CHECK(!ring_reader_ends_by(reader, until));
+	for (int again = 0; again < 2; again++) {
+		CHECK_EQ(ring_reader_partial(reader, until, &page), 1);
+		CHECK_EQ(page.entries, 300 - 203);
+		CHECK_EQ(page.length, page.entries * RING_CALL_BYTES);
+	}
+	CHECK_EQ(ring_reader_partial(reader, page.ts - 1, &page), 0);
+	ring_session_snapshot_done(&rig.session, until - 1); /* of another one */
+	CHECK_EQ(ring_snapshot_until(rig.mapped), until);
+	ring_session_snapshot_done(&rig.session, until);
+	CHECK_EQ(ring_snapshot_until(rig.mapped), 0);
+	ring_session_switch(&rig.session, false);
+	CHECK(!ring_want_snapshot(rig.mapped));
+	rig_finish(&rig);
+	CHECK(!rig.wrong);
+	CHECK_EQ(rig.entries, 500 - 203);
+	rig_close(&rig);
+}
+
+static void *write_rounds(void *arg)
+{
+	for (uint64_t i = 0; i < (uintptr_t)arg; i++)
+		(void)rig_write(&rig, 2, i);
+	return NULL;
+}
+
+/* As long as a snapshot is wanted, nothing of what the ring holds is overwritten. */
+TEST(snapshot_of_what_is_overwritten)
+{
+	const uint64_t before = 203 * 2 + 100, after = 5000;
+	struct ring_control *control;
+	pthread_t thread;
+
+	CHECK(rig_open(&rig, RING_OVERWRITE, 4096, 4, 2));
+	CHECK(pin() != UINT32_MAX);
+	for (uint64_t i = 0; i < before; i++)
+		CHECK(rig_write(&rig, 1, i));
+	control = ring_control(rig.mapped, used_ring());
+	CHECK(ring_want_snapshot(rig.mapped));
+	CHECK_EQ(pthread_create(&thread, NULL, write_rounds, (void *)(uintptr_t)after), 0);
+	for (uint64_t until = rig_ms() + 10000; rig_ms() < until;) {
+		if (__atomic_load_n(&control->waiters, __ATOMIC_SEQ_CST))
+			break;
+		sched_yield();
+	}
+	CHECK(__atomic_load_n(&control->waiters, __ATOMIC_SEQ_CST));
+	CHECK_EQ(rig_count(&rig), 0);
+	CHECK_EQ(ring_reader_complete(&rig.readers[used_ring()]), 3);
+	ring_session_snapshot_done(&rig.session, ring_snapshot_until(rig.mapped));
+	pthread_join(thread, NULL);
+	unpin();
+	ring_session_switch(&rig.session, false);
+	rig_finish(&rig);
+	CHECK(!rig.wrong);
+	CHECK(rig.lost > 0);
+	CHECK_EQ(rig.entries + rig.lost, before + after + 1); /* the wait, too */
+	rig_close(&rig);
+}
+
 static bool write_alone(uint32_t producer, uint64_t number)
 {
 	return ring_write_call(rig.mapped, &alone, RING_EVENT_ENTRY, producer, number << 3);
@@ -356,7 +440,7 @@ TEST(clock_of_the_system)
 		struct ring_reader reader;
 
 		CHECK_EQ(ring_reader_init(&reader, &rig.session, ring, NULL), 0);
-		if (ring_reader_partial(&reader, &page)) {
+		if (ring_reader_partial(&reader, RING_NO_LIMIT, &page)) {
 			CHECK(page.ts >= ns && page.ts < ns + 1000000000);
 			found++;
 		}
@@ -427,7 +511,8 @@ TEST(scribbled)
 
 				for (int i = 0; i < 8; i++)
 					(void)!ring_reader_take(&rig.readers[ring], &page);
-				(void)!ring_reader_partial(&rig.readers[ring], &page);
+				(void)!ring_reader_partial(&rig.readers[ring], RING_NO_LIMIT,
+							   &page);
 				(void)!ring_reader_tail(&rig.readers[ring], &page);
 				(void)ring_reader_overrun(&rig.readers[ring]);
 			}
