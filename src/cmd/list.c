@@ -10,11 +10,14 @@
 #include "cmd/help.h"
 #include "cmd/target.h"
 #include "symbol/btf.h"
+#include "symbol/locate.h"
+#include "symbol/usdt.h"
 #include "tracedat/codec.h"
 
 enum {
 	OPT_FULL = 256,
 	OPT_PROTO,
+	OPT_USDT,
 };
 
 static const struct cmd_option list_options[] = {
@@ -32,6 +35,8 @@ static const struct cmd_option list_options[] = {
 	 "functions that can be traced; only those that match", NULL},
 	{OPT_PROTO, 0, "proto", CMD_ARG_NONE, NULL,
 	 "with -f: arguments and result of each function, where the kernel knows them", NULL},
+	{OPT_USDT, 0, "usdt", CMD_ARG_REQUIRED, "FILE",
+	 "USDT probes of a program or library, with their arguments", NULL},
 	{'C', 'C', "clocks", CMD_ARG_NONE, NULL, "trace clocks, the current one in brackets", NULL},
 	{'B', 'B', "instances", CMD_ARG_NONE, NULL, "tracing instances", NULL},
 	{'P', 'P', "plugins", CMD_ARG_NONE, NULL, "report's event handlers", NULL},
@@ -45,6 +50,7 @@ struct list {
 	struct tracefs *fs;
 	struct kernel_targets top;	/* the top instance */
 	const char *events, *functions; /* patterns; "" for all */
+	const char *usdt;		/* a program or library */
 	bool full, format, triggers, filters, proto;
 	bool want[128]; /* by letter */
 };
@@ -244,6 +250,41 @@ static int list_instances(const struct list *list)
 	return CMD_OK;
 }
 
+/* --- probes of programs --- */
+
+static int print_probes(const char *path, struct err *err)
+{
+	_cleanup_out_ struct out text = {0};
+	struct usdt_notes notes = {0};
+	struct symbol_files files;
+	int r = symbol_files_open(&files, path, err);
+
+	if (r < 0)
+		return r;
+	r = usdt_notes_read(&notes, files.elves[0]);
+	for (size_t i = 0; i < notes.nr; i++)
+		usdt_print(&text, &notes.list[i], &files);
+	symbol_files_close(&files);
+	if (r == 0 && !notes.nr)
+		r = err_set(err, -ENOENT, "%.300s has no USDT probes (.note.stapsdt)", path);
+	else if (r < 0 || text.failed)
+		r = err_sys(err, -ENOMEM, "cannot list the probes of %.300s", path);
+	else
+		fputs(out_cstr(&text), stdout);
+	usdt_notes_done(&notes);
+	return r;
+}
+
+static int list_usdt(const struct list *list)
+{
+	_cleanup_free_ char *path = NULL;
+	struct err err = {0};
+
+	if (symbol_locate(list->usdt, NULL, &path, &err) < 0 || print_probes(path, &err) < 0)
+		return cmd_fail(list->command, &err);
+	return CMD_OK;
+}
+
 static void list_compressions(void)
 {
 	static const enum dat_compression kinds[] = {DAT_ZSTD, DAT_ZLIB};
@@ -287,6 +328,8 @@ static int list_wanted(const struct list *list)
 		status |= list_control(list, KERNEL_OPTIONS);
 	if (list->functions)
 		status |= list_functions(list);
+	if (list->usdt)
+		status |= list_usdt(list);
 	if (list->want['P'])
 		cmd_print_handlers();
 	if (list->want['O'])
@@ -331,6 +374,9 @@ static bool take(struct list *list, int id, const char *arg)
 		return true;
 	case OPT_PROTO:
 		list->proto = true;
+		return true;
+	case OPT_USDT:
+		list->usdt = arg;
 		return true;
 	case 'R':
 		list->triggers = true;
@@ -401,9 +447,10 @@ static int run_list(const struct command *command, int argc, char **argv)
 const struct command cmd_list = {
 	.name = "list",
 	.group = "look",
-	.summary = "events, tracers, functions, options, clocks and instances of this kernel",
+	.summary = "events, tracers, functions, options, clocks and instances of this kernel, "
+		   "and probes of programs",
 	.synopsis = "[-e [REGEX] [-F [--full]] [-R] [-l]] [-f [REGEX] [--proto]] "
-		    "[-stoCBPOc]",
+		    "[--usdt FILE] [-stoCBPOc]",
 	.description =
 		"Lists what this kernel can trace, in the words that sonde record takes. Without "
 		"options: systems, events, tracers and trace options.\n"
@@ -419,6 +466,8 @@ const struct command cmd_list = {
 		"                            functions that can be traced\n"
 		"  sonde list -f vfs_read --proto\n"
 		"                            with its arguments\n"
+		"  sonde list --usdt python3\n"
+		"                            probes in a program, without root\n"
 		"  sonde list -t -C          tracers and clocks",
 	.options = list_options,
 	.run = run_list,
