@@ -91,7 +91,7 @@ static int take_option(struct live *live, int id, const char *arg)
 /* The parsers of the two parts; messages and hints name the command. */
 static const struct cmd_option record_options[] = {
 	RECORD_OPTIONS_TRACE RECORD_OPTIONS_FUNCTIONS RECORD_OPTIONS_PROGRAM RECORD_OPTIONS_WHOM
-		RECORD_OPTIONS_HOW RECORD_OPTIONS_OUTPUT RECORD_OPTIONS_QUIET{0},
+		RECORD_OPTIONS_FOR RECORD_OPTIONS_HOW RECORD_OPTIONS_OUTPUT RECORD_OPTIONS_QUIET{0},
 };
 
 static const struct command record_part = {
@@ -278,6 +278,7 @@ static const struct cmd_option options[] = {
 	RECORD_OPTIONS_DEPTH
 	RECORD_OPTIONS_IN_PROGRAM
 	RECORD_OPTIONS_USER
+	RECORD_OPTIONS_FOR
 	RECORD_OPTIONS_SIZE
 	REPORT_RANGE_ROWS,
 	/* clang-format on */

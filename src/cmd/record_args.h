@@ -120,9 +120,12 @@ enum record_mode {
 #define RECORD_OPTIONS_USER \
 	{OPT_USER, 0, "user", CMD_ARG_REQUIRED, "USER", "run the command as this user", NULL},
 
-#define RECORD_OPTIONS_OWN \
+#define RECORD_OPTIONS_FOR \
 	{OPT_FOR, 0, "for", CMD_ARG_REQUIRED, "TIME", \
-	 "end after 10s, 500ms, ..., a command by SIGTERM", NULL}, \
+	 "end after 10s, 500ms, ..., a command by SIGTERM", NULL},
+
+#define RECORD_OPTIONS_OWN \
+	RECORD_OPTIONS_FOR \
 	{OPT_NO_FILTER, 0, "no-filter", CMD_ARG_NONE, NULL, "record sonde's own threads too", NULL},
 
 #define RECORD_OPTIONS_HOW \
