@@ -39,7 +39,7 @@ struct pattern_list {
 
 struct program_select {
 	struct pattern_list trace, notrace, graph;
-	bool libs;
+	bool libs, nothing;
 };
 
 static void pattern_done(struct pattern *pattern)
@@ -169,6 +169,7 @@ int program_select_new(struct program_select **ret_select, const struct program_
 	if (!select)
 		return err_sys(err, -ENOMEM, "cannot read the patterns");
 	select->libs = filters->libs;
+	select->nothing = filters->nothing;
 	r = read_list(&select->trace, &filters->trace, err);
 	if (r == 0)
 		r = read_list(&select->notrace, &filters->notrace, err);
@@ -185,13 +186,11 @@ int program_select_new(struct program_select **ret_select, const struct program_
 /* --- matching --- */
 
 /* "libc" and "libc.so" are libc.so.6; "libpython3.*" is what it says. */
-static bool is_library(const struct pattern *pattern, const struct program_elf *elf)
+bool program_select_is_library(const char *wanted, const struct program_elf *elf)
 {
-	const char *wanted = pattern->library, *rest;
+	const char *rest;
 	size_t len;
 
-	if (!wanted)
-		return true;
 	if (strchr(wanted, '/'))
 		return fnmatch(wanted, elf->path, 0) == 0;
 	if (fnmatch(wanted, elf->name, 0) == 0)
@@ -234,7 +233,7 @@ static bool is_function(const struct pattern *pattern, const struct program_elf 
 /* The index of the next function of `elf`, from `from` on, that the pattern means; or how many. */
 static size_t next_meant(struct pattern *pattern, const struct program_elf *elf, size_t from)
 {
-	if (!is_library(pattern, elf))
+	if (pattern->library && !program_select_is_library(pattern->library, elf))
 		return elf->nr_functions;
 	for (; from < elf->nr_functions; from++) {
 		if (elf->functions[from].skip != PROGRAM_SKIP_FRAGMENT &&
@@ -298,6 +297,8 @@ static int choose_called(const struct program_elf *elf, const struct program_elf
 static int choose_default(const struct program_select *select, const struct program_elf *elf,
 			  const struct program_elf *program, uint8_t *choices)
 {
+	if (select->nothing)
+		return 0;
 	if (elf != program && !select->libs)
 		return choose_called(elf, program, choices);
 	for (size_t i = 0; i < elf->nr_functions; i++)

@@ -28,6 +28,7 @@ struct program_filters {
 	struct program_patterns notrace; /* -n: not these */
 	struct program_patterns graph;	 /* -g: only what these call, and they */
 	bool libs;			 /* --libs: without -l, everything of every library */
+	bool nothing;			 /* without -l no function at all: only probes */
 };
 
 struct program_select;
@@ -59,6 +60,9 @@ int program_select_apply(struct program_select *select, const struct program_elf
  * or NULL.
  */
 const char *program_select_unmatched(const struct program_select *select);
+
+/* Whether LIBRARY, as in a pattern, means this file. */
+bool program_select_is_library(const char *library, const struct program_elf *elf);
 
 /* Names that functions are looked up by, written as patterns of -l are. At most 32. */
 struct program_marks;
