@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "kernel/tracefs.h"
+#include "program/probes.h"
 #include "program/protocol.h"
 
 static bool set_place(struct record_args *args, const char *place)
@@ -105,6 +106,16 @@ static const char *kernels_own(const struct record_plan *plan)
 	return NULL;
 }
 
+/* Whether -e names nothing but probes of programs; `usdt`: by words that the kernel has not. */
+static bool has_probes_only(const struct record_instance *inst, bool usdt)
+{
+	for (size_t i = 0; i < inst->nr_rules; i++) {
+		if (!program_probes_is_meant(inst->rules[i].events, usdt))
+			return false;
+	}
+	return inst->nr_rules;
+}
+
 /* -f or -R before any -e: of the tracer's own events, which programs only have. */
 static bool has_tracer_rule(const struct record_instance *inst)
 {
@@ -132,10 +143,17 @@ static bool check_tracer(const struct record_args *args, const char *place)
 	const struct record_plan *plan = &args->plan;
 	const char *tracer = plan->instances[0]->tracer;
 
-	if (!is_for_programs(tracer))
-		cmd_usage(args->command, "--in %s needs -p function_graph, -p function or -p count",
-			  place);
-	else if (plan->instances[0]->graph_functions.nr && strcmp(tracer, "function_graph") != 0)
+	const struct record_instance *inst = plan->instances[0];
+	bool chooses = inst->functions.nr || inst->no_functions.nr || inst->graph_functions.nr ||
+		       inst->function_commands.nr || plan->program.libs || plan->max_graph_depth ||
+		       plan->thresh_ns;
+
+	if (!is_for_programs(tracer) &&
+	    (tracer || chooses || !has_probes_only(inst, false) || args->in_both))
+		cmd_usage(args->command,
+			  "--in %s needs -p function_graph, -p function or -p count%s", place,
+			  args->in_both ? "" : ", or only probes: -e usdt:PROVIDER:NAME");
+	else if (inst->graph_functions.nr && strcmp(tracer, "function_graph") != 0)
 		cmd_usage(args->command,
 			  "-g needs to see the ends of calls: -p function_graph, not -p %s",
 			  tracer);
@@ -234,6 +252,9 @@ static bool falls_back(const struct record_args *args)
 	struct tracefs *fs;
 	struct err err;
 
+	if (plan->command && has_probes_only(plan->instances[0], true) && !kernels_own(plan) &&
+	    (!plan->instances[0]->tracer || is_for_programs(plan->instances[0]->tracer)))
+		return true; /* the kernel has none of that name */
 	if (!plan->command || !is_for_programs(plan->instances[0]->tracer) ||
 	    plan->instances[0]->nr_rules || kernels_own(plan))
 		return false;

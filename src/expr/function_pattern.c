@@ -146,14 +146,11 @@ bool function_pattern_names(const struct function_pattern *pattern, const char *
 	return true;
 }
 
-/* "libc" and "libc.so" are libc.so.6; "libpython3.*" is what it says. */
-bool function_pattern_in(const struct function_pattern *pattern, const char *name, const char *path)
+bool function_library_is(const char *wanted, const char *name, const char *path)
 {
-	const char *wanted = pattern->library, *rest;
+	const char *rest;
 	size_t len;
 
-	if (!wanted)
-		return true;
 	if (strchr(wanted, '/'))
 		return path && fnmatch(wanted, path, 0) == 0;
 	if (fnmatch(wanted, name, 0) == 0)
@@ -164,4 +161,9 @@ bool function_pattern_in(const struct function_pattern *pattern, const char *nam
 	rest = name + len;
 	return !strncmp(rest, ".so.", 4) || !strcmp(rest, ".so") ||
 	       (len > 3 && !strcmp(wanted + len - 3, ".so") && rest[0] == '.');
+}
+
+bool function_pattern_in(const struct function_pattern *pattern, const char *name, const char *path)
+{
+	return !pattern->library || function_library_is(pattern->library, name, path);
 }

@@ -26,5 +26,7 @@ bool function_pattern_names(const struct function_pattern *pattern, const char *
 /* Whether functions of the file `name`, whose path is `path` (or NULL), may be meant. */
 bool function_pattern_in(const struct function_pattern *pattern, const char *name,
 			 const char *path);
+/* Whether LIBRARY means that file. */
+bool function_library_is(const char *wanted, const char *name, const char *path);
 
 #endif

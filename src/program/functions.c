@@ -35,6 +35,9 @@ const char *program_skip_text(enum program_skip skip)
 		[PROGRAM_SKIP_OUT_OF_REACH] =
 			"what its first instructions refer to is too far away",
 		[PROGRAM_SKIP_GO] = "it is Go's, whose stacks have no room for anybody else",
+		[PROGRAM_SKIP_PROBE] = "a probe's jump is where its own would be",
+		[PROGRAM_SKIP_NOWHERE] = "it is in no function that is known",
+		[PROGRAM_SKIP_COMPUTED] = "where the jumps of its function lead cannot be known",
 	};
 
 	return skip < PROGRAM_NR_SKIPS ? texts[skip] : "the reason is not known";

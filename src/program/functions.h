@@ -28,6 +28,10 @@ enum program_skip {
 	PROGRAM_SKIP_UNMOVABLE,	   /* an instruction that cannot stand elsewhere */
 	PROGRAM_SKIP_OUT_OF_REACH, /* the arena is too far from what an instruction refers to */
 	PROGRAM_SKIP_GO,	   /* on a goroutine's stack there is no room for a handler */
+	PROGRAM_SKIP_PROBE,	   /* a probe's jump is where its own would be */
+	/* Of probes only: */
+	PROGRAM_SKIP_NOWHERE,  /* in no function that is known */
+	PROGRAM_SKIP_COMPUTED, /* where its function's jumps lead cannot be known */
 	PROGRAM_NR_SKIPS,
 };
 

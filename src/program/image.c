@@ -17,6 +17,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/parallel.h"
+#include "program/image_probes.h"
 #include "program/select.h"
 #include "program/unwind.h"
 #include "program/window.h"
@@ -46,15 +47,17 @@ static bool is_chosen(const uint8_t *choices, size_t index)
 	return !choices || choices[index];
 }
 
-uint64_t program_image_arena_bytes(const struct program_elf *elf, const uint8_t *choices)
+uint64_t program_image_arena_bytes(const struct program_elf *elf,
+				   const struct program_image_options *options)
 {
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < elf->nr_functions; i++) {
-		if (is_chosen(choices, i) && !elf->functions[i].skip)
+		if (is_chosen(options->choices, i) && !elf->functions[i].skip)
 			bytes += STUB_BYTES_MAX;
 	}
-	return PROGRAM_WORDS_BYTES + page_up(2 * bytes + UNWIND_FRAMES_BYTES);
+	return PROGRAM_WORDS_BYTES +
+	       page_up(2 * bytes + UNWIND_FRAMES_BYTES + image_probes_bytes(options->probes));
 }
 
 /* Stubs that one thread makes in one go. They begin where those before could reach at most. */
@@ -73,6 +76,7 @@ struct build {
 	uint32_t *stub_of; /* offset of each function's stub, or NO_STUB + why there is none */
 	struct piece *pieces;
 	size_t nr_pieces;
+	struct image_probe_stubs probes;
 	struct program_image_run *runs;
 	size_t nr_runs, cap_runs;
 	int r; /* of the first thread that could not write; atomic */
@@ -231,6 +235,8 @@ static void add_piece(void *ctx, size_t index)
 		build->stub_of[i] = NO_STUB;
 		if (!is_chosen(build->options->choices, i))
 			continue;
+		if (!skip && image_probes_are_at(build->options->probes, &build->elf->functions[i]))
+			skip = PROGRAM_SKIP_PROBE;
 		if (!skip)
 			skip = add_stub(build, i, &batch);
 		if (skip)
@@ -302,12 +308,28 @@ static int write_frames(struct build *build)
 	size_t at = 2 * build->len, bytes = unwind_put_frames(frames, build->len);
 
 	header->stubs_offset = STUBS_OFFSET;
-	header->stubs_bytes = page_up(at + sizeof(frames));
 	header->code_bytes = build->len;
 	header->eh_frame_hdr = at;
 	header->eh_frame = at + UNWIND_HDR_BYTES;
 	header->eh_frame_bytes = bytes - UNWIND_HDR_BYTES;
 	return io_pwrite_full(build->image.fd, frames, sizeof(frames), STUBS_OFFSET + at);
+}
+
+/* Stubs of probes come last. */
+static int write_probes(struct build *build)
+{
+	struct program_image_header *header = &build->image.header;
+	uint64_t at = (header->eh_frame_hdr + UNWIND_FRAMES_BYTES + PROGRAM_STUB_ALIGN - 1) &
+		      ~(uint64_t)(PROGRAM_STUB_ALIGN - 1);
+	int r = image_probes_make(&build->probes, build->elf, build->options, at);
+
+	if (r < 0)
+		return r;
+	header->stubs_bytes = page_up(at + build->probes.len);
+	header->nr_probes = build->options->probes ? build->options->probes->nr : 0;
+	header->probes = at + build->probes.list_at;
+	return io_pwrite_full(build->image.fd, build->probes.bytes, build->probes.len,
+			      STUBS_OFFSET + at);
 }
 
 /* --- the code with jumps in it --- */
@@ -330,23 +352,44 @@ static int add_run(struct build *build, uint64_t from, uint64_t to, uint64_t gap
 	return 0;
 }
 
-static int add_runs(struct build *build, uint64_t gap)
+/* The pages that a jump at `site` is in. */
+static int add_jump_run(struct build *build, uint64_t site, uint64_t gap)
 {
 	const uint64_t mask = ~((uint64_t)PROGRAM_PAGE_BYTES - 1);
 
-	build->nr_runs = 0;
-	for (size_t i = 0; i < build->elf->nr_functions; i++) {
-		const struct program_function *function = &build->elf->functions[i];
-		uint64_t site = function->address + function->site;
-		int r;
+	return add_run(build, site & mask, page_up(site + WINDOW_JUMP_BYTES), gap);
+}
 
-		if (!has_stub(build, i))
+static size_t nr_patches(const struct build *build)
+{
+	return build->options->probes ? build->options->probes->nr_patches : 0;
+}
+
+/* In order of address, jumps of probes among those of functions. */
+static int add_runs(struct build *build, uint64_t gap)
+{
+	size_t patch = 0, nr = nr_patches(build);
+	int r = 0;
+
+	build->nr_runs = 0;
+	for (size_t i = 0; i <= build->elf->nr_functions && r == 0; i++) {
+		const struct program_function *function = &build->elf->functions[i];
+		bool is_end = i == build->elf->nr_functions;
+		uint64_t site = is_end ? UINT64_MAX : function->address + function->site;
+
+		if (!is_end && !has_stub(build, i))
 			continue;
-		r = add_run(build, site & mask, page_up(site + WINDOW_JUMP_BYTES), gap);
-		if (r < 0)
-			return r;
+		for (; patch < nr && r == 0; patch++) {
+			uint64_t at = build->options->probes->patches[patch].address;
+
+			if (at > site)
+				break;
+			r = add_jump_run(build, at, gap);
+		}
+		if (r == 0 && !is_end)
+			r = add_jump_run(build, site, gap);
 	}
-	return 0;
+	return r;
 }
 
 /* Says where the image ends. */
@@ -378,16 +421,17 @@ static int find_runs(struct build *build, uint64_t *ret_end)
 	return 0;
 }
 
-/* The part of a function's jump that lies in the `bytes` of code from `address` on. */
-static void put_jump(const struct build *build, size_t index, uint8_t *code, uint64_t address,
-		     uint64_t bytes)
+/*
+ * The part of the jump from `site` to the stub at this offset that lies in the `bytes` of code from
+ * `address` on.
+ */
+static void put_jump(const struct build *build, uint64_t site, uint64_t stub, uint8_t *code,
+		     uint64_t address, uint64_t bytes)
 {
-	const struct program_function *function = &build->elf->functions[index];
-	uint64_t site = function->address + function->site;
 	uint64_t first = build->options->arena + PROGRAM_WORDS_BYTES;
 	uint8_t jump[WINDOW_JUMP_BYTES] = {0xe9};
 
-	put_u32(jump + 1, (uint32_t)(first + build->stub_of[index] - (site + sizeof(jump))));
+	put_u32(jump + 1, (uint32_t)(first + stub - (site + sizeof(jump))));
 	if (site >= address && site + sizeof(jump) <= address + bytes) {
 		memcpy(code + (site - address), jump, sizeof(jump));
 		return;
@@ -436,8 +480,12 @@ static void write_code(void *ctx, size_t index)
 	for (size_t i = first_function(elf, address);
 	     i < elf->nr_functions && elf->functions[i].address < address + bytes; i++) {
 		if (has_stub(build, i))
-			put_jump(build, i, code, address, bytes);
+			put_jump(build, elf->functions[i].address + elf->functions[i].site,
+				 build->stub_of[i], code, address, bytes);
 	}
+	for (size_t i = 0; i < nr_patches(build); i++)
+		put_jump(build, build->options->probes->patches[i].address,
+			 build->probes.at + build->probes.stub_of[i], code, address, bytes);
 	fail(writer->build, io_pwrite_full(build->image.fd, code, (size_t)bytes, run->offset + at));
 }
 
@@ -493,7 +541,7 @@ static bool is_in_reach(const struct program_elf *elf, uint64_t arena, uint64_t 
 static int build_steps(struct build *build)
 {
 	const struct program_elf *elf = build->elf;
-	uint64_t arena_bytes = program_image_arena_bytes(elf, build->options->choices);
+	uint64_t arena_bytes = program_image_arena_bytes(elf, build->options);
 	int r;
 
 	if (!is_in_reach(elf, build->options->arena, arena_bytes))
@@ -506,12 +554,14 @@ static int build_steps(struct build *build)
 	r = open_image(build);
 	if (r == 0)
 		r = add_stubs(build);
-	if (r < 0 || !build->image.nr_patched) {
+	if (r < 0 || (!build->image.nr_patched && !nr_patches(build))) {
 		io_close(build->image.fd);
 		build->image.fd = -1;
 		return r;
 	}
 	r = write_frames(build);
+	if (r == 0)
+		r = write_probes(build);
 	if (r == 0)
 		r = find_runs(build, &build->image.bytes);
 	if (r == 0)
@@ -529,6 +579,7 @@ int program_image_build(struct program_image *ret_image, const struct program_el
 
 	mem_free(build.stub_of);
 	mem_free(build.pieces);
+	image_probe_stubs_done(&build.probes);
 	mem_free(build.runs);
 	if (r < 0) {
 		program_image_done(&build.image);

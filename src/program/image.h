@@ -13,11 +13,19 @@
 #include "base/err.h"
 #include "program/functions.h"
 #include "program/layout.h"
+#include "program/sites.h"
 
 enum program_mode {
 	PROGRAM_GRAPH,	  /* entry and return */
 	PROGRAM_FUNCTION, /* entry */
 	PROGRAM_COUNT,	  /* entry, with the number of a counter instead of an address */
+};
+
+/* Jumps of a module's probes, and the probes there; both in order of address. */
+struct program_image_probes {
+	struct program_patch *patches;
+	struct program_probe *list;
+	size_t nr_patches, nr;
 };
 
 struct program_image_options {
@@ -28,7 +36,8 @@ struct program_image_options {
 	 * among elf->functions.
 	 */
 	uint32_t base;
-	const uint8_t *choices; /* program_select_apply's, or NULL: all */
+	const uint8_t *choices;			   /* program_select_apply's, or NULL: all */
+	const struct program_image_probes *probes; /* or NULL */
 };
 
 struct program_image_skipped {
@@ -47,8 +56,9 @@ struct program_image {
 };
 #define PROGRAM_IMAGE_INIT ((struct program_image){.fd = -1})
 
-/* How many bytes the arena takes (words and stubs) with these choices, at most. */
-uint64_t program_image_arena_bytes(const struct program_elf *elf, const uint8_t *choices);
+/* How many bytes the arena takes (words and stubs) with these options, at most. */
+uint64_t program_image_arena_bytes(const struct program_elf *elf,
+				   const struct program_image_options *options);
 
 /*
  * -ERANGE when the arena is so far that a jump does not reach it (+-2 GiB from every text and from

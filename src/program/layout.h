@@ -7,7 +7,8 @@
  *
  *   0             struct program_image_header, then nr_runs of struct program_image_run
  *   stubs_offset  the stubs, then a table for unwinders that has a byte for each byte of them
- *                 (unwind.h), then .eh_frame_hdr and .eh_frame
+ *                 (unwind.h), then .eh_frame_hdr and .eh_frame, then stubs of probes and what is
+ *                 to be recorded by each (struct program_probe)
  *   run.offset    the module's code with jumps in it, whole pages, one piece a run
  *
  * All addresses are as linked (what stands in the ELF file); in a process the module's load bias
@@ -20,7 +21,7 @@
 #include <stdint.h>
 
 #define PROGRAM_IMAGE_MAGIC    0x47414d4945444e53ull /* "SNDEIMAG" */
-#define PROGRAM_IMAGE_VERSION  1u
+#define PROGRAM_IMAGE_VERSION  2u
 #define PROGRAM_IMAGE_RUNS_MAX 64u
 #define PROGRAM_PAGE_BYTES     4096u
 #define PROGRAM_WORDS_BYTES    PROGRAM_PAGE_BYTES
@@ -34,7 +35,8 @@ enum program_word {
 	PROGRAM_WORD_ROOT_EXIT,
 	PROGRAM_WORD_WATCHED, /* + one of these: the same, of functions whose events are asked about
 			       */
-	PROGRAM_NR_WORDS = 2 * PROGRAM_WORD_WATCHED,
+	PROGRAM_WORD_PROBE = 2 * PROGRAM_WORD_WATCHED, /* a probe is hit */
+	PROGRAM_NR_WORDS,
 };
 
 /*
@@ -61,6 +63,21 @@ enum program_word {
  *
  * The ID is the trace address, or in count mode the number of the counter.
  */
+/*
+ * A stub of probes: the instructions that its jump displaces, and before that at which a probe is
+ * hit, once for each:
+ *
+ *    0  lea -128(%rsp),%rsp       functions without calls use what is below their stack pointer
+ *    5  push $DISTANCE            from the end of the call to its struct program_probe
+ *   10  call *PROBE(%rip)         on entry: 0(%rsp) = stub + 16, 8(%rsp) = DISTANCE
+ *   16  lea 136(%rsp),%rsp
+ *
+ * PROBE preserves every register, and the flags.
+ */
+#define PROGRAM_PROBE_CALL_BYTES   24u
+#define PROGRAM_PROBE_CALLED	   16u
+#define PROGRAM_RED_ZONE	   128u
+
 #define PROGRAM_STUB_ALIGN	   16u
 #define PROGRAM_STUB_ENTERED	   11u
 #define PROGRAM_STUB_EXIT	   21u
@@ -73,6 +90,47 @@ enum program_word {
 
 /* Where the shadow slot is: the slot of the return address at A is at A - PROGRAM_SHADOW. */
 #define PROGRAM_SHADOW (1ull << 44)
+
+/* Where the value of an argument begins. */
+enum program_start {
+	PROGRAM_START_REGISTER, /* reg >> shift, of which reg_size bytes count */
+	PROGRAM_START_CONSTANT, /* number */
+	PROGRAM_START_ADDRESS,	/* number, an address as linked */
+};
+#define PROGRAM_NO_REGISTER 0xffu
+#define PROGRAM_DEREFS_MAX  6u
+
+/*
+ * An argument: it starts as a register, to which index * scale may be added, or as a number. For
+ * each dereference the number that stands derefs[i] behind is loaded, 8 bytes, and last of all what
+ * goes into the record.
+ */
+struct program_probe_arg {
+	int64_t number;
+	int64_t derefs[PROGRAM_DEREFS_MAX];
+	uint8_t nr_derefs;
+	uint8_t start; /* enum program_start */
+	uint8_t reg, index, scale, shift, reg_size;
+	uint8_t size; /* 1, 2, 4, 8 bytes in the record; 0: a string */
+	uint8_t is_signed;
+	uint8_t is_safe; /* what it loads is there: the program has just loaded it itself */
+	uint16_t offset; /* in the payload */
+	uint32_t pad;
+};
+#define PROGRAM_PROBE_ARGS_MAX 16u
+
+struct program_probe {
+	uint64_t self;	    /* its own address, as linked */
+	uint64_t address;   /* of the instruction, as linked */
+	uint64_t semaphore; /* as linked: a u16 that is above 0 while somebody looks on; 0: none */
+	uint32_t ip;	    /* trace address */
+	uint16_t event;	    /* number of the event */
+	uint8_t nr_args;
+	uint8_t watched; /* it has a filter or triggers */
+	uint32_t bytes;	 /* of the payload, without strings */
+	uint32_t pad;
+	struct program_probe_arg args[PROGRAM_PROBE_ARGS_MAX];
+};
 
 struct program_image_run {
 	uint64_t address; /* page-aligned, as linked */
@@ -98,6 +156,8 @@ struct program_image_header {
 	uint64_t eh_frame;     /* offset from the first stub, 8-byte aligned */
 	uint64_t eh_frame_bytes;
 	uint64_t nr_stubs;
+	uint64_t nr_probes;
+	uint64_t probes; /* struct program_probe[nr_probes]: offset from the first stub */
 };
 
 /* Eight bytes a step; not against forgery, only against code that is not what was planned for. */

@@ -35,33 +35,27 @@ struct module {
 	bool failed;		 /* its image could not be made */
 	bool named;		 /* all of its functions have been told, */
 	size_t nr_named;	 /* or these */
+	struct program_module_probes probes;
 	struct kept_image images[IMAGES_MAX];
 	size_t nr_images;
 	struct module *next;
 };
 
 struct modules {
-	struct program_select *select;
-	struct program_watcher *watcher;
-	enum program_mode mode;
-	uint32_t *counters; /* the address of each one's function */
+	const struct program_server_options *options;
 	struct program_space *space;
 	struct module *first;
 	struct program_server_counts counts;
 };
 
-int modules_new(struct modules **ret_modules, struct program_select *select,
-		struct program_watcher *watcher, enum program_mode mode, uint32_t *counters)
+int modules_new(struct modules **ret_modules, const struct program_server_options *options)
 {
 	struct modules *modules = mem_zalloc(sizeof(*modules));
 	int r;
 
 	if (!modules)
 		return -ENOMEM;
-	modules->select = select;
-	modules->watcher = watcher;
-	modules->mode = mode;
-	modules->counters = counters;
+	modules->options = options;
 	r = program_space_new(&modules->space);
 	if (r < 0) {
 		mem_free(modules);
@@ -75,6 +69,7 @@ static void module_free(struct module *module)
 {
 	for (size_t i = 0; i < module->nr_images; i++)
 		program_image_done(&module->images[i].image);
+	program_module_probes_done(&module->probes);
 	program_elf_free(module->elf);
 	mem_free(module->name);
 	mem_free(module->reason);
@@ -142,8 +137,8 @@ static int add_counters(struct modules *modules, struct module *module)
 		uint64_t address = module->base + (elf->functions[i].address - elf->text_low);
 
 		/* For who reads counters, when there are any. */
-		__atomic_store_n(&modules->counters[module->counters + i], (uint32_t)address,
-				 __ATOMIC_RELEASE);
+		__atomic_store_n(&modules->options->counters[module->counters + i],
+				 (uint32_t)address, __ATOMIC_RELEASE);
 	}
 	return r;
 }
@@ -161,11 +156,17 @@ static int open_elf(struct modules *modules, struct module *module, int fd, cons
 	if (r < 0)
 		return r;
 	r = program_space_add(modules->space, module->elf, &module->base);
-	if (r == 0 && modules->mode == PROGRAM_COUNT)
+	if (r == 0 && modules->options->mode == PROGRAM_COUNT)
 		r = add_counters(modules, module);
 	if (r < 0)
 		return err_sys(err, r, "there is no room for its addresses");
+	if (modules->options->probes)
+		r = program_probes_apply(modules->options->probes, module->elf, path, module->base,
+					 &module->probes, err);
+	if (r < 0)
+		return r;
 	modules->counts.modules++;
+	modules->counts.probes += module->probes.image.nr;
 	return 0;
 }
 
@@ -243,12 +244,13 @@ static int choose(struct modules *modules, const struct module *module,
 		  const struct module *program, uint8_t **ret_choices, size_t *ret_nr)
 {
 	size_t nr = 0;
-	int r = program_select_apply(modules->select, module->elf, program->elf, ret_choices,
-				     ret_nr);
+	int r = program_select_apply(modules->options->select, module->elf, program->elf,
+				     ret_choices, ret_nr);
 
-	if (r < 0 || !modules->watcher)
+	if (r < 0 || !modules->options->watcher)
 		return r;
-	r = program_watcher_apply(modules->watcher, module->elf, module->base, *ret_choices);
+	r = program_watcher_apply(modules->options->watcher, module->elf, module->base,
+				  *ret_choices);
 	for (size_t i = 0; i < module->elf->nr_functions; i++)
 		nr += (*ret_choices)[i] != PROGRAM_CHOICE_NONE;
 	*ret_nr = nr;
@@ -260,9 +262,9 @@ static int make_image(struct modules *modules, struct module *module, const stru
 		      struct err *err)
 {
 	struct program_image_options options = {
-		.mode = modules->mode,
+		.mode = modules->options->mode,
 		.arena = place->low - place->bias,
-		.base = modules->mode == PROGRAM_COUNT ? module->counters : module->base,
+		.base = modules->options->mode == PROGRAM_COUNT ? module->counters : module->base,
 	};
 	_cleanup_free_ uint8_t *choices = NULL;
 	struct kept_image *kept = make_room(module);
@@ -277,7 +279,11 @@ static int make_image(struct modules *modules, struct module *module, const stru
 		.image = PROGRAM_IMAGE_INIT,
 	};
 	options.choices = choices;
-	if (nr && place->high - place->low < program_image_arena_bytes(module->elf, choices))
+	if (module->probes.image.nr) {
+		options.probes = &module->probes.image;
+		nr += module->probes.image.nr;
+	}
+	if (nr && place->high - place->low < program_image_arena_bytes(module->elf, &options))
 		return err_set(err, -ENOSPC, "there is no room near it for its stubs");
 	if (nr)
 		r = program_image_build(&kept->image, module->elf, &options, err);
@@ -373,5 +379,8 @@ void modules_skipped(const struct modules *modules, program_skipped_fn skipped, 
 			skipped(ctx, module->elf->path, program_name(module->elf, function->name),
 				program_skip_text(of->skip));
 		}
+		for (size_t i = 0; i < module->probes.nr_skipped; i++)
+			skipped(ctx, module->elf->path, module->probes.skipped[i].name,
+				module->probes.skipped[i].reason);
 	}
 }

@@ -11,9 +11,8 @@
 struct modules;
 struct module;
 
-/* `watcher` may be NULL; it, the selection and `counters` (of PROGRAM_COUNT) are borrowed. */
-int modules_new(struct modules **ret_modules, struct program_select *select,
-		struct program_watcher *watcher, enum program_mode mode, uint32_t *counters)
+/* `options` and what it refers to is borrowed. */
+int modules_new(struct modules **ret_modules, const struct program_server_options *options)
 	_must_check_;
 void modules_free(struct modules *modules);
 

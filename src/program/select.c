@@ -21,7 +21,7 @@ struct pattern_list {
 
 struct program_select {
 	struct pattern_list trace, notrace, graph;
-	bool libs;
+	bool libs, nothing;
 };
 
 static void list_done(struct pattern_list *list)
@@ -66,6 +66,7 @@ int program_select_new(struct program_select **ret_select, const struct program_
 	if (!select)
 		return err_sys(err, -ENOMEM, "cannot read the patterns");
 	select->libs = filters->libs;
+	select->nothing = filters->nothing;
 	r = read_list(&select->trace, &filters->trace, err);
 	if (r == 0)
 		r = read_list(&select->notrace, &filters->notrace, err);
@@ -161,6 +162,8 @@ static int choose_called(const struct program_elf *elf, const struct program_elf
 static int choose_default(const struct program_select *select, const struct program_elf *elf,
 			  const struct program_elf *program, uint8_t *choices)
 {
+	if (select->nothing)
+		return 0;
 	if (elf != program && !select->libs)
 		return choose_called(elf, program, choices);
 	for (size_t i = 0; i < elf->nr_functions; i++)

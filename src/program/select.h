@@ -28,6 +28,7 @@ struct program_filters {
 	struct program_patterns notrace; /* -n: not these */
 	struct program_patterns graph;	 /* -g: only what these call, and they */
 	bool libs;			 /* --libs: without -l, everything of every library */
+	bool nothing;			 /* without -l no function at all: only probes */
 };
 
 struct program_select;

@@ -377,8 +377,7 @@ int program_server_new(struct program_server **ret_server,
 	server->options = *options;
 	server->listen_fd = server->epoll_fd = server->stop_fd = server->notice_fd = -1;
 	pthread_mutex_init(&server->lock, NULL);
-	r = modules_new(&server->modules, options->select, options->watcher, options->mode,
-			options->counters);
+	r = modules_new(&server->modules, &server->options);
 	server->executed = executed_new();
 	if (r == 0 && !server->executed)
 		r = -ENOMEM;
@@ -449,6 +448,18 @@ int program_server_names(struct program_server *server, struct out *out)
 	r = modules_names(server->modules, out);
 	pthread_mutex_unlock(&server->lock);
 	return r;
+}
+
+bool program_server_event(struct program_server *server, uint16_t base, const char **ret_system,
+			  struct out *out)
+{
+	bool any;
+
+	pthread_mutex_lock(&server->lock);
+	any = server->options.probes &&
+	      program_probes_next(server->options.probes, base, ret_system, out);
+	pthread_mutex_unlock(&server->lock);
+	return any;
 }
 
 bool program_server_names_left(struct program_server *server)

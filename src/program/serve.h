@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/out.h"
 #include "program/image.h"
+#include "program/probes.h"
 #include "program/select.h"
 #include "program/watcher.h"
 
@@ -24,6 +25,7 @@ struct program_server_options {
 	int session_fd;			 /* borrowed: the memory that processes get */
 	struct program_select *select;	 /* borrowed; used by the server's thread alone */
 	struct program_watcher *watcher; /* the same; NULL: nothing is asked of events */
+	struct program_probes *probes;	 /* the same; NULL: none */
 	enum program_mode mode;
 	bool roots;	    /* the selection has roots */
 	uint32_t max_depth; /* PROGRAM_GRAPH: of calls that are followed; 0: no limit */
@@ -65,6 +67,12 @@ int program_server_fd(const struct program_server *server);
 int program_server_names(struct program_server *server, struct out *out) _must_check_;
 
 /*
+ * program_probes_next, as the server's thread may be adding events.
+ */
+bool program_server_event(struct program_server *server, uint16_t base, const char **ret_system,
+			  struct out *out);
+
+/*
  * Whether there are names of a process that went away before it had told its last module, and
  * whether that has not been said before: those of others are asked for by names_due.
  */
@@ -75,7 +83,7 @@ bool program_server_warning(struct program_server *server, char *ret_text, size_
 
 struct program_server_counts {
 	uint64_t processes; /* that asked, one more for each dlopen of new modules */
-	uint64_t modules, images, functions;
+	uint64_t modules, images, functions, probes;
 };
 struct program_server_counts program_server_counts(struct program_server *server);
 

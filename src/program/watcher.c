@@ -17,6 +17,7 @@
 #include "expr/function_pattern.h"
 #include "expr/kfilter.h"
 #include "expr/trigger.h"
+#include "program/common_fields.h"
 #include "program/watcher_private.h"
 
 #define SYSTEM "sonde"
@@ -27,13 +28,8 @@
  * Not a record's, but what is at hand when the runtime asks; offsets only tell them apart, and a
  * depth is in no record.
  */
-#define COMMON                                                                                     \
-	"\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"                     \
-	"\tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;\n"                     \
-	"\tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;\n"             \
-	"\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n"
 #define FIELDS                                                                                     \
-	"name: func\nID: 1\nformat:\n" COMMON                                                      \
+	"name: func\nID: 1\n" PROGRAM_COMMON_FIELDS                                                \
 	"\tfield:unsigned int ip;\toffset:8;\tsize:4;\tsigned:0;\n"                                \
 	"\tfield:unsigned int sp;\toffset:12;\tsize:4;\tsigned:0;\n"
 #define FIELDS_PARENT	"\tfield:unsigned long parent_ip;\toffset:56;\tsize:8;\tsigned:0;\n"
@@ -45,7 +41,7 @@
 #define FIELDS_END FIELDS_PARENT "\nprint fmt: \"%u\", REC->ip\n"
 /* What histograms are of: calls that have ended. */
 #define CALLS                                                                                      \
-	"name: calls\nID: 2\nformat:\n" COMMON                                                     \
+	"name: calls\nID: 2\n" PROGRAM_COMMON_FIELDS                                               \
 	"\tfield:unsigned long func;\toffset:40;\tsize:8;\tsigned:0;\n"                            \
 	"\tfield:u64 duration;\toffset:48;\tsize:8;\tsigned:0;\n"                                  \
 	"\nprint fmt: \"%lu\", REC->func\n"

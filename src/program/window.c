@@ -233,8 +233,7 @@ static void decode(const struct window_code *code, uint64_t address, struct insn
 		ret_insn->target = address + raw->length + (uint64_t)raw->raw.disp.value;
 }
 
-/* Bytes between functions, which nothing runs: nop and int3. */
-static bool is_padding(const struct window_code *code, uint64_t from, uint64_t to)
+bool window_is_padding(const struct window_code *code, uint64_t from, uint64_t to)
 {
 	while (from < to) {
 		struct insn insn;
@@ -259,7 +258,8 @@ static enum program_skip take_padding(const struct window_code *code, uint64_t s
 	/* In the function, what follows a ret is reached by branches, which are looked for. */
 	if (at >= needed || end >= needed)
 		return PROGRAM_SKIP_NONE;
-	return is_padding(code, MAX(at, end), needed) ? PROGRAM_SKIP_NONE : PROGRAM_SKIP_SHORT;
+	return window_is_padding(code, MAX(at, end), needed) ? PROGRAM_SKIP_NONE
+							     : PROGRAM_SKIP_SHORT;
 }
 
 static enum program_skip find(const struct window_code *code, uint64_t site, uint64_t end,
@@ -532,29 +532,87 @@ static void put_way_back(struct writer *writer, uint64_t target)
 		store_u32(writer->states + from + 1, writer->pushed, false);
 }
 
-size_t window_displace(const struct window_code *code, const struct program_function *function,
-		       uint64_t place, struct window_displaced *ret_displaced)
+static size_t move(const struct window_code *code, uint64_t at, uint64_t end, bool last,
+		   struct writer *writer)
 {
-	uint64_t at = function->address + function->site, end = at + function->window;
-	struct writer writer = {
-		.code = ret_displaced->code,
-		.states = ret_displaced->states,
-		.place = place,
-		.pushed = 8,
-	};
 	bool falls_through = true;
 
 	while (at < end) {
 		struct insn insn;
 
 		decode(code, at, &insn);
-		put_insn(&writer, &insn);
-		follow_stack(&writer, &insn);
+		put_insn(writer, &insn);
+		follow_stack(writer, &insn);
 		at += insn.length;
 		falls_through =
 			insn.kind <= KIND_RIP || insn.kind == KIND_JCC || insn.kind == KIND_LOOP;
 	}
-	if (falls_through)
-		put_way_back(&writer, end);
-	return writer.too_far ? 0 : writer.len;
+	if (falls_through && last)
+		put_way_back(writer, end);
+	return writer->len;
+}
+
+size_t window_displace(const struct window_code *code, const struct program_function *function,
+		       uint64_t place, struct window_displaced *ret_displaced)
+{
+	uint64_t site = function->address + function->site;
+	struct writer writer = {
+		.code = ret_displaced->code,
+		.states = ret_displaced->states,
+		.place = place,
+		.pushed = 8,
+	};
+	size_t len = move(code, site, site + function->window, true, &writer);
+
+	return writer.too_far ? 0 : len;
+}
+
+bool window_move(const struct window_code *code, uint64_t from, uint64_t to, bool last,
+		 uint64_t place, struct window_displaced *ret_displaced, size_t *ret_bytes)
+{
+	struct writer writer = {
+		.code = ret_displaced->code,
+		.states = ret_displaced->states,
+		.place = place,
+		.pushed = 8,
+	};
+
+	*ret_bytes = move(code, from, to, last, &writer);
+	return !writer.too_far;
+}
+
+void window_look(const struct window_code *code, uint64_t address, struct window_insn *ret_insn)
+{
+	struct insn insn;
+
+	decode(code, address, &insn);
+	*ret_insn = (struct window_insn){.length = insn.length};
+	switch (insn.kind) {
+	case KIND_CALL:
+	case KIND_CALL_INDIRECT:
+		ret_insn->kind = WINDOW_INSN_CALL;
+		break;
+	case KIND_JMP:
+		ret_insn->kind = WINDOW_INSN_JUMP;
+		break;
+	case KIND_END:
+		ret_insn->kind = insn.raw.meta.category == ZYDIS_CATEGORY_UNCOND_BR
+					 ? WINDOW_INSN_JUMP_FAR
+					 : WINDOW_INSN_JUMP;
+		break;
+	case KIND_UNMOVABLE:
+		ret_insn->kind = WINDOW_INSN_UNMOVABLE;
+		break;
+	case KIND_UNDECODED:
+		ret_insn->kind = WINDOW_INSN_UNDECODED;
+		break;
+	case KIND_RIP:
+		ret_insn->refers = insn.target;
+		break;
+	default:
+		break;
+	}
+	/* It is there to be led to, by whom nobody knows. */
+	if (insn.length == sizeof(endbr64) && !memcmp(insn.code, endbr64, sizeof(endbr64)))
+		ret_insn->kind = WINDOW_INSN_UNMOVABLE;
 }

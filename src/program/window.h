@@ -50,4 +50,32 @@ struct window_displaced {
 size_t window_displace(const struct window_code *code, const struct program_function *function,
 		       uint64_t place, struct window_displaced *ret_displaced);
 
+/* Bytes between functions, which nothing runs: nop and int3. */
+bool window_is_padding(const struct window_code *code, uint64_t from, uint64_t to);
+
+/* An instruction, as far as it matters for windows that are no function's start. */
+enum window_insn_kind {
+	WINDOW_INSN_PLAIN, /* goes on behind it, or to where a condition leads */
+	WINDOW_INSN_CALL,
+	WINDOW_INSN_JUMP,     /* does not go on behind it */
+	WINDOW_INSN_JUMP_FAR, /* the same, to where a register or memory says */
+	WINDOW_INSN_UNMOVABLE,
+	WINDOW_INSN_UNDECODED,
+};
+
+struct window_insn {
+	size_t length; /* 0: not known */
+	enum window_insn_kind kind;
+	uint64_t refers; /* what its operand relative to %rip means, or 0 */
+};
+
+void window_look(const struct window_code *code, uint64_t address, struct window_insn *ret_insn);
+
+/*
+ * As window_displace, of the instructions in [from, to); `last`: behind them there is the jump to
+ * `to`. *ret_bytes may be 0. False when the distance is too great.
+ */
+bool window_move(const struct window_code *code, uint64_t from, uint64_t to, bool last,
+		 uint64_t place, struct window_displaced *ret_displaced, size_t *ret_bytes);
+
 #endif

@@ -26,3 +26,23 @@ size_t window_displace(const struct window_code *code, const struct program_func
 	(void)code, (void)function, (void)place, (void)ret_displaced;
 	return 0;
 }
+
+void window_look(const struct window_code *code, uint64_t address, struct window_insn *ret_insn)
+{
+	(void)code, (void)address;
+	*ret_insn = (struct window_insn){.kind = WINDOW_INSN_UNDECODED};
+}
+
+bool window_move(const struct window_code *code, uint64_t from, uint64_t to, bool last,
+		 uint64_t place, struct window_displaced *ret_displaced, size_t *ret_bytes)
+{
+	(void)code, (void)from, (void)to, (void)last, (void)place, (void)ret_displaced;
+	(void)ret_bytes;
+	return false;
+}
+
+bool window_is_padding(const struct window_code *code, uint64_t from, uint64_t to)
+{
+	(void)code, (void)from, (void)to;
+	return false;
+}

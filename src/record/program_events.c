@@ -4,17 +4,12 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "program/common_fields.h"
 #include "program/watcher.h"
 #include "ring/shared.h"
 #include "runtime/events.h"
 
-#define COMMON                                                                                     \
-	"format:\n"                                                                                \
-	"\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"                     \
-	"\tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;\n"                     \
-	"\tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;\n"             \
-	"\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n"                                 \
-	"\n"
+#define COMMON PROGRAM_COMMON_FIELDS
 
 /* ip is an address of the trace address space, which kallsyms names. */
 #define CALL                                                                                       \

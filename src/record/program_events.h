@@ -19,7 +19,7 @@
  * lowest that is free, so that it would have to know 65,000 events to come here.
  */
 #define PROGRAM_EVENTS_BASE 0xff00u
-#define PROGRAM_EVENTS_IDS  16u
+#define PROGRAM_EVENTS_IDS  256u /* PROGRAM_PROBE_EVENTS: probes have all but the first 16 */
 
 /* Those of functions, as filters name them: with --thresh, of -p function, of function_graph. */
 struct program_watch_event;

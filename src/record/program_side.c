@@ -19,6 +19,9 @@ static enum program_mode mode_of(const struct program_side *side)
 {
 	const char *tracer = side->what->tracer;
 
+	/* Without a tracer there are probes only, which need nothing of functions. */
+	if (!tracer)
+		return PROGRAM_FUNCTION;
 	if (!strcmp(tracer, "count"))
 		return PROGRAM_COUNT;
 	return !strcmp(tracer, "function") ? PROGRAM_FUNCTION : PROGRAM_GRAPH;
@@ -26,13 +29,13 @@ static enum program_mode mode_of(const struct program_side *side)
 
 /* --- names --- */
 
-/* Store the names that have come up, if it is time to; what has failed once stays so. */
+/* Store the names and events that have come up, if it is time to; what has failed once stays so. */
 static int keep_symbols(struct program_side *side, bool store, struct err *err)
 {
 	int r;
 
 	pthread_mutex_lock(&side->names_lock);
-	if (store && !side->names_err.code)
+	if (store && !side->names_err.code && program_store_events(side, &side->names_err) == 0)
 		(void)!program_store_symbols(side, &side->names_err);
 	r = side->names_err.code;
 	if (r < 0)
@@ -104,9 +107,31 @@ static int choose(struct program_side *side, struct err *err)
 		.notrace = patterns(&inst->no_functions),
 		.graph = patterns(&inst->graph_functions),
 		.libs = side->session->plan->program.libs,
+		.nothing = !inst->tracer,
 	};
 
 	return program_select_new(&side->select, &filters, err);
+}
+
+/* -e of probes in the program. */
+static int find_probes(struct program_side *side, struct err *err)
+{
+	const struct record_instance *inst = side->what;
+	const char *events[RECORD_LIST_MAX];
+	size_t nr = 0;
+
+	for (size_t i = 0; i < inst->nr_rules; i++) {
+		const struct record_rule *rule = &inst->rules[i];
+
+		if (!program_probes_is_meant(rule->events, false))
+			continue;
+		if (rule->filter || rule->triggers.nr || rule->disable)
+			return err_set(err, -ENOTSUP,
+				       "-e %.100s: probes in programs have no filters and triggers",
+				       rule->events);
+		events[nr++] = rule->events;
+	}
+	return nr ? program_probes_new(&side->probes, events, nr, err) : 0;
 }
 
 static void add_rule(struct program_watch_options *options, struct program_rule *rules,
@@ -149,8 +174,10 @@ static int watch(struct program_side *side, struct err *err)
 						&options.nr_events);
 	if (inst->tracer_rule.filter || inst->tracer_rule.triggers.nr)
 		add_rule(&options, rules, &inst->tracer_rule);
-	for (size_t i = 0; i < inst->nr_rules; i++)
-		add_rule(&options, rules, &inst->rules[i]);
+	for (size_t i = 0; i < inst->nr_rules; i++) {
+		if (!program_probes_is_meant(inst->rules[i].events, false))
+			add_rule(&options, rules, &inst->rules[i]);
+	}
 	return program_watcher_new(&side->watcher, &options, err);
 }
 
@@ -171,6 +198,7 @@ static int start_server(struct program_side *side, struct err *err)
 		.session_fd = side->ring.fd,
 		.select = side->select,
 		.watcher = side->watcher,
+		.probes = side->probes,
 		.mode = mode_of(side),
 		.roots = side->what->graph_functions.nr != 0,
 		.max_depth = plan->program.max_depth,
@@ -197,6 +225,8 @@ int program_side_prepare(struct program_side *side, struct err *err)
 	side->event_base = PROGRAM_EVENTS_BASE;
 	if (r == 0)
 		r = choose(side, err);
+	if (r == 0)
+		r = find_probes(side, err);
 	if (r == 0)
 		r = watch(side, err);
 	if (r == 0)
@@ -319,6 +349,8 @@ static void say_what_was_not_traced(struct program_side *side)
 	struct program_server_counts counts = program_server_counts(side->server);
 	const char *unmatched = program_select_unmatched(side->select);
 
+	const char *probe = side->probes ? program_probes_unmatched(side->probes) : NULL;
+
 	if (!unmatched && side->watcher)
 		unmatched = program_watcher_unmatched(side->watcher);
 	if (!counts.processes)
@@ -330,6 +362,11 @@ static void say_what_was_not_traced(struct program_side *side)
 		session_say(session, RECORD_SAY_WARNING,
 			    "'%.100s' names no function of any program or library that ran",
 			    unmatched);
+	if (counts.processes && probe)
+		session_say(session, RECORD_SAY_WARNING,
+			    "'%.100s' names no probe of any program or library that ran (sonde "
+			    "list --usdt FILE says which there are)",
+			    probe);
 	program_server_untraced(side->server, say_untraced, session);
 	if (untold)
 		session_say(
@@ -383,6 +420,7 @@ void program_side_free(struct program_side *side)
 	program_kept_free(side->kept, side->ring.shape.nr_rings);
 	program_kept_counts_free(side->counts, side->ring.shape.nr_cpus + 1);
 	program_select_free(side->select);
+	program_probes_free(side->probes);
 	program_watcher_free(side->watcher);
 	if (side->ring.header)
 		ring_session_close(&side->ring);

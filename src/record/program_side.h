@@ -29,6 +29,7 @@ struct program_side {
 	uint16_t event_base; /* of its events' ids */
 	struct program_select *select;
 	struct program_watcher *watcher; /* NULL: no filters */
+	struct program_probes *probes;	 /* NULL: none */
 	struct program_server *server;
 	struct program_drain *drain;
 	struct program_count *count; /* NULL: not -p count */

@@ -53,21 +53,20 @@ int program_store_create(struct session *session, const struct ring_session *rin
 	};
 	struct dat_metadata *dat = &session->metadata.dat;
 	_cleanup_out_ struct out page = {0};
-	int r;
+	const char *text;
 
 	program_events_header_page(&page, ring->shape.subbuf_size);
-	if (page.failed || read_uname(session) < 0 ||
+	text = page.failed ? NULL : arena_strdup(&session->metadata.arena, out_cstr(&page));
+	if (!text || read_uname(session) < 0 ||
 	    program_events_formats(&session->metadata.arena, PROGRAM_EVENTS_BASE, &dat->formats,
 				   &dat->nr_formats) < 0)
 		return err_sys(err, -ENOMEM, "cannot record");
-	dat->header_page = (struct dat_text){page.buf, page.len};
+	dat->header_page = (struct dat_text){text, page.len};
 	dat->header_event.data = program_events_header_event();
 	dat->header_event.len = strlen(dat->header_event.data);
 	dat->trace_clock = "[" CLOCK_NAME "]";
-	r = dat_partial_create(&session->partial, session->partial_path, &options, dat, &buffer, 1,
-			       err);
-	dat->header_page = (struct dat_text){0};
-	return r;
+	return dat_partial_create(&session->partial, session->partial_path, &options, dat, &buffer,
+				  1, err);
 }
 
 static bool is_free(const struct dat_format *formats, size_t nr, uint16_t base)
@@ -81,6 +80,23 @@ static bool is_free(const struct dat_format *formats, size_t nr, uint16_t base)
 	return true;
 }
 
+/* Behind those that the metadata has. */
+static int add_formats(struct session *session, const struct dat_format *more, size_t nr)
+{
+	struct dat_metadata *dat = &session->metadata.dat;
+	struct dat_format *all =
+		arena_alloc(&session->metadata.arena, sizeof(*all) * (dat->nr_formats + nr));
+
+	if (!all)
+		return -ENOMEM;
+	if (dat->nr_formats)
+		memcpy(all, dat->formats, dat->nr_formats * sizeof(*all));
+	memcpy(all + dat->nr_formats, more, nr * sizeof(*all));
+	dat->formats = all;
+	dat->nr_formats += nr;
+	return 0;
+}
+
 int program_store_beside(struct program_side *side, struct dat_partial_buffer *ret_buffer,
 			 struct err *err)
 {
@@ -89,7 +105,6 @@ int program_store_beside(struct program_side *side, struct dat_partial_buffer *r
 	const struct ring_shape *shape = &side->ring.shape;
 	uint16_t base = PROGRAM_EVENTS_BASE;
 	const struct dat_format *own;
-	struct dat_format *all;
 	size_t nr;
 
 	while (base && !(is_free(dat->formats, dat->nr_formats, base) &&
@@ -97,17 +112,9 @@ int program_store_beside(struct program_side *side, struct dat_partial_buffer *r
 		base = (uint16_t)(base - PROGRAM_EVENTS_IDS);
 	if (!base)
 		return err_set(err, -ENOSPC, "the kernel's events have taken all ids");
-	all = program_events_formats(&session->metadata.arena, base, &own, &nr) < 0
-		      ? NULL
-		      : arena_alloc(&session->metadata.arena,
-				    sizeof(*all) * (dat->nr_formats + nr));
-	if (!all)
+	if (program_events_formats(&session->metadata.arena, base, &own, &nr) < 0 ||
+	    add_formats(session, own, nr) < 0)
 		return err_sys(err, -ENOMEM, "cannot record");
-	if (dat->nr_formats)
-		memcpy(all, dat->formats, dat->nr_formats * sizeof(*all));
-	memcpy(all + dat->nr_formats, own, nr * sizeof(*all));
-	dat->formats = all;
-	dat->nr_formats += nr;
 	program_side_set_events(side, base);
 	*ret_buffer = (struct dat_partial_buffer){
 		.name = side->name,
@@ -147,6 +154,33 @@ int program_store_symbols(struct program_side *side, struct err *err)
 		out_clear(&names);
 	}
 	return r < 0 ? err_sys(err, r, "cannot keep the names of functions") : 0;
+}
+
+int program_store_events(struct program_side *side, struct err *err)
+{
+	struct session *session = side->session;
+	_cleanup_out_ struct out text = {0};
+	const char *system;
+	bool any = false;
+	int r = 0;
+
+	while (r == 0 && program_server_event(side->server, side->event_base, &system, &text)) {
+		struct dat_format format = {
+			.system = arena_strdup(&session->metadata.arena, system),
+			.text = arena_strdup(&session->metadata.arena, out_cstr(&text)),
+			.len = text.len,
+		};
+
+		if (text.failed || !format.system || !format.text)
+			r = -ENOMEM;
+		else
+			r = add_formats(session, &format, 1);
+		any = true;
+		out_clear(&text);
+	}
+	if (r < 0)
+		return err_sys(err, r, "cannot keep the events of probes");
+	return any ? dat_partial_metadata(session->partial, &session->metadata.dat, err) : 0;
 }
 
 /* --- the clock --- */

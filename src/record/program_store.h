@@ -30,6 +30,8 @@ int program_store_beside(struct program_side *side, struct dat_partial_buffer *r
 int program_store_names_reader(struct session *session, struct err *err) _must_check_;
 /* The names that came up since the last call, if any. */
 int program_store_symbols(struct program_side *side, struct err *err) _must_check_;
+/* The events of probes that came up since then, before a record of one can be there. */
+int program_store_events(struct program_side *side, struct err *err) _must_check_;
 /* A span of time in units of the rings' clock, at least 1. Measures it where nobody tells. */
 uint64_t program_store_ticks(uint64_t ns);
 /* How spans of time in these units become ns. */

@@ -601,6 +601,74 @@
 	COLD_END
 
 /*
+ * A probe is hit (program/layout.h), in the middle of a function: all registers are kept, flags
+ * too. They lie in the order of their numbers (struct rt_registers), above them the flags, the
+ * stub's return address and the distance from there to the probe.
+ */
+#define PROBE_FLAGS    128
+#define PROBE_STUB     136
+#define PROBE_DISTANCE 144
+#define PROBE_RSP      32
+#define PROBE_STACK    (PROBE_DISTANCE + 8 + RT_RED_ZONE)
+
+	FUNCTION rt_probe
+	pushfq
+	.cfi_adjust_cfa_offset 8
+	PUSH %r15
+	PUSH %r14
+	PUSH %r13
+	PUSH %r12
+	PUSH %r11
+	PUSH %r10
+	PUSH %r9
+	PUSH %r8
+	PUSH %rdi
+	PUSH %rsi
+	PUSH %rbp
+	.cfi_rel_offset %rbp, 0
+	PUSH %rsp
+	PUSH %rbx
+	.cfi_rel_offset %rbx, 0
+	PUSH %rdx
+	PUSH %rcx
+	PUSH %rax
+	cld
+	movq %rsp, %rdi
+	leaq PROBE_STACK(%rsp), %rax
+	movq %rax, PROBE_RSP(%rsp)
+	movq PROBE_STUB(%rsp), %rsi
+	addq PROBE_DISTANCE(%rsp), %rsi
+	movq %rsp, %rbx
+	.cfi_def_cfa_register %rbx
+	andq $-16, %rsp
+	call rt_probe_hit
+	movq %rbx, %rsp
+	.cfi_def_cfa_register %rsp
+	POP %rax
+	POP %rcx
+	POP %rdx
+	POP %rbx
+	.cfi_same_value %rbx
+	leaq 8(%rsp), %rsp
+	.cfi_adjust_cfa_offset -8
+	POP %rbp
+	.cfi_same_value %rbp
+	POP %rsi
+	POP %rdi
+	POP %r8
+	POP %r9
+	POP %r10
+	POP %r11
+	POP %r12
+	POP %r13
+	POP %r14
+	POP %r15
+	popfq
+	.cfi_adjust_cfa_offset -8
+	ret
+	END rt_probe
+
+/*
  * In place of the loader's function that debuggers stop at, which does nothing: a list of modules
  * has changed.
  */

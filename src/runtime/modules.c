@@ -177,6 +177,7 @@ static void fill_words(uint64_t *words)
 	}
 	if (rt_plan.mode == PROGRAM_SESSION_COUNT)
 		words[PROGRAM_WORD_ENTRY_ONLY] = (uint64_t)rt_count;
+	words[PROGRAM_WORD_PROBE] = (uint64_t)rt_probe;
 }
 
 static int map_arena(const struct program_image_header *header, uint64_t arena, int fd)
@@ -229,6 +230,7 @@ static int map_image(const struct image *image, struct module *module, uint64_t 
 		.eh_frame_hdr = arena + PROGRAM_WORDS_BYTES + header->eh_frame_hdr,
 	};
 	rt_debugger_add(&module->file, &module->arena);
+	rt_probes_begin(header, arena);
 	return 0;
 }
 

@@ -20,9 +20,10 @@
 #define RT_HIST_TIME	2
 
 #define RT_SHADOW_SHIFT 44
-#define RT_TIMES	3  /* the time of the call at A is at A - (RT_TIMES << RT_SHADOW_SHIFT) */
-#define RT_OPENS	4  /* the same: what was open before it; where depth is asked for */
-#define RT_TO_DISPLACED 21 /* PROGRAM_ENTRY_TO_DISPLACED */
+#define RT_TIMES	3   /* the time of the call at A is at A - (RT_TIMES << RT_SHADOW_SHIFT) */
+#define RT_OPENS	4   /* the same: what was open before it; where depth is asked for */
+#define RT_TO_DISPLACED 21  /* PROGRAM_ENTRY_TO_DISPLACED */
+#define RT_RED_ZONE	128 /* PROGRAM_RED_ZONE */
 
 #include "runtime/events.h"
 
@@ -83,6 +84,7 @@ _Static_assert(offsetof(struct rt_thread, deep_size) == RT_DEEP_SIZE, "deep_size
 _Static_assert(PROGRAM_DEPTH_MAX < RT_OPEN_MAX, "depth");
 _Static_assert(PROGRAM_SHADOW >> RT_SHADOW_SHIFT == 1, "shadow");
 _Static_assert(PROGRAM_ENTRY_TO_DISPLACED == RT_TO_DISPLACED, "displaced");
+_Static_assert(PROGRAM_RED_ZONE == RT_RED_ZONE, "red zone");
 
 extern __thread struct rt_thread rt_thread __attribute__((tls_model("initial-exec")));
 
@@ -146,6 +148,7 @@ void rt_watched_root_depth_exit(void);
 void rt_hist_entry(void);
 void rt_hist_exit(void);
 void rt_count(void);
+void rt_probe(void);
 void rt_debug_state(void);
 
 /* thread.c; called from assembly. */
@@ -154,6 +157,8 @@ void rt_write(uint64_t sp, uint32_t address, uint32_t type);
 void rt_write_long(uint64_t sp, uint32_t address);
 void rt_count_outside(uint64_t sp, uint32_t counter);
 bool rt_threads_init(void);
+/* What whoever runs at `sp` writes with. */
+struct ring_thread *rt_ring(uint64_t sp);
 
 /* depth.c; called from assembly: whether a call is followed, and its end is seen; it has ended. */
 int rt_depth_begins(uint64_t sp);
@@ -206,6 +211,14 @@ static inline uint64_t *rt_noted(uint64_t sp)
 {
 	return (uint64_t *)(sp - RT_TIMES * PROGRAM_SHADOW);
 }
+
+/* probe.c: the general registers, by the processor's numbers; called from assembly. */
+struct rt_registers {
+	uint64_t by_number[16];
+};
+void rt_probe_hit(const struct rt_registers *registers, const struct program_probe *probe);
+/* Somebody looks on now: the semaphores of an image's probes. */
+void rt_probes_begin(const struct program_image_header *header, uint64_t arena);
 
 /* modules.c */
 struct rt_arena {

@@ -81,15 +81,21 @@ static bool know_stack(struct rt_thread *thread, uint64_t sp)
 	return true;
 }
 
-/* A child that runs in its parent's memory: vfork, posix_spawn. */
-static void write_alone(struct rt_thread *thread, uint32_t tid, uint64_t sp, uint32_t address,
-			uint32_t type)
+/* What a child writes with that runs in its parent's memory: vfork, posix_spawn. */
+static struct ring_thread *alone(struct rt_thread *thread, uint32_t tid)
 {
 	if (thread->alone_tid != tid) {
 		__builtin_memset(&thread->alone, 0, sizeof(thread->alone));
 		ring_thread_init_alone(&thread->alone);
 		thread->alone_tid = tid;
 	}
+	return &thread->alone;
+}
+
+static void write_alone(struct rt_thread *thread, uint32_t tid, uint64_t sp, uint32_t address,
+			uint32_t type)
+{
+	(void)alone(thread, tid);
 	if (rt_watch_outside(&thread->alone, sp, address, type))
 		write_call(&thread->alone, sp, address, type);
 }
@@ -140,6 +146,17 @@ int rt_look(uint64_t sp, uint32_t address, uint32_t type)
 	else if (rt_watch_outside(&thread->ring, sp, address, type))
 		write_call(&thread->ring, sp, address, type);
 	return 0;
+}
+
+struct ring_thread *rt_ring(uint64_t sp)
+{
+	struct rt_thread *thread = &rt_thread;
+	uint32_t tid;
+
+	if (thread->epoch == rt_epoch.epoch && sp - thread->stack_low < thread->stack_size)
+		return &thread->ring;
+	tid = (uint32_t)sys_0(SYS_gettid);
+	return look(thread, tid, sp) == CHILDS ? alone(thread, tid) : &thread->ring;
 }
 
 /*

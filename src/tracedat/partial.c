@@ -161,29 +161,6 @@ static int write_buffers(struct dat_partial *partial, const struct dat_partial_b
 	return write_file(path.buf, text.buf, text.len);
 }
 
-static int write_meta(struct dat_partial *partial, const struct dat_metadata *metadata,
-		      struct err *err)
-{
-	_cleanup_out_ struct out path = {0};
-	struct dat_write_options options = partial->options;
-	struct dat_writer *writer;
-	int r = dat_partial_path(&path, partial->path, "meta.dat");
-
-	if (r < 0)
-		return err_sys(err, r, "%s", partial->path);
-	options.version = 7;
-	options.fast = true;
-	r = dat_writer_open(&writer, path.buf, &options, err);
-	if (r < 0)
-		return r;
-	r = dat_writer_metadata(writer, metadata, err);
-	if (r < 0) {
-		dat_writer_abort(writer);
-		return r;
-	}
-	return dat_writer_finish(writer, err);
-}
-
 /*
  * Held as long as the recorder lives: a follower sees by it whether more will come. A file system
  * without locks costs only that.
@@ -199,7 +176,7 @@ static int create_files(struct dat_partial *partial, const struct dat_metadata *
 			const struct dat_partial_buffer *buffers, struct err *err)
 {
 	_cleanup_out_ struct out path = {0};
-	int r = write_meta(partial, metadata, err);
+	int r = dat_partial_write_meta(partial->path, &partial->options, metadata, err);
 
 	if (r < 0)
 		return r;
@@ -289,6 +266,12 @@ int dat_partial_create(struct dat_partial **ret_partial, const char *path,
 	}
 	*ret_partial = partial;
 	return 0;
+}
+
+int dat_partial_metadata(struct dat_partial *partial, const struct dat_metadata *metadata,
+			 struct err *err)
+{
+	return dat_partial_write_meta(partial->path, &partial->options, metadata, err);
 }
 
 /* --- appending --- */

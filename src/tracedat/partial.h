@@ -2,16 +2,15 @@
 /*
  * OUT.partial/: a recording in progress. It holds
  *
- *   meta.dat      a trace.dat v7 with the metadata and no buffers
- *   buffers       text, one line a buffer: "INDEX PAGE_SIZE NR_CPUS COMPRESSION CLOCK NAME"
- *   bI.cpuN       append-only stream of CPU N of buffer I: chunks {u32 csize, u32 usize, data} when
- *                 compressed, else whole pages
- *   bI.cpuN.start text, replaced by rename: where the stream begins now, when only the newest is
- *                 kept; what lies before it is given back to the file system
- *   cmdlines      replaced by rename from time to time
- *   kallsyms      where symbols come up while recording, in place of those in meta.dat; the same,
- *                 or lines are appended: a last one that is not whole is ignored
- *   options       {u16 id, u32 size, data}* in the file's byte order, appended
+ *   meta.dat      a trace.dat v7 with the metadata and no buffers; replaced by rename when events
+ * come up that it does not describe buffers       text, one line a buffer: "INDEX PAGE_SIZE NR_CPUS
+ * COMPRESSION CLOCK NAME" bI.cpuN       append-only stream of CPU N of buffer I: chunks {u32 csize,
+ * u32 usize, data} when compressed, else whole pages bI.cpuN.start text, replaced by rename: where
+ * the stream begins now, when only the newest is kept; what lies before it is given back to the
+ * file system cmdlines      replaced by rename from time to time kallsyms      where symbols come
+ * up while recording, in place of those in meta.dat; the same, or lines are appended: a last one
+ * that is not whole is ignored options       {u16 id, u32 size, data}* in the file's byte order,
+ * appended
  *
  * dat_open reads it as it lies, at any moment and after kill -9: a last chunk or page that is not
  * whole is ignored. It is made, and removed, as OUT.partial.new: what is called OUT.partial is
@@ -41,6 +40,13 @@ int dat_partial_create(struct dat_partial **ret_partial, const char *path,
 		       const struct dat_write_options *options, const struct dat_metadata *metadata,
 		       const struct dat_partial_buffer *buffers, size_t nr_buffers, struct err *err)
 	_must_check_;
+
+/*
+ * More than was known when it was made: all metadata, with the events that have come up. Readers
+ * that have opened it before do not see them.
+ */
+int dat_partial_metadata(struct dat_partial *partial, const struct dat_metadata *metadata,
+			 struct err *err) _must_check_;
 
 /*
  * Append whole pages of one CPU of one buffer. When the file is compressed they are compressed

@@ -5,10 +5,15 @@
 
 #include "base/out.h"
 #include "tracedat/internal.h"
+#include "tracedat/writer.h"
 
 int dat_partial_path(struct out *out, const char *dir, const char *name) _must_check_;
 int dat_partial_stream_path(struct out *out, const char *dir, size_t buffer, uint32_t cpu)
 	_must_check_;
+
+/* meta.dat, in place of the one there is. */
+int dat_partial_write_meta(const char *dir, const struct dat_write_options *options,
+			   const struct dat_metadata *metadata, struct err *err) _must_check_;
 
 /* Where one CPU's stream begins: 0 unless only its newest pages are kept. */
 int dat_partial_start(const char *dir, size_t buffer, uint32_t cpu, uint64_t *ret_start)

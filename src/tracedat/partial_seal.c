@@ -14,8 +14,9 @@
 /* Whether a file of this name belongs in OUT.partial. */
 static bool is_ours(const char *name)
 {
-	static const char *const names[] = {"buffers",	"cmdlines.new", "cmdlines", "kallsyms.new",
-					    "kallsyms", "options",	"meta.dat"};
+	static const char *const names[] = {"buffers",	    "cmdlines.new", "cmdlines",
+					    "kallsyms.new", "kallsyms",	    "options",
+					    "meta.dat.new", "meta.dat"};
 	unsigned int buffer, cpu;
 	int len = 0;
 

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Probes of programs: which ones -e asks for, where they are in each module, and the events that
+ * they are. A probe's event exists once a module has been seen that has such a probe.
+ *
+ *   usdt:[FILE:]PROVIDER:NAME or sdt_PROVIDER:NAME    marks of the authors (symbol/usdt.h)
+ *
+ * FILE is as LIBRARY is in select.h; all parts may have the wildcards * ? [...]. The events are
+ * called as perf calls them, sdt_PROVIDER:NAME; one whose arguments are of other types is
+ * NAME_1, and so on.
+ */
+#ifndef SONDE_PROGRAM_PROBES_H
+#define SONDE_PROGRAM_PROBES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/out.h"
+#include "program/functions.h"
+#include "program/image.h"
+
+/* Numbers of their events: those below are the runtime's own. */
+#define PROGRAM_PROBE_EVENT_FIRST 16u
+#define PROGRAM_PROBE_EVENTS	  256u
+
+struct program_probes;
+
+/*
+ * Whether what was given for -e means probes of programs; with `surely`, not what may also be the
+ * name of the kernel's own events (perf makes sdt_PROVIDER:NAME of uprobes).
+ */
+bool program_probes_is_meant(const char *events, bool surely);
+
+/* `events` are as -e has them; borrowed while this runs. -EINVAL, with a caret. */
+int program_probes_new(struct program_probes **ret_probes, const char *const *events, size_t nr,
+		       struct err *err) _must_check_;
+void program_probes_free(struct program_probes *probes);
+
+/* A probe that was asked for, or an argument of one, that is not recorded. */
+struct program_probe_skipped {
+	char *name; /* usdt:PROVIDER:NAME at 0xADDRESS */
+	char *reason;
+};
+
+/* The probes of one module. */
+struct program_module_probes {
+	struct program_image_probes image;
+	struct program_probe_skipped *skipped;
+	size_t nr_skipped, cap_skipped;
+};
+
+/*
+ * Find what is wanted of a module, whose code is at `base` among trace addresses. `path` is its
+ * file as it can be opened now.
+ */
+int program_probes_apply(struct program_probes *probes, const struct program_elf *elf,
+			 const char *path, uint32_t base, struct program_module_probes *ret_module,
+			 struct err *err) _must_check_;
+void program_module_probes_done(struct program_module_probes *module);
+
+/*
+ * The next event that has not been told: its system, and its format with the id `base` + its
+ * number; false: there is none.
+ */
+bool program_probes_next(struct program_probes *probes, uint16_t base, const char **ret_system,
+			 struct out *out);
+
+/* The first of the texts that has matched nothing so far, or NULL. */
+const char *program_probes_unmatched(const struct program_probes *probes);
+
+#endif
