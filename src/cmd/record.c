@@ -111,7 +111,7 @@ void record_print_losses(const struct record_args *args, const struct record_res
 /* Of a recording that has failed: what the file should have and has not. */
 void record_print_unsaved(const struct command *command, const struct record_result *result)
 {
-	unsigned long long all = 0;
+	unsigned long long all = 0, let_go = 0;
 
 	if (!result->unsaved)
 		return;
@@ -122,6 +122,7 @@ void record_print_unsaved(const struct command *command, const struct record_res
 
 		written += cpu->left;
 		all += written;
+		let_go += cpu->let_go;
 		if (unsaved)
 			fprintf(stderr, "CPU %u: %llu of %llu events could not be stored%s%s\n",
 				cpu->cpu, unsaved, written, cpu->instance[0] ? "  " : "",
@@ -129,6 +130,9 @@ void record_print_unsaved(const struct command *command, const struct record_res
 	}
 	cmd_warn(command, "%llu of %llu events are not in what was recorded",
 		 (unsigned long long)result->unsaved, all);
+	if (let_go)
+		cmd_warn(command, "%llu older ones had made room for newer ones before (-m)",
+			 let_go);
 }
 
 static int finish(const struct record_args *args, const struct record_result *result,

@@ -11,8 +11,9 @@
 #include "kernel/features.h"
 #include "kernel/kconfig.h"
 
-#define PROGRAM_INSTEAD "the functions of a program itself: sonde live COMMAND"
-#define EVENTS_INSTEAD	"events with stacks: sonde record -e sched -e syscalls -T; " PROGRAM_INSTEAD
+#define PROGRAM_INSTEAD                                                                            \
+	"the functions of a program itself: sonde live COMMAND, sonde record --in program"
+#define EVENTS_INSTEAD "events with stacks: sonde record -e sched -e syscalls -T; " PROGRAM_INSTEAD
 #define CALLS_INSTEAD                                                                              \
 	"times of system calls: sonde record -e raw_syscalls, sonde profile --only "               \
 	"tasks; " PROGRAM_INSTEAD

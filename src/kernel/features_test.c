@@ -270,6 +270,7 @@ TEST(what_is_said_instead)
 	CHECK(strstr(feature_instead(graph, &fs), "kretprobe"));
 	fake_remove("kprobe_events");
 	CHECK(strstr(feature_instead(graph, &fs), "raw_syscalls"));
+	CHECK(strstr(feature_instead(graph, &fs), "sonde record --in program"));
 	put("available_tracers", "nop\n");
 	CHECK(strstr(feature_instead(feature_info(FEATURE_PROFILER), &fs), "--only tasks"));
 	put("available_tracers", "function nop\n");

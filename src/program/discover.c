@@ -20,6 +20,7 @@
 #define STT_IFUNC	     10 /* STT_GNU_IFUNC */
 #define FRAME_BYTES_MIN	     12u
 #define SYMBOLS_AT_ONCE	     1024u
+#define WORDS_BYTES	     (64u << 10)
 #define EH_FRAME_HDR_POINTER 4u /* where the pointer to .eh_frame stands */
 
 /* --- symbols --- */
@@ -214,7 +215,8 @@ static int prepare_starts(struct plan *plan)
 		nr += count_entries(plan->files.elves[i]);
 	plan->named = bits_new(span);
 	plan->exported = bits_new(span);
-	if (!plan->named || !plan->exported)
+	plan->taken = bits_new(span);
+	if (!plan->named || !plan->exported || !plan->taken)
 		return -ENOMEM;
 	r = array_reserve(&plan->starts, &plan->cap_starts,
 			  (size_t)MIN(nr, (uint64_t)LIMIT_SYMBOLS), sizeof(*plan->starts));
@@ -439,23 +441,31 @@ int plan_find_starts(struct plan *plan)
 
 /* --- addresses that the loader knows --- */
 
+static void note_taken(struct plan *plan, uint64_t address)
+{
+	const struct program_elf *elf = plan->elf;
+
+	if (address - elf->text_low < elf->text_high - elf->text_low)
+		bits_set(plan->taken, address - elf->text_low);
+}
+
 static int read_relocations(struct plan *plan, Elf_Scn *section, const GElf_Shdr *header)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
-	size_t nr = header->sh_entsize ? (size_t)(header->sh_size / header->sh_entsize) : 0;
+	size_t nr = header->sh_entsize == sizeof(Elf64_Rela) && data
+			    ? data->d_size / sizeof(Elf64_Rela)
+			    : 0;
 
-	for (size_t i = 0; data && i < MIN(nr, (size_t)LIMIT_SYMBOLS); i++) {
-		uint32_t flags = 0;
-		GElf_Rela rela;
-		int r;
+	/* As they lie in files of x86-64, like symbols. */
+	for (size_t i = 0; i < MIN(nr, (size_t)LIMIT_SYMBOLS); i++) {
+		const Elf64_Rela *rela = (const Elf64_Rela *)data->d_buf + i;
+		uint64_t type = ELF64_R_TYPE(rela->r_info);
+		int r = 0;
 
-		if (!gelf_getrela(data, (int)i, &rela))
-			return 0;
-		if (GELF_R_TYPE(rela.r_info) == R_X86_64_RELATIVE)
-			flags = START_TAKEN;
-		if (GELF_R_TYPE(rela.r_info) == R_X86_64_IRELATIVE)
-			flags = START_IFUNC;
-		r = flags ? plan_add_start(plan, (uint64_t)rela.r_addend, 0, 0, flags) : 0;
+		if (type == R_X86_64_RELATIVE)
+			note_taken(plan, (uint64_t)rela->r_addend);
+		if (type == R_X86_64_IRELATIVE)
+			r = plan_add_start(plan, (uint64_t)rela->r_addend, 0, 0, START_IFUNC);
 		if (r < 0)
 			return r;
 	}
@@ -465,21 +475,19 @@ static int read_relocations(struct plan *plan, Elf_Scn *section, const GElf_Shdr
 /* Words of writable data that are addresses of code: what RELR relocates, and tables of -no-pie. */
 static int read_words(struct plan *plan, const struct plan_segment *segment)
 {
-	_cleanup_free_ uint8_t *data = NULL;
-	uint64_t skip = -segment->address & 7;
-	uint64_t low = plan->elf->text_low, span = plan->elf->text_high - low;
-	int r = plan_read(plan, segment->offset, segment->bytes, &data);
+	uint64_t bytes, at = -segment->address & 7;
 
-	if (r < 0)
-		return r == -ENOMEM ? r : 0;
-	for (uint64_t i = skip; i + 8 <= segment->bytes; i += 8) {
-		uint64_t word = load_u64(data + i, false);
+	/* A piece at a time: fresh memory costs more than reading does. */
+	for (; at + 8 <= segment->bytes; at += bytes) {
+		_cleanup_free_ uint8_t *data = NULL;
+		int r;
 
-		if (word - low >= span)
-			continue;
-		r = plan_add_start(plan, word, 0, 0, START_TAKEN);
+		bytes = MIN(segment->bytes - at, WORDS_BYTES) & ~7ull;
+		r = plan_read(plan, segment->offset + at, bytes, &data);
 		if (r < 0)
-			return r;
+			return r == -ENOMEM ? r : 0;
+		for (uint64_t i = 0; i < bytes; i += 8)
+			note_taken(plan, load_u64(data + i, false));
 	}
 	return 0;
 }

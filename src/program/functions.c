@@ -338,6 +338,7 @@ int program_elf_open(struct program_elf **ret_elf, const char *path, struct err 
 	mem_free(plan.frames.places);
 	mem_free(plan.named);
 	mem_free(plan.exported);
+	mem_free(plan.taken);
 	mem_free(plan.flags);
 	out_done(&plan.names);
 	if (r == 0) {

@@ -26,7 +26,6 @@ enum start_flag {
 	START_UNWINDER = 1 << 9, /* a part of an unwinder */
 	START_NAMED = 1 << 8,	 /* has a symbol */
 	START_WALKER = 1 << 10,	 /* a part of what compiles at run time */
-	START_TAKEN = 1 << 7,	 /* the loader stores its address somewhere */
 };
 
 struct start {
@@ -80,6 +79,7 @@ struct plan {
 	size_t nr_starts, cap_starts, cap_imports;
 	uint64_t *named;    /* a bit a byte of code: .symtab has a name for it, */
 	uint64_t *exported; /* other modules can call it by name */
+	uint64_t *taken;    /* its address is in data, or the loader puts it there */
 	uint16_t *flags;    /* enum start_flag of each function, merged */
 	bool is_go, is_walker;
 };

@@ -317,11 +317,14 @@ static void find_windows(void *ctx, size_t index)
 /* Tables of labels in data: addresses behind the start of a function. */
 static void note_taken(struct scan *scan)
 {
-	for (size_t i = 0; i < scan->plan->nr_starts; i++) {
-		const struct start *start = &scan->plan->starts[i];
+	for (uint64_t i = 0; i < scan->span; i += 64) {
+		uint64_t both = scan->plan->taken[i / 64] & scan->bits.zones[i / 64];
 
-		if (start->flags & START_TAKEN && bits_has(scan->bits.zones, start->at))
-			note_address(scan, scan->low + start->at, REACHED_TAKEN);
+		for (; both; both &= both - 1) {
+			uint64_t at = i + (uint64_t)__builtin_ctzll(both);
+
+			note_address(scan, scan->low + at, REACHED_TAKEN);
+		}
 	}
 }
 

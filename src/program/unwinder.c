@@ -68,7 +68,8 @@ static void find_words(struct places *places, Elf *elf, Elf_Scn *section, const 
 
 		if (!gelf_getrela(data, (int)i, &rela) || places->nr_words == PLACES_MAX)
 			return;
-		if (!gelf_getsym(symbol_data, (int)GELF_R_SYM(rela.r_info), &symbol))
+		if (!GELF_R_SYM(rela.r_info) ||
+		    !gelf_getsym(symbol_data, (int)GELF_R_SYM(rela.r_info), &symbol))
 			continue;
 		name = elf_strptr(elf, symbol_header.sh_link, symbol.st_name);
 		if (name && asks_the_loader(name))

@@ -33,7 +33,7 @@ struct record_cpu {
 	uint64_t overrun, commit_overrun, dropped;
 	uint64_t lost;	    /* these three together */
 	uint64_t unsaved;   /* written, not lost, and not in OUT.partial: recording has failed */
-	bool bounded;	    /* only the newest are kept: unsaved is not known */
+	uint64_t let_go;    /* stored, and let go of for newer ones (-m) */
 	uint64_t bytes;	    /* of sub-buffers, uncompressed */
 	uint64_t buffer_kb; /* what the CPU's buffer held */
 };

@@ -312,7 +312,7 @@ static int add_stats(struct session *session, const struct session_instance *ins
 			 : session->drain ? drain_bytes(session->drain, index, cpu)
 					  : 0,
 		.buffer_kb = inst->buffer_kb,
-		.bounded = inst->plan->keep_kb != 0,
+		.let_go = dat_partial_events_gone(session->partial, index, cpu),
 	};
 	if (inst->loss)
 		loss_update(&session->loss, &inst->loss[cpu], &stats,

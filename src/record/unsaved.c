@@ -13,8 +13,6 @@
 static uint64_t count_cpu(struct dat *dat, size_t buffer, size_t index)
 {
 	struct dat_stream *stream;
-	struct subbuf_cursor cursor;
-	struct subbuf_record record;
 	struct dat_chunk *chunk;
 	const uint8_t *page;
 	struct err ignored;
@@ -23,12 +21,8 @@ static uint64_t count_cpu(struct dat *dat, size_t buffer, size_t index)
 
 	if (dat_stream_open(&stream, dat, buffer, index, &ignored) < 0)
 		return 0;
-	while (dat_stream_next(stream, &page, &len, &chunk, &ignored) > 0) {
-		if (subbuf_open(&cursor, &dat->buffers[buffer].layout, page, len) < 0)
-			break;
-		while (subbuf_next(&cursor, &record))
-			count++;
-	}
+	while (dat_stream_next(stream, &page, &len, &chunk, &ignored) > 0)
+		count += subbuf_count(&dat->buffers[buffer].layout, page, len);
 	dat_stream_close(stream);
 	return count;
 }
@@ -60,8 +54,8 @@ void session_count_unsaved(const char *partial, struct record_result *result)
 		struct record_cpu *cpu = &result->cpus[i];
 		uint64_t stored = dat ? count_stored(dat, cpu->instance, cpu->cpu) : 0;
 
-		if (!cpu->bounded)
-			cpu->unsaved = cpu->events + cpu->left - MIN(stored, cpu->events);
+		stored += cpu->let_go;
+		cpu->unsaved = cpu->events + cpu->left - MIN(stored, cpu->events);
 		result->unsaved += cpu->unsaved;
 	}
 	dat_close(dat);

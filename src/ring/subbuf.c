@@ -125,3 +125,20 @@ int subbuf_next_slow(struct subbuf_cursor *cursor, struct subbuf_record *ret_rec
 			return 1;
 	}
 }
+
+uint64_t subbuf_count(const struct subbuf_layout *layout, const void *pages, size_t len)
+{
+	struct subbuf_cursor cursor;
+	struct subbuf_record record;
+	uint64_t count = 0;
+
+	for (size_t at = 0; at < len; at += layout->size) {
+		uint32_t avail = (uint32_t)MIN(len - at, layout->size);
+
+		if (subbuf_open(&cursor, layout, (const uint8_t *)pages + at, avail) < 0)
+			continue;
+		while (subbuf_next(&cursor, &record))
+			count++;
+	}
+	return count;
+}

@@ -107,4 +107,7 @@ static inline int subbuf_next(struct subbuf_cursor *cursor, struct subbuf_record
 	return 1;
 }
 
+/* How many records are in pages that lie behind one another; the last one may be cut off. */
+uint64_t subbuf_count(const struct subbuf_layout *layout, const void *pages, size_t len);
+
 #endif

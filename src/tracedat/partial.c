@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/out.h"
 #include "tracedat/partial_internal.h"
+#include "tracedat/partial_pieces.h"
 #include "tracedat/writer_internal.h"
 
 /*
@@ -28,10 +29,6 @@
 #define CODECS_KEPT   64u
 #define PENDING_BYTES (64u << 10) /* compressed, before they are worth a write */
 
-struct partial_piece {
-	uint32_t stored, pages; /* bytes in the file, bytes of pages */
-};
-
 /* One CPU of one buffer; used by one thread at a time. */
 struct partial_stream {
 	int fd;		   /* -1 until there is something to write */
@@ -39,11 +36,7 @@ struct partial_stream {
 	struct out chunks; /* compressed, on their way to the file */
 	uint8_t *gather;   /* pages on their way to a chunk */
 	size_t gathered;
-	/* Only where the newest pages are kept: what is in file and chunks, from `start` on. */
-	bool bounded;
-	struct partial_piece *pieces;
-	size_t nr_pieces, cap_pieces;
-	uint64_t start, kept; /* kept: bytes of pages */
+	struct partial_pieces pieces; /* in file and chunks */
 };
 
 struct partial_buffer {
@@ -91,7 +84,7 @@ static void stream_done(struct partial_stream *stream)
 	io_close(stream->fd);
 	out_done(&stream->chunks);
 	mem_free(stream->gather);
-	mem_free(stream->pieces);
+	mem_free(stream->pieces.items);
 }
 
 static void partial_free(struct dat_partial *partial)
@@ -131,7 +124,10 @@ static int alloc_buffers(struct dat_partial *partial, const struct dat_partial_b
 		buffer->nr_cpus = buffers[i].nr_cpus;
 		for (uint32_t cpu = 0; cpu < buffer->nr_cpus; cpu++)
 			buffer->streams[cpu] = (struct partial_stream){
-				.fd = -1, .bounded = buffer->keep_bytes != 0};
+				.fd = -1,
+				.pieces = {.bounded = buffer->keep_bytes != 0,
+					   .layout = {buffer->page_size, partial->options.long_size,
+						      partial->options.big_endian}}};
 	}
 	return 0;
 }
@@ -315,22 +311,6 @@ static int write_stream(struct partial_stream *stream, const void *data, size_t 
 	return 0;
 }
 
-/* One more piece behind the others. */
-static int add_piece(struct partial_stream *stream, size_t stored, size_t pages)
-{
-	int r;
-
-	if (!stream->bounded)
-		return 0;
-	r = array_reserve(&stream->pieces, &stream->cap_pieces, stream->nr_pieces + 1,
-			  sizeof(*stream->pieces));
-	if (r < 0)
-		return r;
-	stream->pieces[stream->nr_pieces++] =
-		(struct partial_piece){(uint32_t)stored, (uint32_t)pages};
-	return 0;
-}
-
 static struct dat_codec codec_take(struct dat_partial *partial)
 {
 	struct dat_codec codec;
@@ -376,7 +356,7 @@ static int shrink(struct dat_partial *partial, struct dat_codec *codec,
 	head = (uint8_t *)stream->chunks.buf + stream->chunks.len;
 	r = dat_codec_shrink(codec, pages, len, head + 8, bound, &shrunk);
 	if (r == 0)
-		r = add_piece(stream, shrunk + 8, len);
+		r = partial_pieces_add(&stream->pieces, shrunk + 8, pages, len);
 	if (r < 0)
 		return r;
 	store_u32(head, (uint32_t)shrunk, big);
@@ -425,7 +405,7 @@ static int append_compressed(struct dat_partial *partial, size_t buffer,
 			     struct partial_stream *stream, const uint8_t *pages, size_t len)
 {
 	const size_t chunk = chunk_bytes(&partial->buffers[buffer]);
-	size_t waiting = stream->chunks.len, pieces = stream->nr_pieces, used = 0;
+	size_t waiting = stream->chunks.len, pieces = stream->pieces.nr, used = 0;
 	int r = 0;
 
 	if (waiting >= PENDING_BYTES)
@@ -441,7 +421,7 @@ static int append_compressed(struct dat_partial *partial, size_t buffer,
 		r = shrink_whole(partial, stream, chunk, pages, len, &used);
 		if (r < 0) {
 			stream->chunks.len = waiting;
-			stream->nr_pieces = pieces;
+			stream->pieces.nr = pieces;
 			return r;
 		}
 		stream->gathered = 0;
@@ -481,25 +461,19 @@ static int let_go(struct dat_partial *partial, size_t buffer, uint32_t cpu, size
 {
 	const struct partial_buffer *of = &partial->buffers[buffer];
 	struct partial_stream *stream = &of->streams[cpu];
-	uint64_t start = stream->start, kept = stream->kept;
-	size_t gone = 0;
+	uint64_t start;
+	size_t gone;
 	int r;
 
-	if (!of->keep_bytes || kept + len <= of->keep_bytes)
+	if (!of->keep_bytes || stream->pieces.kept + len <= of->keep_bytes)
 		return 0;
 	r = write_pending(stream);
-	for (; gone < stream->nr_pieces && kept + len > of->keep_bytes / 8 * 5; gone++) {
-		start += stream->pieces[gone].stored;
-		kept -= stream->pieces[gone].pages;
-	}
+	gone = partial_pieces_old(&stream->pieces, len, of->keep_bytes / 8 * 5, &start);
 	if (r == 0 && gone)
 		r = write_start(partial, buffer, cpu, start);
 	if (r < 0 || !gone)
 		return r;
-	stream->nr_pieces -= gone;
-	memmove(stream->pieces, stream->pieces + gone, stream->nr_pieces * sizeof(*stream->pieces));
-	stream->start = start;
-	stream->kept = kept;
+	partial_pieces_let_go(&stream->pieces, gone);
 	r = io_punch(stream->fd, 0, start);
 	return r == -EOPNOTSUPP ? 0 : r;
 }
@@ -516,15 +490,15 @@ static int append_slice(struct dat_partial *partial, size_t buffer, uint32_t cpu
 	if (partial->options.compression != DAT_NONE) {
 		r = append_compressed(partial, buffer, stream, pages, len);
 	} else {
-		pieces = stream->nr_pieces;
-		r = add_piece(stream, len, len);
+		pieces = stream->pieces.nr;
+		r = partial_pieces_add(&stream->pieces, len, pages, len);
 		if (r == 0)
 			r = write_stream(stream, pages, len);
 		if (r < 0)
-			stream->nr_pieces = pieces;
+			stream->pieces.nr = pieces;
 	}
 	if (r == 0)
-		stream->kept += len;
+		stream->pieces.kept += len;
 	return r;
 }
 
@@ -550,11 +524,16 @@ int dat_partial_append(struct dat_partial *partial, size_t buffer, uint32_t cpu,
 	return r < 0 ? stream_fail(partial, buffer, cpu, r, err) : 0;
 }
 
+uint64_t dat_partial_events_gone(const struct dat_partial *partial, size_t buffer, uint32_t cpu)
+{
+	return partial->buffers[buffer].streams[cpu].pieces.events_gone;
+}
+
 /* One chunk of these pages, compressed as need be; then its size is known before it is written. */
 static int store_chunk(struct dat_partial *partial, struct partial_stream *stream,
 		       const void *pages, size_t len, uint64_t *target)
 {
-	size_t pieces = stream->nr_pieces, stored = len;
+	size_t pieces = stream->pieces.nr, stored = len;
 	int r;
 
 	if (partial->options.compression != DAT_NONE) {
@@ -565,7 +544,7 @@ static int store_chunk(struct dat_partial *partial, struct partial_stream *strea
 		pages = stream->chunks.buf;
 		stored = stream->chunks.len;
 	} else {
-		r = add_piece(stream, len, len);
+		r = partial_pieces_add(&stream->pieces, len, pages, len);
 	}
 	if (r == 0) {
 		/* All that belongs to it has been stored before. */
@@ -574,9 +553,9 @@ static int store_chunk(struct dat_partial *partial, struct partial_stream *strea
 	}
 	out_clear(&stream->chunks);
 	if (r == 0)
-		stream->kept += len;
+		stream->pieces.kept += len;
 	else
-		stream->nr_pieces = pieces;
+		stream->pieces.nr = pieces;
 	return r;
 }
 
@@ -745,7 +724,7 @@ int dat_partial_adopt_stream(struct dat_partial *partial, size_t buffer, uint32_
 	if (r < 0)
 		return stream_fail(partial, buffer, cpu, r, err);
 	/* What is kept of it at most has been looked at; the rest of a ring is little. */
-	stream->bounded = false;
+	stream->pieces.bounded = false;
 	stream->size = whole ? target : size;
 	*ret_whole = whole;
 	return 0;

@@ -57,6 +57,8 @@ int dat_partial_metadata(struct dat_partial *partial, const struct dat_metadata 
  */
 int dat_partial_append(struct dat_partial *partial, size_t buffer, uint32_t cpu, const void *pages,
 		       size_t len, struct err *err) _must_check_;
+/* Where only the newest are kept: events in pages that were let go of. */
+uint64_t dat_partial_events_gone(const struct dat_partial *partial, size_t buffer, uint32_t cpu);
 int dat_partial_flush(struct dat_partial *partial, size_t buffer, uint32_t cpu, struct err *err)
 	_must_check_;
 /*

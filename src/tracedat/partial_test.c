@@ -152,6 +152,8 @@ static void keep(enum dat_compression compression)
 	struct build_metadata m;
 	struct dat_write_options options;
 	struct dat_partial *partial;
+	struct subbuf_layout layout = {4096, 8, false};
+	uint64_t all = 0, gone;
 	struct err err = {0};
 
 	b.compression = compression;
@@ -165,12 +167,14 @@ static void keep(enum dat_compression compression)
 		uint8_t page[4096];
 
 		build_page(&b, 4096, 0, i, page);
+		all += subbuf_count(&layout, page, 4096);
 		CHECK_EQ(dat_partial_append(partial, 0, 0, page, 4096, &err), 0);
 	}
 	CHECK_EQ(dat_partial_flush(partial, 0, 0, &err), 0);
+	gone = dat_partial_events_gone(partial, 0, 0);
 	for (int sealed = 0; sealed < 2; sealed++) {
 		const uint8_t *page;
-		uint64_t pages = 0, last = 0;
+		uint64_t pages = 0, events = 0, last = 0;
 		struct dat_stream *stream;
 		struct dat_chunk *chunk;
 		struct dat *dat;
@@ -181,8 +185,10 @@ static void keep(enum dat_compression compression)
 		while (dat_stream_next(stream, &page, &len, &chunk, &err) > 0) {
 			pages++;
 			last = load_u64(page, false);
+			events += subbuf_count(&dat->buffers[0].layout, page, len);
 		}
 		CHECK(pages >= 16 && pages <= 32);
+		CHECK_EQ(gone + events, all);
 		CHECK_EQ(last, build_time(0, (b.nr_pages - 1) * 4));
 		dat_stream_close(stream);
 		dat_close(dat);
