@@ -232,7 +232,7 @@ static int take_snapshot(struct triggers *triggers, struct err *err)
 	out_cstr(&path);
 	if (path.failed)
 		return err_sys(err, -ENOMEM, "cannot take a snapshot");
-	r = dat_partial_copy(options->partial_path, path.buf, options->version, err);
+	r = dat_partial_copy(options->partial_path, path.buf, options->version, NULL, err);
 	triggers->snapshots += r == 0;
 	return r;
 }
