@@ -59,6 +59,7 @@ enum program_watch_action {
 	PROGRAM_WATCH_STACKTRACE,
 	PROGRAM_WATCH_ENABLE,
 	PROGRAM_WATCH_DISABLE,
+	PROGRAM_WATCH_SNAPSHOT,
 };
 
 struct program_watch_trigger {

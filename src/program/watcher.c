@@ -405,10 +405,9 @@ static int read_action(struct program_watcher *watcher, const struct trigger_rul
 		snprintf(events, sizeof(events), "%s:%s", rule->system, rule->event);
 		return events_of(watcher, events, &trigger->switches, err);
 	case TRIGGER_SNAPSHOT:
-		return err_set(
-			err, -ENOTSUP,
-			"snapshot: what a program has recorded is not set aside; traceoff with "
-			"--on-full overwrite keeps what led to it");
+		trigger->action = PROGRAM_WATCH_SNAPSHOT;
+		watcher->snapshots = true;
+		return 0;
 	case TRIGGER_STACKTRACE:
 		if (watcher->mode != PROGRAM_GRAPH)
 			return err_set(err, -ENOTSUP,
@@ -420,7 +419,8 @@ static int read_action(struct program_watcher *watcher, const struct trigger_rul
 		return 0;
 	default:
 		return err_set(err, -ENOTSUP,
-			       "hist: not in a program; sonde hist counts its calls");
+			       "hist: not beside records; sonde hist 'hist:...' calls -- COMMAND "
+			       "counts a program's calls");
 	}
 }
 
@@ -632,6 +632,11 @@ int program_watcher_counted(const struct program_watcher *watcher,
 bool program_watcher_starts_off(const struct program_watcher *watcher)
 {
 	return watcher->starts_off;
+}
+
+bool program_watcher_wants_snapshots(const struct program_watcher *watcher)
+{
+	return watcher->snapshots;
 }
 
 const struct event *program_watcher_event(const struct program_watcher *watcher)

@@ -87,6 +87,9 @@ int program_watcher_apply(struct program_watcher *watcher, const struct program_
  */
 bool program_watcher_starts_off(const struct program_watcher *watcher);
 
+/* A trigger may want a snapshot (ring_want_snapshot). */
+bool program_watcher_wants_snapshots(const struct program_watcher *watcher);
+
 /* What has been counted; program_hists_each. */
 int program_watcher_counted(const struct program_watcher *watcher,
 			    int (*each)(void *ctx, const struct program_hist_counted *counted),

@@ -24,6 +24,7 @@ struct program_watcher {
 	uint32_t switched;	     /* events that triggers enable or disable, bits */
 	bool asks_duration;	     /* the condition that was compiled last */
 	bool switches, starts_off;   /* there is a traceon or traceoff; the first is a traceon */
+	bool snapshots;		     /* a trigger may want one */
 	size_t nr_functions;	     /* in the table */
 	uint32_t nr_callers;
 	struct program_hist_plan hists;

@@ -277,7 +277,9 @@ TEST(commands_are_watched_for)
 	CHECK_EQ(plan.enabled, ~(1u << SCENE_EXIT));
 	CHECK_STR(commanded("outer:stacktrace:1", &plan), ".ww");
 	CHECK(plan.asks_depth && plan.triggers[0].action == PROGRAM_WATCH_STACKTRACE);
-	CHECK(strstr(commanded("outer:snapshot", &plan), "not set aside"));
+	CHECK_STR(commanded("outer:snapshot:3", &plan), ".wt");
+	CHECK(plan.triggers[0].action == PROGRAM_WATCH_SNAPSHOT && plan.triggers[0].count == 3);
+	CHECK(!plan.triggers[0].first);
 	CHECK(strstr(commanded("outer:enable_event:sched:x", &plan), "func_entry"));
 	CHECK(strstr(commanded("outer:traceoff if x", &plan), "Field not found"));
 }

@@ -43,6 +43,8 @@ struct program_drain {
 	uint32_t batch_pages;
 	pthread_t thread;
 	bool running;
+	bool all; /* what a snapshot is wanted of holds nothing back any more */
+	_Atomic(struct program_snapshot *) snapshot; /* the last one, until it is fetched */
 	atomic_int wish; /* one of the above; the thread looks after every wait */
 	int failed_fd;
 	struct err err; /* the thread's; read after the join */
@@ -102,6 +104,20 @@ static bool is_over(const struct program_drain *drain, uint32_t ring)
 }
 
 /*
+ * A page with records that are later than a snapshot that is wanted goes to the stream when that
+ * has been made. First it is complete, then nothing is wanted: so no record in it is behind a wish.
+ */
+static bool may_take(const struct program_drain *drain, const struct ring_reader *reader)
+{
+	uint64_t until;
+
+	if (!ring_reader_complete(reader))
+		return false;
+	until = drain->all ? 0 : ring_snapshot_until(drain->options.session->header);
+	return !until || ring_reader_ends_by(reader, until);
+}
+
+/*
  * Complete pages, as long as there are so many: to chase the writer page by page would make small
  * chunks.
  */
@@ -116,7 +132,8 @@ static int take(struct program_drain *drain, uint32_t ring, uint32_t least)
 		struct batch batch = {0};
 		struct ring_page page;
 
-		while (batch.pages < drain->batch_pages && ring_reader_take(reader, &page) > 0)
+		while (batch.pages < drain->batch_pages && may_take(drain, reader) &&
+		       ring_reader_take(reader, &page) > 0)
 			put(drain, &batch, &page);
 		if (!batch.pages)
 			return 0;
@@ -149,11 +166,90 @@ static int take_all(struct program_drain *drain, uint32_t least)
 	return r;
 }
 
+/* Names that came up go to OUT.partial soon: who is killed has no end at which to do it. */
+static int store_names(struct program_drain *drain)
+{
+	_cleanup_out_ struct out text = {0};
+	struct comms comms = {0};
+	int r = names_merge(drain->names, &comms);
+
+	if (r == 0)
+		r = comms_text(&comms, &text);
+	comms_done(&comms);
+	if (r == 0)
+		r = dat_partial_cmdlines(drain->options.partial, text.buf ? text.buf : "", text.len,
+					 &drain->err);
+	drain->names_stored = names_taken(drain->names);
+	return r;
+}
+
+static int add_to_snapshot(struct program_drain *drain, struct program_snapshot *snapshot,
+			   uint32_t ring, const struct ring_page *page)
+{
+	int r = program_snapshot_add(snapshot, ring, page->data);
+
+	/* Names of tasks that begin there. */
+	if (r == 0)
+		names_scan(drain->names, page->data, subbuf_size(drain));
+	return r;
+}
+
+/* A ring whose complete pages from before `until` are in its stream. */
+static int look_at_ring(struct program_drain *drain, struct program_snapshot *snapshot,
+			uint32_t ring, uint64_t until)
+{
+	struct ring_reader *reader = &drain->sources[ring].reader;
+	const struct program_kept_ring *kept = &drain->options.kept->rings[ring];
+	struct ring_page page;
+	int r = 0;
+
+	snapshot->ends[ring].bytes = kept->states[kept->current].bytes;
+	if (ring_reader_partial(reader, until, &page) > 0)
+		r = add_to_snapshot(drain, snapshot, ring, &page);
+	if (r == 0 && ring_reader_tail(reader, &page) > 0 && page.ts <= until)
+		r = add_to_snapshot(drain, snapshot, ring, &page);
+	return r;
+}
+
+/*
+ * All up to the time at which a program has asked for it; what is written meanwhile comes behind
+ * it. It takes the place of one that was not fetched.
+ */
+static int make_snapshot(struct program_drain *drain)
+{
+	struct ring_session *session = drain->options.session;
+	uint64_t until = ring_snapshot_until(session->header);
+	struct program_snapshot *snapshot;
+	int r = take_all(drain, 1);
+
+	snapshot =
+		program_snapshot_new(drain->options.partial, drain->nr_sources, subbuf_size(drain));
+	if (!snapshot)
+		return -ENOMEM;
+	for (uint32_t ring = 0; ring < drain->nr_sources && r == 0; ring++)
+		r = look_at_ring(drain, snapshot, ring, until);
+	ring_session_snapshot_done(session, until);
+	if (r == 0 && names_taken(drain->names) > drain->names_stored)
+		r = store_names(drain);
+	if (r == 0)
+		snapshot = atomic_exchange(&drain->snapshot, snapshot);
+	program_snapshot_free(snapshot);
+	return r;
+}
+
+static int look_for_snapshot(struct program_drain *drain)
+{
+	return ring_snapshot_until(drain->options.session->header) ? make_snapshot(drain) : 0;
+}
+
 /* Nobody writes any more: also what is not a whole page. */
 static int take_rest(struct program_drain *drain)
 {
-	int r = take_all(drain, 1);
+	int r = drain->options.salvage ? 0 : look_for_snapshot(drain);
 
+	drain->all = true;
+	if (r == 0)
+		r = take_all(drain, 1);
 	if (r == 0)
 		r = make_due(drain);
 	for (uint32_t ring = 0; ring < drain->nr_sources && r == 0; ring++) {
@@ -173,23 +269,6 @@ static int take_rest(struct program_drain *drain)
 	return r;
 }
 
-/* Names that came up go to OUT.partial soon: who is killed has no end at which to do it. */
-static int store_names(struct program_drain *drain)
-{
-	_cleanup_out_ struct out text = {0};
-	struct comms comms = {0};
-	int r = names_merge(drain->names, &comms);
-
-	if (r == 0)
-		r = comms_text(&comms, &text);
-	comms_done(&comms);
-	if (r == 0)
-		r = dat_partial_cmdlines(drain->options.partial, text.buf ? text.buf : "", text.len,
-					 &drain->err);
-	drain->names_stored = names_taken(drain->names);
-	return r;
-}
-
 static int run(struct program_drain *drain)
 {
 	uint64_t due = now_ms() + drain->options.interval_ms, names_due = 0;
@@ -201,6 +280,8 @@ static int run(struct program_drain *drain)
 		ring_session_wait(drain->options.session, now < due ? (int)(due - now) : 0);
 		now = now_ms();
 		r = take_all(drain, now >= due ? 1 : drain->batch_pages);
+		if (r == 0)
+			r = look_for_snapshot(drain);
 		if (r == 0 && now >= due)
 			r = make_due(drain);
 		if (now >= due)
@@ -354,6 +435,11 @@ struct program_drained program_drain_counts(const struct program_drain *drain, u
 	};
 }
 
+struct program_snapshot *program_drain_snapshot(struct program_drain *drain)
+{
+	return atomic_exchange(&drain->snapshot, NULL);
+}
+
 int program_drain_names(const struct program_drain *drain, struct comms *comms)
 {
 	return names_merge(drain->names, comms);
@@ -368,6 +454,7 @@ void program_drain_free(struct program_drain *drain)
 		if (drain->sources[ring].ready)
 			ring_reader_done(&drain->sources[ring].reader);
 	}
+	program_snapshot_free(program_drain_snapshot(drain));
 	names_reader_free(drain->names);
 	io_close(drain->failed_fd);
 	mem_free(drain->batch);

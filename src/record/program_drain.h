@@ -10,6 +10,7 @@
 #include "record/comms.h"
 #include "record/names.h"
 #include "record/program_kept.h"
+#include "record/program_snapshot.h"
 #include "ring/session.h"
 #include "tracedat/partial.h"
 
@@ -39,6 +40,8 @@ int program_drain_store(struct program_drain *drain, uint32_t ring, const void *
 	_must_check_;
 /* Readable when the thread has failed. */
 int program_drain_failed_fd(const struct program_drain *drain);
+/* The last that a trigger has asked for since the last call, or NULL; the caller frees it. */
+struct program_snapshot *program_drain_snapshot(struct program_drain *drain);
 /* Tracing is off: take the rest, end the thread. The first failure. */
 int program_drain_stop(struct program_drain *drain, struct err *err) _must_check_;
 /* After that, of one ring. */

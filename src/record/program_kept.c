@@ -65,16 +65,11 @@ struct work {
 static int store_names(struct session *session, const struct program_drain *drain, bool counts,
 		       struct err *err)
 {
-	_cleanup_out_ struct out path = {0}, rest = {0};
-	_cleanup_free_ char *text = NULL;
+	_cleanup_out_ struct out rest = {0};
 	struct comms comms = {0};
-	int r;
+	int r = session_read_comms(session);
 
-	out_printf(&path, "%s/cmdlines", session->partial_path);
-	r = path.failed ? -ENOMEM : io_read_file(out_cstr(&path), LIMIT_OPTION_BYTES, &text, NULL);
 	if (r == 0)
-		r = comms_merge(&session->comms, text);
-	if (r == 0 || r == -ENOENT)
 		r = program_drain_names(drain, &comms);
 	if (r == 0)
 		r = comms_text(&comms, &rest);

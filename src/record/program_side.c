@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pwd.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -11,9 +12,11 @@
 #include "record/program_events.h"
 #include "record/program_hist.h"
 
-#define SUBBUF_BYTES (16u << 10)
-#define BUFFER_KB    4096u /* of each CPU, unless -b says otherwise */
-#define NR_FALLBACK  64u
+#define SUBBUF_BYTES	  (16u << 10)
+#define BUFFER_KB	  4096u /* of each CPU, unless -b says otherwise */
+#define NR_FALLBACK	  64u
+
+#define SNAPSHOT_EVERY_MS 200u
 
 static enum program_mode mode_of(const struct program_side *side)
 {
@@ -146,6 +149,11 @@ static void add_rule(struct program_watch_options *options, struct program_rule 
 	};
 }
 
+bool program_side_wants_snapshots(const struct program_side *side)
+{
+	return side->watcher && program_watcher_wants_snapshots(side->watcher);
+}
+
 /* Beside the kernel -e is the kernel's. */
 static int watch(struct program_side *side, struct err *err)
 {
@@ -167,6 +175,7 @@ static int watch(struct program_side *side, struct err *err)
 		.mult = scale.mult,
 		.shift = scale.shift,
 	};
+	int r;
 
 	if (!rules)
 		return err_sys(err, -ENOMEM, "cannot compile the filters");
@@ -178,7 +187,11 @@ static int watch(struct program_side *side, struct err *err)
 		if (!program_probes_is_meant(inst->rules[i].events, false))
 			add_rule(&options, rules, &inst->rules[i]);
 	}
-	return program_watcher_new(&side->watcher, &options, err);
+	r = program_watcher_new(&side->watcher, &options, err);
+	if (r == 0 && side->session->plan->discard && program_side_wants_snapshots(side))
+		r = err_set(err, -ENOTSUP,
+			    "snapshot copies a recording, and none is kept here; use sonde record");
+	return r;
 }
 
 static int find_user(const char *name, uid_t *ret_uid, struct err *err)
@@ -267,10 +280,11 @@ int program_side_begin(struct program_side *side, size_t buffer, struct err *err
 		.partial = session->partial,
 		.buffer = buffer,
 		.names = session->names,
-		.interval_ms = MAX(session->plan->interval_ms, 1u),
+		.interval_ms = MAX(session_interval_ms(session), 1u),
 	};
 	int r;
 
+	side->buffer = buffer;
 	side->kept = program_kept_new(side->ring.shape.nr_rings);
 	if (!side->kept)
 		return err_sys(err, -ENOMEM, "cannot record");
@@ -298,6 +312,60 @@ void program_side_set_events(struct program_side *side, uint16_t base)
 
 /* --- while it runs --- */
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* The names that the thread which drains has stored are kept beside the kernel's. */
+static int write_snapshot(struct program_side *side, struct err *err)
+{
+	const struct dat_partial_part part = {
+		.buffer = side->buffer,
+		.ends = side->snapshot->ends,
+	};
+	struct session *session = side->session;
+	int r = session->side ? session_store_comms(session, err) : 0;
+
+	return r < 0 ? r : session_snapshot(session, &part, err);
+}
+
+/*
+ * A snapshot that was asked for becomes a file. Beside the kernel, when that has been read, too
+ * (record/triggers.c); not before it can be said what its times are; and not all the time, where
+ * they are asked for all the time: only the last one stays.
+ */
+static void take_snapshot(struct program_side *side, bool last)
+{
+	struct session *session = side->session;
+	uint64_t now = now_ms();
+	struct err err;
+
+	if (last || (!side->snapshot && now >= side->snapshot_next)) {
+		struct program_snapshot *newer = program_drain_snapshot(side->drain);
+
+		if (newer) {
+			program_snapshot_free(side->snapshot);
+			side->snapshot = newer;
+			side->snapshot_at =
+				now + (session->side ? 2ull * session_interval_ms(session) : 0);
+		}
+	}
+	if (!side->snapshot ||
+	    (!last && (now < side->snapshot_at || !side->kept->store.clock_stored)))
+		return;
+	if (write_snapshot(side, &err) < 0 && !side->snapshot_failed) {
+		side->snapshot_failed = true;
+		session_say(session, RECORD_SAY_WARNING, "a trigger could not act: %s", err.text);
+	}
+	program_snapshot_free(side->snapshot);
+	side->snapshot = NULL;
+	side->snapshot_next = now_ms() + SNAPSHOT_EVERY_MS;
+}
+
 int program_side_look(struct program_side *side, struct err *err)
 {
 	char text[sizeof(err->text)];
@@ -307,7 +375,11 @@ int program_side_look(struct program_side *side, struct err *err)
 	while (program_server_warning(side->server, text, sizeof(text)))
 		session_say(side->session, RECORD_SAY_WARNING, "%s", text);
 	r = keep_symbols(side, left, err);
-	return r < 0 ? r : program_store_clock(side->session, &side->kept->store, false, err);
+	if (r == 0)
+		r = program_store_clock(side->session, &side->kept->store, false, err);
+	if (r == 0)
+		take_snapshot(side, false);
+	return r;
 }
 
 void program_side_on(struct program_side *side)
@@ -398,6 +470,8 @@ int program_side_finish(struct program_side *side, struct record_result *result,
 		r = keep_symbols(side, true, err);
 	if (r == 0)
 		r = program_store_clock(session, &side->kept->store, true, err);
+	if (r == 0)
+		take_snapshot(side, true);
 	side->kept->store.counts_stored = true;
 	if (r == 0)
 		r = program_store_counts(session, side->drain, &side->ring, side->name, result,
@@ -407,11 +481,13 @@ int program_side_finish(struct program_side *side, struct record_result *result,
 		r = err_sys(err, -ENOMEM, "cannot keep the names of tasks");
 	if (r == 0)
 		say_what_was_not_traced(side);
+	session_say_snapshots(session);
 	return r;
 }
 
 void program_side_free(struct program_side *side)
 {
+	program_snapshot_free(side->snapshot);
 	program_drain_free(side->drain);
 	/* All is stored, or has failed. */
 	keeper_dismiss(&side->keeper);

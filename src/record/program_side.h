@@ -32,8 +32,12 @@ struct program_side {
 	struct program_probes *probes;	 /* NULL: none */
 	struct program_server *server;
 	struct program_drain *drain;
-	struct program_count *count; /* NULL: not -p count */
-	bool hists_stored;	     /* what was counted in histograms */
+	struct program_count *count;	     /* NULL: not -p count */
+	bool hists_stored;		     /* what was counted in histograms */
+	struct program_snapshot *snapshot;   /* to be written at snapshot_at; NULL: none */
+	uint64_t snapshot_at, snapshot_next; /* ms; before the second no other one is */
+	bool snapshot_failed;
+	size_t buffer; /* index in OUT.partial */
 	struct program_kept *kept;
 	struct program_kept_counts *counts; /* NULL, too */
 	struct keeper keeper;
@@ -59,6 +63,8 @@ int program_side_name_command(struct session *session) _must_check_;
 int program_side_prepare(struct program_side *side, struct err *err) _must_check_;
 /* Before begin: other ids for its events. */
 void program_side_set_events(struct program_side *side, uint16_t base);
+/* A trigger in the programs may want one. */
+bool program_side_wants_snapshots(const struct program_side *side);
 /* The session has its partial and its names; `buffer` is the index of its buffer there. */
 int program_side_begin(struct program_side *side, size_t buffer, struct err *err) _must_check_;
 void program_side_on(struct program_side *side);

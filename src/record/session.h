@@ -76,6 +76,7 @@ struct session {
 	struct session_hist *hists; /* of triggers. sessionhists.c */
 	size_t nr_hists, cap_hists;
 	struct triggers *triggers; /* those that the kernel does not carry out; NULL: none */
+	size_t snapshots; /* that were taken, into OUTPUT.snapshot.dat; the last is there */
 	int64_t date_offset;
 	const char *unknown_events;
 	bool latency;	    /* the output is a latency tracer's text */
@@ -178,7 +179,9 @@ int session_store_make(struct session *session, session_create_fn make, struct e
 	_must_check_;
 /* Bytes of a sub-buffer of this instance's buffer in the file. */
 uint32_t session_page_size(const struct session *session, const struct session_instance *inst);
+/* The names of tasks: all that are known into OUT.partial; add what is there to them. */
 int session_store_comms(struct session *session, struct err *err) _must_check_;
+int session_read_comms(struct session *session) _must_check_;
 int session_store_finish(struct session *session, struct record_result *result, struct err *err)
 	_must_check_;
 /* In place of finish: what the kernel has counted, while the instances are still there. */
@@ -234,6 +237,13 @@ int session_triggers_open(struct session *session, struct err *err) _must_check_
 /* A failure is said, since what is recorded is whole all the same. */
 void session_triggers_stop(struct session *session);
 int session_triggers_close(struct session *session, struct err *err);
+/*
+ * OUTPUT.snapshot.dat from OUT.partial as it is, or with a part of it as is said; the trigger's
+ * thread or, where programs are recorded, the main one. What was taken is said in the end.
+ */
+int session_snapshot(struct session *session, const struct dat_partial_part *part, struct err *err)
+	_must_check_;
+void session_say_snapshots(struct session *session);
 /* How long data may wait in the kernel. */
 unsigned int session_interval_ms(const struct session *session);
 

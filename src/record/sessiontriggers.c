@@ -6,9 +6,11 @@
 
 #include "base/mem.h"
 #include "kernel/triggers.h"
-#include "record/session.h"
+#include "record/program_side.h"
+#include "ring/raw.h"
 
 #define SNAPSHOT_INTERVAL_MS 100u
+#define SNAPSHOT_SUFFIX	     ".snapshot.dat"
 
 static bool is_snapshot(const char *text)
 {
@@ -100,8 +102,45 @@ int session_triggers_refuse(const struct session *session, struct err *err)
 unsigned int session_interval_ms(const struct session *session)
 {
 	unsigned int interval = session->plan->interval_ms;
+	bool any = triggers_count(session->triggers) ||
+		   (session->side && program_side_wants_snapshots(session->side));
 
-	return triggers_count(session->triggers) ? MIN(interval, SNAPSHOT_INTERVAL_MS) : interval;
+	return any ? MIN(interval, SNAPSHOT_INTERVAL_MS) : interval;
+}
+
+int session_snapshot(struct session *session, const struct dat_partial_part *part, struct err *err)
+{
+	_cleanup_out_ struct out path = {0};
+	int r;
+
+	out_str(&path, session->plan->output);
+	out_lit(&path, SNAPSHOT_SUFFIX);
+	out_cstr(&path);
+	if (path.failed)
+		return err_sys(err, -ENOMEM, "cannot take a snapshot");
+	dat_partial_hold(session->partial);
+	r = dat_partial_copy(session->partial_path, path.buf, session->plan->version, part, err);
+	dat_partial_release(session->partial);
+	session->snapshots += r == 0;
+	return r;
+}
+
+void session_say_snapshots(struct session *session)
+{
+	if (session->snapshots)
+		session_say(session, RECORD_SAY_WARNING, "the last of %zu snapshots is %s%s",
+			    session->snapshots, session->plan->output, SNAPSHOT_SUFFIX);
+}
+
+/* Where programs are recorded as well it is their side that takes it, with what they have. */
+static int take_snapshot(void *ctx, struct err *err)
+{
+	struct session *session = ctx;
+
+	if (!session->side)
+		return session_snapshot(session, NULL, err);
+	ring_wish_snapshot(session->side->ring.header, raw_counter());
+	return 0;
 }
 
 int session_triggers_open(struct session *session, struct err *err)
@@ -110,9 +149,8 @@ int session_triggers_open(struct session *session, struct err *err)
 		.fs = session->fs,
 		.journal = session->journal,
 		.events = &session->events,
-		.partial_path = session->partial_path,
-		.output = session->plan->output,
-		.version = session->plan->version,
+		.take_snapshot = take_snapshot,
+		.ctx = session,
 		.interval_ms = session_interval_ms(session),
 		.no_filter = session->plan->own_too,
 	};
@@ -146,10 +184,8 @@ void session_triggers_stop(struct session *session)
 
 	if (triggers_stop(session->triggers, &err) < 0)
 		session_say(session, RECORD_SAY_WARNING, "a trigger could not act: %s", err.text);
-	if (triggers_snapshots(session->triggers))
-		session_say(session, RECORD_SAY_WARNING,
-			    "the last of %zu snapshots is %s.snapshot.dat",
-			    triggers_snapshots(session->triggers), session->plan->output);
+	if (!session->side)
+		session_say_snapshots(session);
 }
 
 int session_triggers_close(struct session *session, struct err *err)

@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/io.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "kernel/tsc.h"
 #include "record/program_side.h"
@@ -253,6 +254,20 @@ int session_store_open(struct session *session, struct err *err)
 	return session_store_make(session, read_and_create, err);
 }
 
+int session_read_comms(struct session *session)
+{
+	_cleanup_out_ struct out path = {0};
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	out_printf(&path, "%s/cmdlines", session->partial_path);
+	out_cstr(&path);
+	r = path.failed ? -ENOMEM : io_read_file(path.buf, LIMIT_OPTION_BYTES, &text, NULL);
+	if (r == 0)
+		r = comms_merge(&session->comms, text);
+	return r == -ENOENT ? 0 : r;
+}
+
 int session_store_comms(struct session *session, struct err *err)
 {
 	_cleanup_free_ char *text = NULL;
@@ -262,6 +277,9 @@ int session_store_comms(struct session *session, struct err *err)
 	/* Names are worth having, not worth losing the trace for. */
 	if (r < 0 && r != -ENOMEM)
 		return 0;
+	/* Those of programs are stored as they come, by another thread. */
+	if (r == 0 && session->side)
+		r = session_read_comms(session);
 	if (r == 0 && text)
 		r = comms_merge(&session->comms, text);
 	if (r == 0)

@@ -16,11 +16,9 @@
 #include "base/bytes.h"
 #include "base/io.h"
 #include "base/mem.h"
-#include "base/out.h"
 #include "kernel/triggers.h"
 #include "record/rawread.h"
 #include "ring/subbuf.h"
-#include "tracedat/partial.h"
 
 #define BUFFER_KB	64
 #define PAGES_PER_ROUND 64 /* of one CPU, before the others get their turn */
@@ -28,7 +26,6 @@
 #define NS_PER_S	1000000000ull
 #define NS_PER_MS	1000000ull
 #define NO_EVENT	SIZE_MAX
-#define SNAPSHOT_SUFFIX ".snapshot.dat"
 
 struct trigger {
 	struct trigger_rule rule;
@@ -63,7 +60,6 @@ struct triggers {
 	size_t nr_hits, cap_hits;
 	uint8_t *page;
 	uint64_t snapshot_at; /* ns of CLOCK_MONOTONIC; 0: none is due */
-	size_t snapshots;
 	pthread_t thread;
 	pid_t tid;
 	sem_t ready, go;
@@ -223,18 +219,8 @@ static void plan_snapshot(struct triggers *triggers)
 
 static int take_snapshot(struct triggers *triggers, struct err *err)
 {
-	const struct triggers_options *options = &triggers->options;
-	_cleanup_out_ struct out path = {0};
-	int r;
-
 	triggers->snapshot_at = 0;
-	out_printf(&path, "%s" SNAPSHOT_SUFFIX, options->output);
-	out_cstr(&path);
-	if (path.failed)
-		return err_sys(err, -ENOMEM, "cannot take a snapshot");
-	r = dat_partial_copy(options->partial_path, path.buf, options->version, err);
-	triggers->snapshots += r == 0;
-	return r;
+	return triggers->options.take_snapshot(triggers->options.ctx, err);
 }
 
 static void act(struct triggers *triggers, struct trigger *trigger)
@@ -525,11 +511,6 @@ int triggers_stop(struct triggers *triggers, struct err *err)
 	if (triggers->err.code)
 		*err = triggers->err;
 	return triggers->err.code;
-}
-
-size_t triggers_snapshots(const struct triggers *triggers)
-{
-	return triggers ? triggers->snapshots : 0;
 }
 
 static int close_one(struct trigger *trigger, uint32_t nr_cpus, struct err *err)

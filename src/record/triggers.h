@@ -18,8 +18,9 @@ struct triggers_options { /* borrowed until triggers_free */
 	const struct tracefs *fs;
 	struct kernel_journal *journal;
 	const struct kernel_events *events;
-	const char *partial_path, *output; /* of the recording, for snapshots */
-	int version;
+	/* In the thread: a snapshot of what has been stored. */
+	int (*take_snapshot)(void *ctx, struct err *err);
+	void *ctx;
 	unsigned int interval_ms; /* so long recorded events may wait in the kernel */
 	bool no_filter;		  /* our own threads may hit too */
 };
@@ -50,8 +51,6 @@ pid_t triggers_tid(const struct triggers *triggers); /* of the thread; 0 for NUL
 int triggers_start(struct triggers *triggers, struct err *err) _must_check_;
 /* End the thread: hits so far have been acted upon. Its first failure. */
 int triggers_stop(struct triggers *triggers, struct err *err) _must_check_;
-/* Snapshots that were taken, into OUTPUT.snapshot.dat; the last is there. */
-size_t triggers_snapshots(const struct triggers *triggers);
 int triggers_free(struct triggers *triggers, struct err *err);
 
 #endif

@@ -189,6 +189,8 @@ static bool change(struct program_watch *watch, const struct rt_moment *moment,
 	switch (trigger->action) {
 	case PROGRAM_WATCH_STACKTRACE:
 		return write_stack(moment);
+	case PROGRAM_WATCH_SNAPSHOT:
+		return ring_want_snapshot(rt_session);
 	case PROGRAM_WATCH_TRACEON:
 	case PROGRAM_WATCH_TRACEOFF:
 		return ring_pause(rt_session, trigger->action == PROGRAM_WATCH_TRACEOFF);

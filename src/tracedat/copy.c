@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "tracedat/partial.h"
 #include "tracedat/stream.h"
 #include "tracedat/writer_internal.h"
 
@@ -170,8 +171,9 @@ static int copy_text(struct dat_writer *writer, struct dat *dat, size_t index, s
 		     : dat_writer_buffer_text(writer, buffer->name, buffer->clock, text, len, err);
 }
 
-int dat_writer_copy_buffer(struct dat_writer *writer, struct dat *dat, size_t index,
-			   struct err *ret_damage, struct err *err)
+int dat_writer_copy_streams(struct dat_writer *writer, struct dat *dat, size_t index,
+			    const struct dat_partial_end *ends, struct err *ret_damage,
+			    struct err *err)
 {
 	const struct dat_buffer *buffer = &dat->buffers[index];
 	uint32_t nr_cpus = dat->version == 6 || dat->unfinished ? buffer->nr_cpus : dat->nr_cpus;
@@ -181,8 +183,21 @@ int dat_writer_copy_buffer(struct dat_writer *writer, struct dat *dat, size_t in
 		return copy_text(writer, dat, index, err);
 	r = dat_writer_buffer_begin(writer, buffer->name, buffer->clock, buffer->layout.size,
 				    nr_cpus, err);
-	for (uint32_t cpu = 0; r == 0 && cpu < buffer->nr_cpus; cpu++)
+	for (uint32_t cpu = 0; r == 0 && cpu < buffer->nr_cpus; cpu++) {
+		const size_t len = ends ? ends[cpu].len : 0;
+
 		if (buffer->cpus[cpu].size)
 			r = copy_cpu(writer, dat, index, cpu, ret_damage, err);
+		else if (len)
+			r = dat_writer_cpu(writer, buffer->cpus[cpu].cpu, err);
+		if (r == 0 && len)
+			r = dat_writer_pages(writer, ends[cpu].pages, len, err);
+	}
 	return r < 0 ? r : dat_writer_buffer_end(writer, err);
+}
+
+int dat_writer_copy_buffer(struct dat_writer *writer, struct dat *dat, size_t index,
+			   struct err *ret_damage, struct err *err)
+{
+	return dat_writer_copy_streams(writer, dat, index, NULL, ret_damage, err);
 }

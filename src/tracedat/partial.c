@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -18,7 +17,7 @@
 #include "base/mem.h"
 #include "base/out.h"
 #include "tracedat/partial_internal.h"
-#include "tracedat/partial_pieces.h"
+#include "tracedat/partial_writer.h"
 #include "tracedat/writer_internal.h"
 
 /*
@@ -26,37 +25,7 @@
  * time of its own. Not smaller than one page.
  */
 #define CHUNK_BYTES   (128u << 10)
-#define CODECS_KEPT   64u
 #define PENDING_BYTES (64u << 10) /* compressed, before they are worth a write */
-
-/* One CPU of one buffer; used by one thread at a time. */
-struct partial_stream {
-	int fd;		   /* -1 until there is something to write */
-	uint64_t size;	   /* of the file: all that is whole */
-	struct out chunks; /* compressed, on their way to the file */
-	uint8_t *gather;   /* pages on their way to a chunk */
-	size_t gathered;
-	struct partial_pieces pieces; /* in file and chunks */
-};
-
-struct partial_buffer {
-	uint32_t page_size, nr_cpus;
-	uint64_t keep_bytes; /* 0: all */
-	struct partial_stream *streams;
-};
-
-struct dat_partial {
-	char *path;
-	struct dat_write_options options;
-	struct partial_buffer *buffers;
-	size_t nr_buffers;
-	pthread_mutex_t lock; /* of all below */
-	int options_fd;
-	uint64_t options_size, kallsyms_size;
-	/* Those that nobody uses just now: one for each thread at most, however many CPUs. */
-	struct dat_codec codecs[CODECS_KEPT];
-	size_t nr_codecs;
-};
 
 static size_t chunk_bytes(const struct partial_buffer *buffer)
 {
@@ -100,6 +69,7 @@ static void partial_free(struct dat_partial *partial)
 	for (size_t i = 0; i < partial->nr_codecs; i++)
 		dat_codec_done(&partial->codecs[i]);
 	io_close(partial->options_fd);
+	pthread_mutex_destroy(&partial->let_go_lock);
 	pthread_mutex_destroy(&partial->lock);
 	mem_free(partial->path);
 	mem_free(partial);
@@ -132,17 +102,6 @@ static int alloc_buffers(struct dat_partial *partial, const struct dat_partial_b
 	return 0;
 }
 
-static int write_file(const char *path, const void *data, size_t len)
-{
-	int fd = io_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666), r, closed;
-
-	if (fd < 0)
-		return fd;
-	r = io_write_full(fd, data, len);
-	closed = io_close(fd);
-	return r < 0 ? r : closed;
-}
-
 static int write_buffers(struct dat_partial *partial, const struct dat_partial_buffer *buffers)
 {
 	_cleanup_out_ struct out text = {0}, path = {0};
@@ -154,7 +113,7 @@ static int write_buffers(struct dat_partial *partial, const struct dat_partial_b
 			   buffers[i].clock, buffers[i].name);
 	if (r < 0 || text.failed)
 		return -ENOMEM;
-	return write_file(path.buf, text.buf, text.len);
+	return dat_partial_write_file(path.buf, text.buf, text.len);
 }
 
 /*
@@ -248,6 +207,7 @@ int dat_partial_create(struct dat_partial **ret_partial, const char *path,
 	partial = mem_zalloc(sizeof(*partial));
 	if (!partial)
 		return err_sys(err, -ENOMEM, "%s", path);
+	pthread_mutex_init(&partial->let_go_lock, NULL);
 	pthread_mutex_init(&partial->lock, NULL);
 	partial->options_fd = -1;
 	partial->options = *options;
@@ -448,7 +408,7 @@ static int write_start(const struct dat_partial *partial, size_t buffer, uint32_
 	if (path.failed || temp.failed)
 		return -ENOMEM;
 	snprintf(text, sizeof(text), "%llu\n", (unsigned long long)start);
-	r = write_file(temp.buf, text, strlen(text));
+	r = dat_partial_write_file(temp.buf, text, strlen(text));
 	return r < 0 ? r : io_rename(temp.buf, path.buf);
 }
 
@@ -457,17 +417,14 @@ static int write_start(const struct dat_partial *partial, size_t buffer, uint32_
  * until `len` bytes more are within the bound. First it is said where the stream begins, then the
  * space goes; a file system that cannot give it back (EOPNOTSUPP) gets it at the end.
  */
-static int let_go(struct dat_partial *partial, size_t buffer, uint32_t cpu, size_t len)
+static int let_oldest_go(struct dat_partial *partial, size_t buffer, uint32_t cpu, size_t len)
 {
 	const struct partial_buffer *of = &partial->buffers[buffer];
 	struct partial_stream *stream = &of->streams[cpu];
 	uint64_t start;
 	size_t gone;
-	int r;
+	int r = write_pending(stream);
 
-	if (!of->keep_bytes || stream->pieces.kept + len <= of->keep_bytes)
-		return 0;
-	r = write_pending(stream);
 	gone = partial_pieces_old(&stream->pieces, len, of->keep_bytes / 8 * 5, &start);
 	if (r == 0 && gone)
 		r = write_start(partial, buffer, cpu, start);
@@ -476,6 +433,36 @@ static int let_go(struct dat_partial *partial, size_t buffer, uint32_t cpu, size
 	partial_pieces_let_go(&stream->pieces, gone);
 	r = io_punch(stream->fd, 0, start);
 	return r == -EOPNOTSUPP ? 0 : r;
+}
+
+static int let_go(struct dat_partial *partial, size_t buffer, uint32_t cpu, size_t len)
+{
+	const struct partial_buffer *of = &partial->buffers[buffer];
+	int r;
+
+	if (!of->keep_bytes || of->streams[cpu].pieces.kept + len <= of->keep_bytes)
+		return 0;
+	pthread_mutex_lock(&partial->let_go_lock);
+	r = partial->holds ? 0 : let_oldest_go(partial, buffer, cpu, len);
+	pthread_mutex_unlock(&partial->let_go_lock);
+	return r;
+}
+
+static void add_holds(struct dat_partial *partial, int nr)
+{
+	pthread_mutex_lock(&partial->let_go_lock);
+	partial->holds += (unsigned int)nr;
+	pthread_mutex_unlock(&partial->let_go_lock);
+}
+
+void dat_partial_hold(struct dat_partial *partial)
+{
+	add_holds(partial, 1);
+}
+
+void dat_partial_release(struct dat_partial *partial)
+{
+	add_holds(partial, -1);
 }
 
 static int append_slice(struct dat_partial *partial, size_t buffer, uint32_t cpu,
@@ -602,77 +589,6 @@ int dat_partial_flush(struct dat_partial *partial, size_t buffer, uint32_t cpu, 
 	return r < 0 ? stream_fail(partial, buffer, cpu, r, err) : 0;
 }
 
-/* Replaced in one step: whoever reads sees the old text or the new one. */
-static int replace_text(struct dat_partial *partial, const char *name, const char *text, size_t len,
-			struct err *err)
-{
-	_cleanup_out_ struct out path = {0}, temp = {0};
-	int r = dat_partial_path(&path, partial->path, name);
-
-	if (r == 0)
-		r = dat_partial_path(&temp, partial->path, name);
-	if (r == 0) {
-		out_lit(&temp, ".new");
-		out_cstr(&temp);
-		r = temp.failed ? -ENOMEM : write_file(temp.buf, text, len);
-	}
-	if (r == 0)
-		r = io_rename(temp.buf, path.buf);
-	return r < 0 ? err_sys(err, r, "%s: cannot write %s", partial->path, name) : 0;
-}
-
-int dat_partial_cmdlines(struct dat_partial *partial, const char *text, size_t len, struct err *err)
-{
-	return replace_text(partial, "cmdlines", text, len, err);
-}
-
-int dat_partial_kallsyms(struct dat_partial *partial, const char *text, size_t len, struct err *err)
-{
-	return replace_text(partial, "kallsyms", text, len, err);
-}
-
-static int append_text(const char *path, const char *text, size_t len, uint64_t offset)
-{
-	_cleanup_close_ int fd = io_open(path, O_WRONLY | O_CREAT, 0666);
-
-	return fd < 0 ? fd : io_pwrite_full(fd, text, len, offset);
-}
-
-int dat_partial_more_kallsyms(struct dat_partial *partial, const char *text, size_t len,
-			      struct err *err)
-{
-	_cleanup_out_ struct out path = {0};
-	int r = dat_partial_path(&path, partial->path, "kallsyms");
-
-	if (r == 0)
-		r = append_text(path.buf, text, len, partial->kallsyms_size);
-	if (r < 0)
-		return err_sys(err, r, "%s: cannot write kallsyms", partial->path);
-	partial->kallsyms_size += len;
-	return 0;
-}
-
-int dat_partial_option(struct dat_partial *partial, uint16_t id, const void *data, size_t len,
-		       struct err *err)
-{
-	_cleanup_out_ struct out option = {0};
-	int r;
-
-	if (len > LIMIT_OPTION_BYTES)
-		return err_sys(err, -EFBIG, "%s: option %u", partial->path, id);
-	dat_put_option(&option, partial->options.big_endian, id, data, len);
-	if (option.failed)
-		return err_sys(err, -ENOMEM, "%s: option %u", partial->path, id);
-	pthread_mutex_lock(&partial->lock);
-	r = io_pwrite_full(partial->options_fd, option.buf, option.len, partial->options_size);
-	if (r == 0)
-		partial->options_size += option.len;
-	else
-		(void)!io_ftruncate(partial->options_fd, partial->options_size);
-	pthread_mutex_unlock(&partial->lock);
-	return r < 0 ? err_sys(err, r, "%s: cannot write option %u", partial->path, id) : 0;
-}
-
 /* --- after a kill --- */
 
 int dat_partial_descriptor(const struct dat_partial *partial)
@@ -698,7 +614,10 @@ int dat_partial_adopt(struct dat_partial *partial, struct err *err)
 	if (r < 0)
 		return err_sys(err, r, "%s: cannot be gone on with", partial->path);
 	partial->options_size = at;
-	/* A thread of the parent may have held it when this process was forked: it is not here. */
+	/* A thread of the parent may have held them when this process was forked: it is not here.
+	 */
+	pthread_mutex_init(&partial->let_go_lock, NULL);
+	partial->holds = 0;
 	if (pthread_mutex_trylock(&partial->lock) == 0) {
 		pthread_mutex_unlock(&partial->lock);
 	} else {

@@ -110,9 +110,25 @@ int dat_partial_seal_dir(const char *path, const char *out, int version, struct 
 	_must_check_;
 /*
  * The same, and the directory stays: what there is of it now, also while it is being written. A
- * page that is just coming is not in it.
+ * page that is just coming is not in it. Where `part` is given, of its buffer's CPUs only so much
+ * as it says, and behind that these pages, which are in no stream yet.
+ *
+ * From dat_partial_hold to as many dat_partial_release nothing that is kept of a stream
+ * (keep_bytes) is let go: for the time of a copy, and from when `part` was true on.
  */
-int dat_partial_copy(const char *path, const char *out, int version, struct err *err) _must_check_;
+struct dat_partial_end {
+	uint64_t bytes; /* of the stream */
+	const void *pages;
+	size_t len;
+};
+struct dat_partial_part {
+	size_t buffer;
+	const struct dat_partial_end *ends; /* of each of its CPUs */
+};
+int dat_partial_copy(const char *path, const char *out, int version,
+		     const struct dat_partial_part *part, struct err *err) _must_check_;
+void dat_partial_hold(struct dat_partial *partial);
+void dat_partial_release(struct dat_partial *partial);
 /*
  * Remove the directory and the files that belong in it, so that it is gone in one step. When other
  * files lie there, they stay, and so does it as OUT.partial.new.

@@ -41,6 +41,8 @@ struct dat_partial_read {
 int dat_partial_open_meta(struct dat_state *st) _must_check_;
 int dat_partial_load(struct dat_state *st) _must_check_;
 void dat_partial_close(struct dat_state *st);
+/* Which buffer it is in the files' names. */
+size_t dat_partial_file_index(const struct dat_state *st, const struct dat_buffer *buffer);
 /* The file of one CPU's stream, -1 when it has none yet. */
 int dat_partial_fd(const struct dat_state *st, const struct dat_buffer *buffer, size_t cpu_index);
 

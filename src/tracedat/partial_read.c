@@ -278,6 +278,16 @@ void dat_partial_close(struct dat_state *st)
 	mem_free(st->partial);
 }
 
+/* Of a buffer without CPUs there is nothing in any file. */
+size_t dat_partial_file_index(const struct dat_state *st, const struct dat_buffer *buffer)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; &st->dat.buffers[i] != buffer; i++)
+		at += st->dat.buffers[i].nr_cpus;
+	return buffer->nr_cpus ? st->partial->streams[at].file_index : SIZE_MAX;
+}
+
 int dat_partial_fd(const struct dat_state *st, const struct dat_buffer *buffer, size_t cpu_index)
 {
 	size_t at = cpu_index;

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "tracedat/partial.h"
 #include "tracedat/partial_internal.h"
+#include "tracedat/writer_internal.h"
 
 /* Whether a file of this name belongs in OUT.partial. */
 static bool is_ours(const char *name)
@@ -78,8 +79,31 @@ int dat_partial_remove(const char *path)
 	return dat_partial_sweep(path);
 }
 
-static int write_sealed(struct dat *dat, const char *temp, int version, struct err *err)
+/* Buffers and CPUs as they are without what lies behind a part's ends; which buffer that is of. */
+static size_t shorten(struct dat *dat, const struct dat_partial_part *part)
 {
+	for (size_t i = 0; part && i < dat->nr_buffers; i++) {
+		struct dat_buffer *buffer = &dat->buffers[i];
+
+		if (dat_partial_file_index(dat_state(dat), buffer) != part->buffer)
+			continue;
+		for (uint32_t cpu = 0; cpu < buffer->nr_cpus; cpu++) {
+			const struct dat_partial_end *end = &part->ends[cpu];
+			struct dat_cpu *at = &buffer->cpus[cpu];
+
+			at->size = MIN(at->size, end->bytes - MIN(end->bytes, at->offset));
+			if (end->len && dat->nr_cpus <= cpu)
+				dat->nr_cpus = cpu + 1;
+		}
+		return i;
+	}
+	return SIZE_MAX;
+}
+
+static int write_sealed(struct dat *dat, const char *temp, int version,
+			const struct dat_partial_part *part, struct err *err)
+{
+	const size_t shortened = shorten(dat, part);
 	struct dat_write_options options = {
 		.version = version,
 		.compression = version == 6 ? DAT_NONE : dat->compression,
@@ -98,7 +122,8 @@ static int write_sealed(struct dat *dat, const char *temp, int version, struct e
 	for (size_t i = 0; r == 0 && i < dat->nr_buffers; i++) {
 		struct err damage = {0};
 
-		r = dat_writer_copy_buffer(writer, dat, i, &damage, err);
+		r = dat_writer_copy_streams(writer, dat, i, i == shortened ? part->ends : NULL,
+					    &damage, err);
 		if (r == 0 && damage.code) {
 			r = damage.code;
 			if (err)
@@ -114,7 +139,8 @@ static int write_sealed(struct dat *dat, const char *temp, int version, struct e
 	return dat_writer_finish(writer, err);
 }
 
-int dat_partial_copy(const char *path, const char *out, int version, struct err *err)
+int dat_partial_copy(const char *path, const char *out, int version,
+		     const struct dat_partial_part *part, struct err *err)
 {
 	_cleanup_out_ struct out temp = {0};
 	struct dat *dat;
@@ -128,7 +154,7 @@ int dat_partial_copy(const char *path, const char *out, int version, struct err 
 	r = dat_open(&dat, path, err);
 	if (r < 0)
 		return r;
-	r = write_sealed(dat, temp.buf, version, err);
+	r = write_sealed(dat, temp.buf, version, part, err);
 	dat_close(dat);
 	if (r == 0) {
 		r = io_rename(temp.buf, out);
@@ -142,7 +168,7 @@ int dat_partial_copy(const char *path, const char *out, int version, struct err 
 
 int dat_partial_seal_dir(const char *path, const char *out, int version, struct err *err)
 {
-	int r = dat_partial_copy(path, out, version, err);
+	int r = dat_partial_copy(path, out, version, NULL, err);
 
 	/* A directory that stays is rubbish: the recording is in `out`. */
 	if (r == 0)

@@ -399,6 +399,113 @@ TEST(go_on_after_half)
 	go_on(DAT_NONE, small.page_size);
 }
 
+/* --- copies --- */
+
+static struct build_seen seen_in(const char *path)
+{
+	struct build_seen seen = {.errors = 1};
+	struct err err = {0};
+	struct dat *dat;
+
+	if (dat_open(&dat, path, &err) < 0)
+		return seen;
+	seen = build_read(dat);
+	dat_close(dat);
+	return seen;
+}
+
+static void check_records(const char *path, uint64_t nr)
+{
+	struct build_seen seen = seen_in(path);
+
+	CHECK_EQ(seen.records, nr);
+	CHECK_EQ(seen.wrong + seen.errors, 0);
+}
+
+/*
+ * Of CPU 0 the first of two chunks and a page that is in no stream, of CPU 3 only such a page; the
+ * recording goes on without them.
+ */
+static void copy_part(enum dat_compression compression, int version)
+{
+	char dir[256], out[256], copy[256];
+	struct build b = small;
+	_cleanup_free_ uint8_t *page = mem_alloc(2 * (size_t)b.page_size);
+	struct dat_partial_end ends[4] = {0};
+	const struct dat_partial_part part = {.buffer = 1, .ends = ends};
+	struct dat_partial *partial;
+	uint64_t sizes[2] = {0};
+	struct err err = {0};
+
+	b.compression = compression;
+	b.instance_page_size = b.page_size;
+	snprintf(dir, sizeof(dir), "%s/parts.partial", build_dir());
+	build_path(out, sizeof(out), "parts");
+	build_path(copy, sizeof(copy), "parts.copy");
+	CHECK_EQ(create(&partial, &b, dir, &err), 0);
+	CHECK_EQ(store(partial, &b, 0, &sizes[0], &err), 0);
+	CHECK_EQ(store(partial, &b, 3, &sizes[1], &err), 0);
+	CHECK(page);
+	build_page(&b, b.page_size, 0, 3, page);
+	build_page(&b, b.page_size, 3, 0, page + b.page_size);
+	ends[0] = (struct dat_partial_end){sizes[0], page, b.page_size};
+	ends[3] = (struct dat_partial_end){0, page + b.page_size, b.page_size};
+	CHECK_EQ(dat_partial_copy(dir, copy, version, &part, &err), 0);
+	check_records(copy, 5ull * BUILD_RECORDS);
+	ends[0] = ends[3] = (struct dat_partial_end){sizes[1], NULL, 0};
+	CHECK_EQ(dat_partial_copy(dir, copy, version, &part, &err), 0);
+	check_records(copy, 6ull * BUILD_RECORDS);
+	CHECK_EQ(dat_partial_copy(dir, copy, version, NULL, &err), 0);
+	check_records(copy, 6ull * BUILD_RECORDS);
+	CHECK_EQ(dat_partial_seal(partial, out, version, &err), 0);
+	check_records(out, 6ull * BUILD_RECORDS);
+	unlink(copy);
+	unlink(out);
+}
+
+TEST(copy_of_a_part)
+{
+	copy_part(DAT_ZSTD, 7);
+	copy_part(DAT_NONE, 7);
+	copy_part(DAT_ZSTD, 6);
+}
+
+/* Where only the newest is kept, all stays as long as a copy needs it. */
+TEST(held)
+{
+	const struct dat_partial_buffer buffers[] = {{"", "global", 4096, 4, 32 * 4096}};
+	struct dat_write_options options = build_options(&small);
+	struct build_metadata m;
+	struct dat_partial *partial;
+	struct err err = {0};
+	uint64_t held = 0, kept;
+	char dir[256];
+
+	build_path(dir, sizeof(dir), "held.dat.partial");
+	CHECK_EQ(dat_partial_create(&partial, dir, &options, build_metadata(&small, &m), buffers, 1,
+				    &err),
+		 0);
+	dat_partial_hold(partial);
+	dat_partial_hold(partial);
+	dat_partial_release(partial);
+	for (uint64_t i = 0; i < 80; i++) {
+		uint8_t page[4096];
+
+		if (i == 75) {
+			held = seen_in(dir).pages;
+			dat_partial_release(partial);
+		}
+		build_page(&small, 4096, 0, i, page);
+		CHECK_EQ(dat_partial_append(partial, 0, 0, page, 4096, &err), 0);
+		CHECK_EQ(dat_partial_flush(partial, 0, 0, &err), 0);
+	}
+	kept = seen_in(dir).pages;
+	CHECK_EQ(held, 75);
+	CHECK(kept >= 16 && kept <= 32);
+	dat_partial_abandon(partial);
+	CHECK_EQ(dat_partial_remove(dir), 0);
+}
+
 TEST(symbols_are_appended)
 {
 	char dir[256], path[300];

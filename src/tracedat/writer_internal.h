@@ -69,6 +69,14 @@ struct dat_body {
 };
 extern const struct dat_body dat_bodies[DAT_NR_BODIES];
 
+/* --- copy.c --- */
+
+struct dat_partial_end; /* tracedat/partial.h */
+/* dat_writer_copy_buffer, and behind each CPU's pages those of its end; NULL: there are none. */
+int dat_writer_copy_streams(struct dat_writer *writer, struct dat *dat, size_t index,
+			    const struct dat_partial_end *ends, struct err *ret_damage,
+			    struct err *err) _must_check_;
+
 /* --- writer_v6.c --- */
 
 int dat_v6_metadata(struct dat_writer *writer, const struct dat_metadata *metadata);
