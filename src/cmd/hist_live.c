@@ -16,6 +16,7 @@
 #include "cmd/report.h"
 #include "cmd/unkept.h"
 #include "expr/sql.h"
+#include "program/probes.h"
 
 enum {
 	REFRESH_MS = 1000
@@ -28,6 +29,7 @@ struct hist_live {
 	struct words made;	   /* names of synthetic events: -n */
 	struct unkept unkept;
 	bool stacks, calls, in_given;
+	bool probes;	     /* of programs */
 	bool in_program;     /* whose calls */
 	bool selects, range; /* options that choose records; some need the whole recording */
 	bool filters;	     /* options that do so, but which the kernel can do */
@@ -114,6 +116,7 @@ static int take_operand(struct hist_live *live, const char *word, const char *be
 		live->calls = true;
 	else if (r == 0 && is_event && strncmp(word, "synthetic", 9) != 0)
 		r = words_option(&live->record, "-e", word);
+	live->probes |= is_event && program_probes_is_meant(word, true);
 	return r;
 }
 
@@ -206,7 +209,7 @@ static int put_rest(struct hist_live *live)
 {
 	int r = 0;
 
-	if (live->calls && !live->in_given) {
+	if ((live->calls || live->probes) && !live->in_given) {
 		live->in_program = true;
 		r = words_option(&live->record, "--in", "program");
 	}
@@ -265,15 +268,16 @@ static int count_here(struct hist_live *live, const char *elsewhere, const char 
 	if (!live->quiet)
 		cmd_note(live->command, "counted from the stream, not in the %s: %.*s%s", elsewhere,
 			 (int)strcspn(why, "\n"), why, live->run ? "" : "; Ctrl-C ends it");
-	if (!live->calls && !live->range) {
+	if (!live->calls && !live->probes && !live->range) {
 		int r = put_command(live);
 
 		return r < 0 ? r : hist_stream_run(&plan);
 	}
 	if (live->refresh_ms)
-		return cmd_usage(live->command,
-				 "--refresh: calls, and what --from and --to choose, "
-				 "are counted when everything is recorded");
+		return cmd_usage(
+			live->command,
+			"--refresh: calls, probes of programs, and what --from and --to choose, "
+			"are counted when everything is recorded");
 	return record_and_read(live, false, reader);
 }
 
@@ -311,6 +315,8 @@ static int count(struct hist_live *live, hist_read_fn *reader)
 			return status;
 		return count_here(live, "program", err.text, reader);
 	}
+	if (live->probes && !live->in_kernel)
+		return count_here(live, "program", "of probes there are records", reader);
 	if (live->on_stream)
 		err_set(&err, -EOPNOTSUPP, "--on-stream");
 	else if (live->calls)
@@ -332,7 +338,8 @@ static int check(struct hist_live *live)
 		return cmd_usage(live->command, "a command to trace is missing behind --");
 	if (live->in_kernel && live->on_stream)
 		return cmd_usage(live->command, "--in-kernel and --on-stream exclude each other");
-	if (!live->run && !live->refresh_ms && !live->calls && !live->range && redraw_possible())
+	if (!live->run && !live->refresh_ms && !live->calls && !live->probes && !live->range &&
+	    redraw_possible())
 		live->refresh_ms = REFRESH_MS;
 	return CMD_OK;
 }

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "cmd/hist_triggers.h"
+#include "program/probes.h"
 
 static const struct event *find_event(const struct hist_set *set, const char *name)
 {
@@ -132,6 +133,8 @@ static int add_select(struct hist_tables *tables, const struct hist_wanted *want
 
 static int add_trigger(struct hist_tables *tables, struct hist_wanted *wanted, struct err *err)
 {
+	_cleanup_free_ char *probe =
+		wanted->event ? program_probes_event_name(wanted->event) : NULL;
 	const struct event *event;
 
 	if (wanted->sql)
@@ -140,7 +143,7 @@ static int add_trigger(struct hist_tables *tables, struct hist_wanted *wanted, s
 		return err_set(err, -EINVAL,
 			       "%s: of which event? SYSTEM:EVENT has to follow, or 'calls'",
 			       out_cstr(&wanted->text));
-	event = find_event(tables->set, wanted->event);
+	event = find_event(tables->set, probe ? probe : wanted->event);
 	if (!event)
 		return err_set(err, -ENOENT, "%s: no such event here", wanted->event);
 	return give(tables, event, out_cstr(&wanted->text), err);

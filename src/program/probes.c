@@ -31,14 +31,17 @@ struct wanted {
 struct probe_event {
 	char *system, *name, *types; /* types: of the arguments, to tell events apart */
 	uint16_t number;
+	bool laid_out;
 	size_t nr_args;
 	struct program_probe_arg args[PROGRAM_PROBE_ARGS_MAX];
 	uint8_t numbers[PROGRAM_PROBE_ARGS_MAX]; /* what they are called by */
 };
 
 struct program_probes {
+	struct program_watcher *watcher;
 	struct wanted *wanted;
 	size_t nr_wanted;
+	bool *rules; /* of each wanted one, whether it means the event that comes up */
 	struct probe_event *events[PROGRAM_PROBE_EVENTS - PROGRAM_PROBE_EVENT_FIRST];
 	size_t nr_events, nr_told;
 };
@@ -86,26 +89,56 @@ static int read_wanted(struct wanted *wanted, const char *text, struct err *err)
 	return 0;
 }
 
-int program_probes_new(struct program_probes **ret_probes, const char *const *events, size_t nr,
-		       struct err *err)
+int program_probes_new(struct program_probes **ret_probes, const struct program_rule *rules,
+		       size_t nr, struct program_watcher *watcher, struct err *err)
 {
 	struct program_probes *probes = mem_zalloc(sizeof(*probes));
 	int r = 0;
 
-	if (probes)
+	if (probes) {
+		probes->watcher = watcher;
 		probes->wanted = mem_calloc(nr + 1, sizeof(*probes->wanted));
-	if (!probes || !probes->wanted) {
-		mem_free(probes);
+		probes->rules = mem_calloc(nr + 1, sizeof(*probes->rules));
+	}
+	if (!probes || !probes->wanted || !probes->rules) {
+		program_probes_free(probes);
 		return err_sys(err, -ENOMEM, "cannot read the probes");
 	}
 	for (; probes->nr_wanted < nr && r == 0; probes->nr_wanted++)
-		r = read_wanted(&probes->wanted[probes->nr_wanted], events[probes->nr_wanted], err);
+		r = read_wanted(&probes->wanted[probes->nr_wanted], rules[probes->nr_wanted].events,
+				err);
 	if (r < 0) {
 		program_probes_free(probes);
 		return r;
 	}
 	*ret_probes = probes;
 	return 0;
+}
+
+/* Those letters that names of events have. */
+static void make_name(char *name)
+{
+	for (; *name; name++) {
+		bool is_letter = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z');
+
+		if (!is_letter && (*name < '0' || *name > '9'))
+			*name = '_';
+	}
+}
+
+char *program_probes_event_name(const char *text)
+{
+	struct wanted wanted = {.text = NULL};
+	_cleanup_out_ struct out name = {0};
+	struct err err;
+
+	if (program_probes_is_meant(text, true) && read_wanted(&wanted, text, &err) == 0) {
+		make_name(wanted.provider);
+		make_name(wanted.name);
+		out_printf(&name, PREFIX_SDT "%s:%s", wanted.provider, wanted.name);
+	}
+	wanted_done(&wanted);
+	return name.failed || !name.len ? NULL : mem_strdup(out_cstr(&name));
 }
 
 static void event_free(struct probe_event *event)
@@ -127,6 +160,7 @@ void program_probes_free(struct program_probes *probes)
 	for (size_t i = 0; i < probes->nr_events; i++)
 		event_free(probes->events[i]);
 	mem_free(probes->wanted);
+	mem_free(probes->rules);
 	mem_free(probes);
 }
 
@@ -140,17 +174,6 @@ const char *program_probes_unmatched(const struct program_probes *probes)
 }
 
 /* --- events --- */
-
-/* Those letters that names of events have. */
-static void make_name(char *name)
-{
-	for (; *name; name++) {
-		bool is_letter = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z');
-
-		if (!is_letter && (*name < '0' || *name > '9'))
-			*name = '_';
-	}
-}
 
 static struct probe_event *find_event(const struct program_probes *probes, const char *system,
 				      const char *name, const char *types)
@@ -309,18 +332,22 @@ static int compare_found(const void *a, const void *b)
 	return left->note < right->note ? -1 : left->note > right->note;
 }
 
+static bool means(const struct wanted *wanted, const struct program_elf *elf,
+		  const struct usdt_note *note)
+{
+	return fnmatch(wanted->provider, note->provider, 0) == 0 &&
+	       fnmatch(wanted->name, note->name, 0) == 0 &&
+	       (!wanted->file || function_library_is(wanted->file, elf->name, elf->path));
+}
+
 static bool is_wanted(struct program_probes *probes, const struct program_elf *elf,
 		      const struct usdt_note *note)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < probes->nr_wanted; i++) {
-		struct wanted *wanted = &probes->wanted[i];
-
-		if (fnmatch(wanted->provider, note->provider, 0) == 0 &&
-		    fnmatch(wanted->name, note->name, 0) == 0 &&
-		    (!wanted->file || function_library_is(wanted->file, elf->name, elf->path)))
-			any = wanted->matched = true;
+		if (means(&probes->wanted[i], elf, note))
+			any = probes->wanted[i].matched = true;
 	}
 	return any;
 }
@@ -433,13 +460,41 @@ static void put_types(const struct found *found, char types[TYPES_BYTES])
 	types[len] = '\0';
 }
 
-static int add_probe(struct applying *applying, const struct found *found)
+/* Filters and triggers of an event that has come up. */
+static int ask_about(struct applying *applying, const struct found *found,
+		     const struct probe_event *event, struct err *err)
+{
+	struct program_probes *probes = applying->probes;
+	_cleanup_out_ struct out format = {0};
+	struct program_watch_event_of_probes asked = {
+		.system = event->system,
+		.name = event->name,
+		.number = event->number,
+		.args = event->args,
+		.nr_args = event->nr_args,
+		.rules = probes->rules,
+	};
+
+	int r;
+
+	put_format(&format, event, event->number);
+	asked.format = out_cstr(&format);
+	if (format.failed)
+		return -ENOMEM;
+	for (size_t i = 0; i < probes->nr_wanted; i++)
+		probes->rules[i] = means(&probes->wanted[i], applying->elf, found->note);
+	r = program_watcher_probe(probes->watcher, &asked, err);
+	return r < 0 ? err_wrap(err, r, "%s:%s", event->system, event->name) : 0;
+}
+
+static int add_probe(struct applying *applying, const struct found *found, struct err *err)
 {
 	struct program_image_probes *image = &applying->module->image;
 	struct program_probe *probe = &image->list[image->nr];
 	const struct usdt_note *note = found->note;
 	char system[NAME_BYTES], name[NAME_BYTES], types[TYPES_BYTES];
 	struct probe_event *event;
+	bool is_new;
 	int r;
 
 	snprintf(system, sizeof(system), PREFIX_SDT "%.240s", note->provider);
@@ -462,7 +517,14 @@ static int add_probe(struct applying *applying, const struct found *found)
 		.event = event->number,
 	};
 	image->nr++;
-	return lay_out(applying, found, probe, event);
+	is_new = !event->laid_out;
+	r = lay_out(applying, found, probe, event);
+	event->laid_out = true;
+	probe->watched =
+		applying->probes->watcher && program_watcher_asks_probes(applying->probes->watcher);
+	if (r == 0 && is_new && probe->watched)
+		r = ask_about(applying, found, event, err);
+	return r;
 }
 
 /* Plan the jumps, and keep what can be patched. */
@@ -491,7 +553,7 @@ static int plan(struct applying *applying, const char *path, struct err *err)
 			site++;
 		r = sites[site].skip
 			    ? skip(applying, found, "", program_skip_text(sites[site].skip))
-			    : add_probe(applying, found);
+			    : add_probe(applying, found, err);
 	}
 	return r;
 }

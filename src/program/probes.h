@@ -20,10 +20,11 @@
 #include "base/out.h"
 #include "program/functions.h"
 #include "program/image.h"
+#include "program/watcher.h"
 
 /* Numbers of their events: those below are the runtime's own. */
 #define PROGRAM_PROBE_EVENT_FIRST 16u
-#define PROGRAM_PROBE_EVENTS	  256u
+#define PROGRAM_PROBE_EVENTS	  PROGRAM_WATCH_PROBES
 
 struct program_probes;
 
@@ -33,9 +34,18 @@ struct program_probes;
  */
 bool program_probes_is_meant(const char *events, bool surely);
 
-/* `events` are as -e has them; borrowed while this runs. -EINVAL, with a caret. */
-int program_probes_new(struct program_probes **ret_probes, const char *const *events, size_t nr,
-		       struct err *err) _must_check_;
+/*
+ * usdt:[FILE:]PROVIDER:NAME as the event is called in a file, SYSTEM:EVENT; the caller's to
+ * mem_free. NULL when it is another text, or memory is short.
+ */
+char *program_probes_event_name(const char *text) _must_check_;
+
+/*
+ * `rules` are those for probes, borrowed while this runs, and known to the watcher in the same
+ * order, if there is one, which is borrowed. -EINVAL, with a caret.
+ */
+int program_probes_new(struct program_probes **ret_probes, const struct program_rule *rules,
+		       size_t nr, struct program_watcher *watcher, struct err *err) _must_check_;
 void program_probes_free(struct program_probes *probes);
 
 /* A probe that was asked for, or an argument of one, that is not recorded. */

@@ -19,6 +19,7 @@
 #define PROGRAM_WATCH_COMMS_MAX	    32u
 #define PROGRAM_WATCH_COMM_BYTES    64u
 #define PROGRAM_WATCH_EVENTS	    16u
+#define PROGRAM_WATCH_PROBES	    256u /* by the numbers of their events */
 #define PROGRAM_WATCH_NAMES_MAX	    31u
 #define PROGRAM_WATCH_FUNCTION_BITS 17u
 #define PROGRAM_WATCH_FUNCTIONS	    (1u << PROGRAM_WATCH_FUNCTION_BITS)
@@ -39,6 +40,7 @@ enum program_watch_source {
 	PROGRAM_WATCH_PARENT,	/* the trace address that the call returns to */
 	PROGRAM_WATCH_CALLERS,	/* bit i: the function there has the name i */
 	PROGRAM_WATCH_ZERO,	/* fields that nobody fills in */
+	PROGRAM_WATCH_ARG,	/* + the index: an argument of a probe */
 };
 
 /* In place of an operation: the answer. */
@@ -70,6 +72,14 @@ struct program_watch_trigger {
 	uint8_t action;
 	bool first; /* it acts before the event is recorded */
 	uint32_t pad;
+	uint64_t probes[PROGRAM_WATCH_PROBES / 64]; /* ENABLE, DISABLE: which events of probes */
+};
+
+/* An event of probes. */
+struct program_watch_probe {
+	uint32_t triggers; /* which it has, bits */
+	uint16_t filter;   /* an op, YES or NO */
+	uint16_t pad;
 };
 
 static inline bool program_watch_compare(const struct program_watch_op *op, uint64_t value)
@@ -103,6 +113,9 @@ struct program_watch {
 	uint64_t hists_at; /* struct program_hists, in bytes from here; 0: calls are not counted */
 	uint16_t filters[PROGRAM_WATCH_EVENTS]; /* of each event: an op, YES or NO */
 	struct program_watch_trigger triggers[PROGRAM_WATCH_TRIGGERS_MAX];
+	/* Come up with the modules: set before a process has one. */
+	struct program_watch_probe probes[PROGRAM_WATCH_PROBES];
+	uint64_t probes_off[PROGRAM_WATCH_PROBES / 64]; /* not recorded: triggers change them */
 	char comms[PROGRAM_WATCH_COMMS_MAX][PROGRAM_WATCH_COMM_BYTES]; /* globs */
 	struct program_watch_op ops[PROGRAM_WATCH_OPS_MAX];
 	uint32_t nr_callers; /* grows with the modules; they are there before it says so */

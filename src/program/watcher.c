@@ -149,10 +149,25 @@ static int find_name(struct program_watcher *watcher, const char *name, uint32_t
 	return 0;
 }
 
+/* A field of a probe's event. */
+static uint8_t source_of_probe(const struct program_watch_event_of_probes *probe, uint32_t offset)
+{
+	for (size_t i = 0; i < probe->nr_args; i++) {
+		if (probe->args[i].offset + PROGRAM_COMMON_BYTES == offset)
+			return (uint8_t)(PROGRAM_WATCH_ARG + i);
+	}
+	return sources[offset];
+}
+
 static uint8_t source_of(struct program_watcher *watcher, const struct operand *operand)
 {
-	uint8_t source =
-		operand->kind == OPERAND_CPU ? PROGRAM_WATCH_CPU : sources[operand->offset];
+	uint8_t source = operand->kind == OPERAND_CPU ? PROGRAM_WATCH_CPU
+			 : watcher->compiling ? source_of_probe(watcher->compiling, operand->offset)
+					      : sources[operand->offset];
+
+	if (watcher->compiling)
+		return source;
+	source = operand->kind == OPERAND_CPU ? PROGRAM_WATCH_CPU : sources[operand->offset];
 
 	watcher->plan->asks_depth |= source == PROGRAM_WATCH_DEPTH;
 	watcher->asks_duration |= source == PROGRAM_WATCH_DURATION;
@@ -228,7 +243,8 @@ static int add_condition(struct program_watcher *watcher, const struct instructi
 		return add_cpus(watcher, in, op, ret_at, err);
 	case CODE_GLOB_COMM:
 	case CODE_FUNCTION:
-		if (in->code == CODE_FUNCTION && !is_function(in->left.offset))
+		if (in->code == CODE_FUNCTION &&
+		    (watcher->compiling || !is_function(in->left.offset)))
 			break;
 		r = in->code == CODE_FUNCTION
 			    ? find_name(watcher, function_pattern_text(in->function), &index, err)
@@ -247,8 +263,10 @@ static int add_condition(struct program_watcher *watcher, const struct instructi
 	default: /* of fields that events of functions do not have */
 		break;
 	}
-	return err_set(err, -EINVAL,
-		       "this cannot be asked in a program: only ip and parent_ip are functions");
+	return err_set(
+		err, -EINVAL,
+		"this cannot be asked in a program: only ip and parent_ip are functions, and "
+		"texts are not compared");
 }
 
 static uint16_t target(uint32_t to, const uint16_t *places)
@@ -280,8 +298,8 @@ static int translate(struct program_watcher *watcher, const struct filter_progra
 	return 0;
 }
 
-static int compile(struct program_watcher *watcher, const struct event *event, const char *text,
-		   uint16_t *ret_entry, struct err *err)
+int watcher_compile(struct program_watcher *watcher, const struct event *event, const char *text,
+		    uint16_t *ret_entry, struct err *err)
 {
 	struct kfilter_kernel kernel;
 	struct kfilter *filter;
@@ -323,7 +341,7 @@ static bool is_meant(const char *text, const char *name)
 static int compile_for(struct program_watcher *watcher, uint32_t events, const char *text,
 		       uint16_t *ret_entry, struct err *err)
 {
-	int r = compile(watcher, watcher->event, text, ret_entry, err);
+	int r = watcher_compile(watcher, watcher->event, text, ret_entry, err);
 
 	if (r < 0 || !watcher->asks_duration)
 		return r;
@@ -383,8 +401,8 @@ static int add_rule(struct program_watcher *watcher, const struct program_rule *
 /* --- triggers --- */
 
 /* What a rule stands for, in `trigger`; only what can be done where the event is. */
-static int read_action(struct program_watcher *watcher, const struct trigger_rule *rule,
-		       struct program_watch_trigger *trigger, struct err *err)
+int watcher_read_action(struct program_watcher *watcher, const struct trigger_rule *rule,
+			struct program_watch_trigger *trigger, struct err *err)
 {
 	char events[2 * TRIGGER_NAME_BYTES + 2];
 
@@ -402,6 +420,8 @@ static int read_action(struct program_watcher *watcher, const struct trigger_rul
 	case TRIGGER_DISABLE:
 		trigger->action = rule->action == TRIGGER_ENABLE ? PROGRAM_WATCH_ENABLE
 								 : PROGRAM_WATCH_DISABLE;
+		if (watcher_is_probe(rule))
+			return 0;
 		snprintf(events, sizeof(events), "%s:%s", rule->system, rule->event);
 		return events_of(watcher, events, &trigger->switches, err);
 	case TRIGGER_SNAPSHOT:
@@ -424,6 +444,20 @@ static int read_action(struct program_watcher *watcher, const struct trigger_rul
 	}
 }
 
+int watcher_check_trigger(const struct program_watcher *watcher, const struct trigger_rule *rule,
+			  struct err *err)
+{
+	if (watcher->plan->nr_triggers == PROGRAM_WATCH_TRIGGERS_MAX)
+		return err_set(err, -E2BIG, "more than %u triggers", PROGRAM_WATCH_TRIGGERS_MAX);
+	if (rule->removes)
+		return err_set(err, -EINVAL, "no trigger is set that could be removed");
+	if (watcher->thresh)
+		return err_set(err, -ENOTSUP,
+			       "triggers do not go with --thresh, which looks at a call when it "
+			       "has ended");
+	return 0;
+}
+
 static int add_trigger(struct program_watcher *watcher, const struct trigger_rule *rule,
 		       uint32_t events, const char *function, struct err *err)
 {
@@ -433,17 +467,10 @@ static int add_trigger(struct program_watcher *watcher, const struct trigger_rul
 		.events = events,
 		.condition = PROGRAM_WATCH_YES,
 	};
-	int r = 0;
+	int r = watcher_check_trigger(watcher, rule, err);
 
-	if (plan->nr_triggers == PROGRAM_WATCH_TRIGGERS_MAX)
-		return err_set(err, -E2BIG, "more than %u triggers", PROGRAM_WATCH_TRIGGERS_MAX);
-	if (rule->removes)
-		return err_set(err, -EINVAL, "no trigger is set that could be removed");
-	if (watcher->thresh)
-		return err_set(err, -ENOTSUP,
-			       "triggers do not go with --thresh, which looks at a call when it "
-			       "has ended");
-	r = read_action(watcher, rule, &trigger, err);
+	if (r == 0)
+		r = watcher_read_action(watcher, rule, &trigger, err);
 	if (r == 0 && rule->filter)
 		r = compile_for(watcher, events, rule->filter, &trigger.condition, err);
 	if (r == 0 && function) {
@@ -468,6 +495,7 @@ static int add_trigger(struct program_watcher *watcher, const struct trigger_rul
 		plan->enabled &= ~trigger.switches;
 	watcher->switched |= trigger.switches;
 	plan->triggered |= events;
+	watcher_switch_probes(watcher, plan->nr_triggers, rule);
 	plan->triggers[plan->nr_triggers++] = trigger;
 	return 0;
 }
@@ -524,7 +552,8 @@ static int add_hist(struct program_watcher *watcher, const char *text, struct er
 	if (!trigger)
 		return err_sys(err, -ENOMEM, "cannot compile the histogram");
 	if (filter)
-		r = compile(watcher, watcher->calls, filter + strlen(" if "), &condition, err);
+		r = watcher_compile(watcher, watcher->calls, filter + strlen(" if "), &condition,
+				    err);
 	return r < 0 ? r
 		     : program_hist_plan_add(&watcher->hists, watcher->calls, trigger, condition,
 					     source_of_field, err);
@@ -542,9 +571,13 @@ static int add_all(struct program_watcher *watcher, const struct program_watch_o
 	watcher->plan->mult = options->mult;
 	watcher->plan->shift = options->shift;
 	for (size_t i = 0; i < options->nr_rules && r == 0; i++)
-		r = add_rule(watcher, &options->rules[i], err);
-	for (size_t i = 0; i < options->nr_rules && r == 0; i++)
-		r = add_rules_triggers(watcher, &options->rules[i], err);
+		r = options->rules[i].probes
+			    ? watcher_add_probe_rule(watcher, &options->rules[i], err)
+			    : add_rule(watcher, &options->rules[i], err);
+	for (size_t i = 0; i < options->nr_rules && r == 0; i++) {
+		if (!options->rules[i].probes)
+			r = add_rules_triggers(watcher, &options->rules[i], err);
+	}
 	for (size_t i = 0; i < options->nr_commands && r == 0; i++)
 		r = add_command(watcher, options->commands[i], err);
 	for (size_t i = 0; i < options->nr_hists && r == 0; i++)
@@ -594,6 +627,7 @@ void program_watcher_free(struct program_watcher *watcher)
 	program_marks_free(watcher->marks);
 	event_db_free(watcher->db);
 	mem_free(watcher->plan);
+	mem_free(watcher->probe_rules);
 	mem_free(watcher);
 }
 

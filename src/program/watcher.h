@@ -29,6 +29,7 @@ struct program_rule {
 	const char *events;	     /* as -e has them; NULL: all events of functions */
 	const char *filter;	     /* or NULL; a later rule's takes its place */
 	bool off;		     /* the events are not recorded */
+	bool probes;		     /* the events are those of probes (probes.h) */
 	const char *const *triggers; /* as in the kernel's trigger files */
 	size_t nr_triggers;
 };
@@ -61,7 +62,7 @@ struct program_watch_options {
 struct program_watcher;
 
 /*
- * *ret_watcher is NULL when there is nothing to ask. Borrows nothing
+ * *ret_watcher is NULL when there is nothing to ask. Borrows the texts of rules for probes, nothing
  * else of the options. What cannot be carried out is refused: -EINVAL, -ENOENT, -ENOTSUP.
  */
 int program_watcher_new(struct program_watcher **ret_watcher,
@@ -81,6 +82,26 @@ void program_watcher_begin(struct program_watcher *watcher, struct program_watch
  */
 int program_watcher_apply(struct program_watcher *watcher, const struct program_elf *elf,
 			  uint32_t base, uint8_t *choices) _must_check_;
+
+/* An event of probes that has come up. */
+struct program_watch_event_of_probes {
+	const char *system, *name, *format; /* the text, as in a file */
+	uint16_t number;
+	const struct program_probe_arg *args;
+	size_t nr_args;
+	const bool *rules; /* which of the rules for probes mean it, in their order */
+};
+
+/*
+ * Compile what is asked of it, before a process has such a probe. -EINVAL when its filter does not
+ * fit its arguments.
+ */
+int program_watcher_probe(struct program_watcher *watcher,
+			  const struct program_watch_event_of_probes *probe, struct err *err)
+	_must_check_;
+
+/* Whether anything is asked of probes. */
+bool program_watcher_asks_probes(const struct program_watcher *watcher);
 
 /*
  * Tracing is off until a trigger switches it on: the first of those that switch it is a traceon.

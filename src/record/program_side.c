@@ -116,25 +116,26 @@ static int choose(struct program_side *side, struct err *err)
 	return program_select_new(&side->select, &filters, err);
 }
 
-/* -e of probes in the program. */
-static int find_probes(struct program_side *side, struct err *err)
+static bool is_probe(const struct record_rule *rule)
 {
-	const struct record_instance *inst = side->what;
-	const char *events[RECORD_LIST_MAX];
+	return rule->events && program_probes_is_meant(rule->events, false);
+}
+
+/* -e of probes in the program; what is asked of them the watcher knows. */
+static int find_probes(struct program_side *side, const struct program_watch_options *options,
+		       struct err *err)
+{
+	_cleanup_free_ struct program_rule *rules =
+		mem_calloc(options->nr_rules + 1, sizeof(*rules));
 	size_t nr = 0;
 
-	for (size_t i = 0; i < inst->nr_rules; i++) {
-		const struct record_rule *rule = &inst->rules[i];
-
-		if (!program_probes_is_meant(rule->events, false))
-			continue;
-		if (rule->filter || rule->triggers.nr || rule->disable)
-			return err_set(err, -ENOTSUP,
-				       "-e %.100s: probes in programs have no filters and triggers",
-				       rule->events);
-		events[nr++] = rule->events;
+	if (!rules)
+		return err_sys(err, -ENOMEM, "cannot read the probes");
+	for (size_t i = 0; i < options->nr_rules; i++) {
+		if (options->rules[i].probes)
+			rules[nr++] = options->rules[i];
 	}
-	return nr ? program_probes_new(&side->probes, events, nr, err) : 0;
+	return nr ? program_probes_new(&side->probes, rules, nr, side->watcher, err) : 0;
 }
 
 static void add_rule(struct program_watch_options *options, struct program_rule *rules,
@@ -144,6 +145,7 @@ static void add_rule(struct program_watch_options *options, struct program_rule 
 		.events = rule->events,
 		.filter = rule->filter,
 		.off = rule->disable,
+		.probes = is_probe(rule),
 		.triggers = rule->triggers.items,
 		.nr_triggers = rule->triggers.nr,
 	};
@@ -183,15 +185,13 @@ static int watch(struct program_side *side, struct err *err)
 						&options.nr_events);
 	if (inst->tracer_rule.filter || inst->tracer_rule.triggers.nr)
 		add_rule(&options, rules, &inst->tracer_rule);
-	for (size_t i = 0; i < inst->nr_rules; i++) {
-		if (!program_probes_is_meant(inst->rules[i].events, false))
-			add_rule(&options, rules, &inst->rules[i]);
-	}
+	for (size_t i = 0; i < inst->nr_rules; i++)
+		add_rule(&options, rules, &inst->rules[i]);
 	r = program_watcher_new(&side->watcher, &options, err);
 	if (r == 0 && side->session->plan->discard && program_side_wants_snapshots(side))
 		r = err_set(err, -ENOTSUP,
 			    "snapshot copies a recording, and none is kept here; use sonde record");
-	return r;
+	return r < 0 ? r : find_probes(side, &options, err);
 }
 
 static int find_user(const char *name, uid_t *ret_uid, struct err *err)
@@ -238,8 +238,6 @@ int program_side_prepare(struct program_side *side, struct err *err)
 	side->event_base = PROGRAM_EVENTS_BASE;
 	if (r == 0)
 		r = choose(side, err);
-	if (r == 0)
-		r = find_probes(side, err);
 	if (r == 0)
 		r = watch(side, err);
 	if (r == 0)

@@ -11,6 +11,10 @@ struct rt_moment {
 	uint64_t duration; /* ns, of a call that has ended */
 	uint32_t address, type, depth, names;
 	bool followed; /* the thread's open calls are known, and this is one of them */
+	/* Of a probe, else NULL: its arguments, and its record. */
+	const uint64_t *args;
+	const void *payload;
+	uint32_t payload_bytes;
 };
 
 /* Field by field: compilers clear a whole structure by an instruction that takes as long as a
@@ -28,6 +32,7 @@ static inline void rt_moment_init(struct rt_moment *moment, struct ring_thread *
 	moment->depth = 0;
 	moment->names = 0;
 	moment->followed = false;
+	moment->args = NULL;
 }
 
 /* As the file's scale has it. */
@@ -74,7 +79,10 @@ static inline uint64_t rt_moment_value(const struct rt_moment *moment, uint8_t s
 	case PROGRAM_WATCH_CALLERS:
 		return rt_moment_callers(moment);
 	default:
-		return 0;
+		return moment->args && source >= PROGRAM_WATCH_ARG &&
+				       source < PROGRAM_WATCH_ARG + PROGRAM_PROBE_ARGS_MAX
+			       ? moment->args[source - PROGRAM_WATCH_ARG]
+			       : 0;
 	}
 }
 

@@ -6,6 +6,7 @@
 #include "runtime/runtime.h"
 
 #define ARGS_AT 8u /* behind the address */
+#define RSP	4u
 
 /* What the payload of a record is made in. */
 union payload {
@@ -52,23 +53,28 @@ static uint64_t fetch(const struct rt_registers *registers, const struct program
 	for (uint32_t i = 0; i < arg->nr_derefs; i++)
 		value = load(value + (uint64_t)arg->derefs[i],
 			     i + 1u < arg->nr_derefs ? 8 : arg->size);
-	return value;
+	return extend(value, arg->size, arg->is_signed);
 }
 
 void rt_probe_hit(const struct rt_registers *registers, const struct program_probe *probe)
 {
-	struct ring_thread *ring = rt_ring(registers->by_number[4]);
+	struct ring_thread *ring = rt_ring(registers->by_number[RSP]);
+	uint64_t args[PROGRAM_PROBE_ARGS_MAX];
 	union payload payload;
 
-	if (!ring_is_tracing(rt_session))
+	/* Off, it may be switched on by a trigger. */
+	if (!ring_is_tracing(rt_session) && !probe->watched)
 		return;
 	payload.ip = probe->ip;
 	for (uint32_t i = 0; i < probe->nr_args; i++) {
 		const struct program_probe_arg *arg = &probe->args[i];
-		uint64_t value = fetch(registers, probe, arg);
 
-		__builtin_memcpy(payload.bytes + arg->offset, &value, arg->size);
+		args[i] = fetch(registers, probe, arg);
+		__builtin_memcpy(payload.bytes + arg->offset, &args[i], arg->size);
 	}
+	if (probe->watched && rt_watching &&
+	    !rt_watch_probe(ring, registers->by_number[RSP], probe, args, &payload))
+		return;
 	ring_write(rt_session, ring, probe->event, &payload, probe->bytes);
 }
 

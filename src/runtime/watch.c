@@ -163,7 +163,8 @@ static bool write_stack(const struct rt_moment *moment)
 {
 	struct rt_event_stack stack;
 	bool has_slot = moment->type != RT_EVENT_CALL;
-	uint64_t sp = moment->sp, open = moment->followed ? rt_thread.innermost : 0;
+	bool is_known = moment->followed || (moment->args && moment->ring == &rt_thread.ring);
+	uint64_t sp = moment->sp, open = is_known ? rt_thread.innermost : 0;
 
 	if (!ring_is_tracing(rt_session))
 		return false;
@@ -178,6 +179,23 @@ static bool write_stack(const struct rt_moment *moment)
 	}
 	ring_write(rt_session, moment->ring, RT_EVENT_STACK, &stack, 8 + 8 * (uint32_t)stack.size);
 	return true;
+}
+
+/* Switches events of probes; whether that changes something. */
+static bool switch_probes(struct program_watch *watch, const uint64_t *probes, bool off)
+{
+	bool changed = false;
+
+	for (uint32_t i = 0; i < PROGRAM_WATCH_PROBES / 64; i++) {
+		uint64_t *word = &watch->probes_off[i], before;
+
+		if (!probes[i])
+			continue;
+		before = off ? __atomic_fetch_or(word, probes[i], __ATOMIC_RELAXED)
+			     : __atomic_fetch_and(word, ~probes[i], __ATOMIC_RELAXED);
+		changed |= ((off ? ~before : before) & probes[i]) != 0;
+	}
+	return changed;
 }
 
 /* True when that changes something: of several at once, for the one that does. */
@@ -196,10 +214,10 @@ static bool change(struct program_watch *watch, const struct rt_moment *moment,
 		return ring_pause(rt_session, trigger->action == PROGRAM_WATCH_TRACEOFF);
 	case PROGRAM_WATCH_ENABLE:
 		before = __atomic_fetch_or(&watch->enabled, trigger->switches, __ATOMIC_RELAXED);
-		return ~before & trigger->switches;
+		return switch_probes(watch, trigger->probes, false) | (~before & trigger->switches);
 	default:
 		before = __atomic_fetch_and(&watch->enabled, ~trigger->switches, __ATOMIC_RELAXED);
-		return before & trigger->switches;
+		return switch_probes(watch, trigger->probes, true) | (before & trigger->switches);
 	}
 }
 
@@ -209,6 +227,25 @@ static void act(struct program_watch *watch, const struct rt_moment *moment,
 {
 	if (take(&trigger->count) && !change(watch, moment, trigger) && trigger->count >= 0)
 		__atomic_fetch_add(&trigger->count, 1, __ATOMIC_RELAXED);
+}
+
+static bool has_trigger(const struct program_watch *watch, const struct rt_moment *moment,
+			uint32_t index)
+{
+	if (moment->args)
+		return watch->probes[moment->type & (PROGRAM_WATCH_PROBES - 1)].triggers >> index &
+		       1;
+	return watch->triggers[index].events >> moment->type & 1;
+}
+
+static void write_event(const struct rt_moment *moment)
+{
+	if (moment->args)
+		ring_write(rt_session, moment->ring, (uint16_t)moment->type, moment->payload,
+			   moment->payload_bytes);
+	else
+		ring_write_call(rt_session, moment->ring, (uint16_t)moment->type, moment->address,
+				moment->sp);
 }
 
 /*
@@ -222,7 +259,7 @@ static bool trigger(struct program_watch *watch, const struct rt_moment *moment,
 	for (uint32_t i = 0; i < nr && i < PROGRAM_WATCH_TRIGGERS_MAX; i++) {
 		struct program_watch_trigger *one = &watch->triggers[i];
 
-		if (!(one->events >> moment->type & 1) ||
+		if (!has_trigger(watch, moment, i) ||
 		    !rt_moment_holds(watch, moment, one->condition))
 			continue;
 		if (one->first)
@@ -233,8 +270,7 @@ static bool trigger(struct program_watch *watch, const struct rt_moment *moment,
 	if (!behind)
 		return wanted;
 	if (wanted)
-		ring_write_call(rt_session, moment->ring, (uint16_t)moment->type, moment->address,
-				moment->sp);
+		write_event(moment);
 	for (; behind; behind &= behind - 1)
 		act(watch, moment, &watch->triggers[__builtin_ctz(behind)]);
 	return false;
@@ -287,6 +323,23 @@ bool rt_watch_long(uint64_t sp, const struct rt_event_long *event)
 	moment.end = event->end;
 	moment.duration = rt_watching ? rt_ns(event->end - event->begin) : 0;
 	return !rt_watching || is_wanted(&moment);
+}
+
+bool rt_watch_probe(struct ring_thread *ring, uint64_t sp, const struct program_probe *probe,
+		    const uint64_t *args, const void *payload)
+{
+	struct program_watch *watch = rt_watching;
+	uint32_t number = probe->event & (PROGRAM_WATCH_PROBES - 1);
+	struct rt_moment moment;
+	bool wanted;
+
+	rt_moment_init(&moment, ring, sp, probe->ip, number);
+	moment.args = args;
+	moment.payload = payload;
+	moment.payload_bytes = probe->bytes;
+	wanted = !(watch->probes_off[number / 64] >> number % 64 & 1) &&
+		 rt_moment_holds(watch, &moment, watch->probes[number].filter);
+	return watch->probes[number].triggers ? trigger(watch, &moment, wanted) : wanted;
 }
 
 void rt_watch_name(struct rt_thread *thread, const char *comm, uint32_t size)
