@@ -313,6 +313,9 @@ static enum program_skip plan_site(struct sites *sites, size_t index)
 
 	if (!function || !text || function->address < text->address)
 		return PROGRAM_SKIP_NOWHERE;
+	if (function->skip == PROGRAM_SKIP_NEVER || function->skip == PROGRAM_SKIP_IFUNC ||
+	    function->skip == PROGRAM_SKIP_GO)
+		return (enum program_skip)function->skip;
 	around.code = plan_code(text);
 	around.next = function + 1 < sites->elf->functions + sites->elf->nr_functions
 			      ? function[1].address
