@@ -1,93 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From notes to events: what is wanted of a module's notes is sorted by address, the jumps are
- * planned for all of it at once, and what can be patched gets an event.
+ * From what is wanted to what an image records: what a module has of it is sorted by address, the
+ * jumps are planned for all of it at once, and what can be patched gets an event.
  */
 #include "program/probes.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "expr/function_pattern.h"
-#include "program/common_fields.h"
-#include "symbol/usdt.h"
-
-#define PREFIX_USDT "usdt:"
-#define PREFIX_SDT  "sdt_"
-#define NAME_BYTES  256u
-#define TYPES_BYTES (4 * PROGRAM_PROBE_ARGS_MAX + 1)
-
-struct wanted {
-	char *text;		      /* as it was given */
-	char *file, *provider, *name; /* globs; file NULL: any */
-	bool matched;
-};
-
-struct probe_event {
-	char *system, *name, *types; /* types: of the arguments, to tell events apart */
-	uint16_t number;
-	bool laid_out;
-	size_t nr_args;
-	struct program_probe_arg args[PROGRAM_PROBE_ARGS_MAX];
-	uint8_t numbers[PROGRAM_PROBE_ARGS_MAX]; /* what they are called by */
-};
+#include "program/probes_private.h"
 
 struct program_probes {
 	struct program_watcher *watcher;
-	struct wanted *wanted;
+	struct probe_wanted *wanted;
 	size_t nr_wanted;
-	bool *rules; /* of each wanted one, whether it means the event that comes up */
-	struct probe_event *events[PROGRAM_PROBE_EVENTS - PROGRAM_PROBE_EVENT_FIRST];
-	size_t nr_events, nr_told;
+	struct probe_events events;
 };
-
-/* --- what is wanted --- */
-
-bool program_probes_is_meant(const char *events, bool surely)
-{
-	return !strncmp(events, PREFIX_USDT, strlen(PREFIX_USDT)) ||
-	       (!surely && !strncmp(events, PREFIX_SDT, strlen(PREFIX_SDT)));
-}
-
-static void wanted_done(struct wanted *wanted)
-{
-	mem_free(wanted->text);
-	mem_free(wanted->file);
-	mem_free(wanted->provider);
-	mem_free(wanted->name);
-}
-
-/* [FILE:]PROVIDER:NAME */
-static int read_wanted(struct wanted *wanted, const char *text, struct err *err)
-{
-	bool is_usdt = !strncmp(text, PREFIX_USDT, strlen(PREFIX_USDT));
-	const char *rest = text + strlen(is_usdt ? PREFIX_USDT : PREFIX_SDT);
-	const char *name = strrchr(rest, ':'), *provider = rest;
-
-	if (!name || !name[1])
-		return err_caret(err, -EINVAL, text, strlen(text),
-				 "the probe's name is missing: usdt:[FILE:]PROVIDER:NAME");
-	for (const char *at = rest; is_usdt && at < name; at++) {
-		if (*at == ':')
-			provider = at + 1;
-	}
-	if (provider == name || (provider != rest && provider - 1 == rest))
-		return err_caret(err, -EINVAL, text, (size_t)(provider - text),
-				 "the provider or the file is missing: usdt:[FILE:]PROVIDER:NAME");
-	wanted->text = mem_strdup(text);
-	wanted->provider = mem_strndup(provider, (size_t)(name - provider));
-	wanted->name = mem_strdup(name + 1);
-	wanted->file = provider == rest ? NULL : mem_strndup(rest, (size_t)(provider - 1 - rest));
-	if (!wanted->text || !wanted->provider || !wanted->name ||
-	    (provider != rest && !wanted->file))
-		return err_sys(err, -ENOMEM, "cannot read the probes");
-	return 0;
-}
 
 int program_probes_new(struct program_probes **ret_probes, const struct program_rule *rules,
 		       size_t nr, struct program_watcher *watcher, struct err *err)
@@ -98,15 +30,14 @@ int program_probes_new(struct program_probes **ret_probes, const struct program_
 	if (probes) {
 		probes->watcher = watcher;
 		probes->wanted = mem_calloc(nr + 1, sizeof(*probes->wanted));
-		probes->rules = mem_calloc(nr + 1, sizeof(*probes->rules));
 	}
-	if (!probes || !probes->wanted || !probes->rules) {
+	if (!probes || !probes->wanted) {
 		program_probes_free(probes);
 		return err_sys(err, -ENOMEM, "cannot read the probes");
 	}
 	for (; probes->nr_wanted < nr && r == 0; probes->nr_wanted++)
-		r = read_wanted(&probes->wanted[probes->nr_wanted], rules[probes->nr_wanted].events,
-				err);
+		r = probe_wanted_read(&probes->wanted[probes->nr_wanted],
+				      rules[probes->nr_wanted].events, err);
 	if (r < 0) {
 		program_probes_free(probes);
 		return r;
@@ -115,52 +46,14 @@ int program_probes_new(struct program_probes **ret_probes, const struct program_
 	return 0;
 }
 
-/* Those letters that names of events have. */
-static void make_name(char *name)
-{
-	for (; *name; name++) {
-		bool is_letter = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z');
-
-		if (!is_letter && (*name < '0' || *name > '9'))
-			*name = '_';
-	}
-}
-
-char *program_probes_event_name(const char *text)
-{
-	struct wanted wanted = {.text = NULL};
-	_cleanup_out_ struct out name = {0};
-	struct err err;
-
-	if (program_probes_is_meant(text, true) && read_wanted(&wanted, text, &err) == 0) {
-		make_name(wanted.provider);
-		make_name(wanted.name);
-		out_printf(&name, PREFIX_SDT "%s:%s", wanted.provider, wanted.name);
-	}
-	wanted_done(&wanted);
-	return name.failed || !name.len ? NULL : mem_strdup(out_cstr(&name));
-}
-
-static void event_free(struct probe_event *event)
-{
-	if (!event)
-		return;
-	mem_free(event->system);
-	mem_free(event->name);
-	mem_free(event->types);
-	mem_free(event);
-}
-
 void program_probes_free(struct program_probes *probes)
 {
 	if (!probes)
 		return;
 	for (size_t i = 0; i < probes->nr_wanted; i++)
-		wanted_done(&probes->wanted[i]);
-	for (size_t i = 0; i < probes->nr_events; i++)
-		event_free(probes->events[i]);
+		probe_wanted_done(&probes->wanted[i]);
+	probe_events_done(&probes->events);
 	mem_free(probes->wanted);
-	mem_free(probes->rules);
 	mem_free(probes);
 }
 
@@ -173,101 +66,41 @@ const char *program_probes_unmatched(const struct program_probes *probes)
 	return NULL;
 }
 
-/* --- events --- */
-
-static struct probe_event *find_event(const struct program_probes *probes, const char *system,
-				      const char *name, const char *types)
-{
-	for (size_t i = 0; i < probes->nr_events; i++) {
-		struct probe_event *event = probes->events[i];
-
-		if (!strcmp(event->system, system) && !strcmp(event->name, name) &&
-		    (!types || !strcmp(event->types, types)))
-			return event;
-	}
-	return NULL;
-}
-
-static struct probe_event *event_new(const char *system, const char *name, const char *types)
-{
-	struct probe_event *event = mem_zalloc(sizeof(*event));
-
-	if (!event)
-		return NULL;
-	event->system = mem_strdup(system);
-	event->name = mem_strdup(name);
-	event->types = mem_strdup(types);
-	if (event->system && event->name && event->types)
-		return event;
-	event_free(event);
-	return NULL;
-}
-
-/* The event of probes of this name and these arguments, made if it is the first; *ret NULL: full */
-static int get_event(struct program_probes *probes, const char *system, const char *name,
-		     const char *types, struct probe_event **ret)
-{
-	char numbered[NAME_BYTES + 16];
-	struct probe_event *event;
-
-	snprintf(numbered, sizeof(numbered), "%s", name);
-	for (unsigned int i = 1; find_event(probes, system, numbered, NULL); i++) {
-		*ret = find_event(probes, system, numbered, types);
-		if (*ret)
-			return 0;
-		snprintf(numbered, sizeof(numbered), "%s_%u", name, i);
-	}
-	*ret = NULL;
-	if (probes->nr_events == ARRAY_SIZE(probes->events))
-		return 0;
-	event = event_new(system, numbered, types);
-	if (!event)
-		return -ENOMEM;
-	event->number = (uint16_t)(PROGRAM_PROBE_EVENT_FIRST + probes->nr_events);
-	probes->events[probes->nr_events++] = event;
-	*ret = event;
-	return 0;
-}
-
-/* As the kernel describes the events of its own probes in programs. */
-static void put_format(struct out *out, const struct probe_event *event, uint16_t id)
-{
-	out_printf(out,
-		   "name: %s\nID: %u\n" PROGRAM_COMMON_FIELDS
-		   "\tfield:unsigned long __probe_ip;\toffset:8;\tsize:8;\tsigned:0;\n",
-		   event->name, id);
-	for (size_t i = 0; i < event->nr_args; i++) {
-		const struct program_probe_arg *arg = &event->args[i];
-
-		out_printf(out, "\tfield:%c%u arg%u;\toffset:%u;\tsize:%u;\tsigned:%u;\n",
-			   arg->is_signed ? 's' : 'u', arg->size * 8u, event->numbers[i],
-			   arg->offset + PROGRAM_COMMON_BYTES, arg->size, arg->is_signed);
-	}
-	out_str(out, "\nprint fmt: \"(%lx)");
-	for (size_t i = 0; i < event->nr_args; i++)
-		out_printf(out, " arg%u=%%%s%c", event->numbers[i],
-			   event->args[i].size == 8 ? "L" : "",
-			   event->args[i].is_signed ? 'd' : 'u');
-	out_str(out, "\", REC->__probe_ip");
-	for (size_t i = 0; i < event->nr_args; i++)
-		out_printf(out, ", REC->arg%u", event->numbers[i]);
-	out_char(out, '\n');
-}
-
 bool program_probes_next(struct program_probes *probes, uint16_t base, const char **ret_system,
 			 struct out *out)
 {
 	const struct probe_event *event;
 
-	if (probes->nr_told == probes->nr_events)
+	if (probes->events.nr_told == probes->events.nr)
 		return false;
-	event = probes->events[probes->nr_told++];
+	event = probes->events.list[probes->events.nr_told++];
 	*ret_system = event->system;
-	put_format(out, event, (uint16_t)(base + event->number));
+	probe_event_format(out, event, (uint16_t)(base + event->number));
 	return true;
 }
 
-/* --- arguments --- */
+/* --- what a module has --- */
+
+struct applying {
+	struct program_probes *probes;
+	const struct program_elf *elf;
+	struct program_module_probes *module;
+	struct symbol_files files;
+	struct usdt_notes notes;
+	struct probe_found *found;
+	bool *rules; /* of each found one, which -e mean it */
+	size_t nr;
+	uint32_t base;
+};
+
+static int compare_found(const void *a, const void *b)
+{
+	const struct probe_found *left = a, *right = b;
+
+	if (left->address != right->address)
+		return left->address < right->address ? -1 : 1;
+	return left->order < right->order ? -1 : left->order > right->order;
+}
 
 static struct program_probe_arg fetch(const struct usdt_arg *from)
 {
@@ -304,101 +137,6 @@ static struct program_probe_arg fetch(const struct usdt_arg *from)
 	return arg;
 }
 
-/* --- a module --- */
-
-struct found {
-	const struct usdt_note *note;
-	struct usdt_arg args[USDT_ARGS_MAX];
-	size_t nr_args;
-};
-
-struct applying {
-	struct program_probes *probes;
-	const struct program_elf *elf;
-	struct program_module_probes *module;
-	struct symbol_files files;
-	struct usdt_notes notes;
-	struct found *found;
-	size_t nr;
-	uint32_t base;
-};
-
-static int compare_found(const void *a, const void *b)
-{
-	const struct found *left = a, *right = b;
-
-	if (left->note->address != right->note->address)
-		return left->note->address < right->note->address ? -1 : 1;
-	return left->note < right->note ? -1 : left->note > right->note;
-}
-
-static bool means(const struct wanted *wanted, const struct program_elf *elf,
-		  const struct usdt_note *note)
-{
-	return fnmatch(wanted->provider, note->provider, 0) == 0 &&
-	       fnmatch(wanted->name, note->name, 0) == 0 &&
-	       (!wanted->file || function_library_is(wanted->file, elf->name, elf->path));
-}
-
-static bool is_wanted(struct program_probes *probes, const struct program_elf *elf,
-		      const struct usdt_note *note)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < probes->nr_wanted; i++) {
-		if (means(&probes->wanted[i], elf, note))
-			any = probes->wanted[i].matched = true;
-	}
-	return any;
-}
-
-static int skip(struct applying *applying, const struct found *found, const char *what,
-		const char *reason)
-{
-	struct program_module_probes *module = applying->module;
-	_cleanup_out_ struct out name = {0}, text = {0};
-	struct program_probe_skipped skipped;
-	int r = array_reserve(&module->skipped, &module->cap_skipped, module->nr_skipped + 1,
-			      sizeof(skipped));
-
-	out_printf(&name, "usdt:%s:%s at 0x%llx", found->note->provider, found->note->name,
-		   (unsigned long long)found->note->address);
-	out_printf(&text, "%s%s", what, reason);
-	if (r < 0 || name.failed || text.failed)
-		return -ENOMEM;
-	skipped.name = mem_strdup(out_cstr(&name));
-	skipped.reason = mem_strdup(out_cstr(&text));
-	if (!skipped.name || !skipped.reason) {
-		mem_free(skipped.name);
-		mem_free(skipped.reason);
-		return -ENOMEM;
-	}
-	module->skipped[module->nr_skipped++] = skipped;
-	return 0;
-}
-
-/* Notes that are wanted, in order of address. */
-static int find(struct applying *applying)
-{
-	const struct usdt_notes *notes = &applying->notes;
-
-	applying->found = mem_calloc(notes->nr + 1, sizeof(*applying->found));
-	if (!applying->found)
-		return -ENOMEM;
-	for (size_t i = 0; i < notes->nr; i++) {
-		struct found *found = &applying->found[applying->nr];
-
-		if (!is_wanted(applying->probes, applying->elf, &notes->list[i]))
-			continue;
-		found->note = &notes->list[i];
-		found->nr_args =
-			usdt_args(found->note->args, usdt_symbol, &applying->files, found->args);
-		applying->nr++;
-	}
-	qsort(applying->found, applying->nr, sizeof(*applying->found), compare_found);
-	return 0;
-}
-
 /* The runtime counts in it: only where the program may, too. */
 static bool is_writable(Elf *elf, uint64_t address)
 {
@@ -415,116 +153,217 @@ static bool is_writable(Elf *elf, uint64_t address)
 	return false;
 }
 
-/* Where each argument goes, behind the address; the event's when it is the first of its kind. */
-static int lay_out(struct applying *applying, const struct found *found,
-		   struct program_probe *probe, struct probe_event *event)
+static void take_note(struct applying *applying, const struct usdt_note *note,
+		      struct probe_found *found)
 {
-	uint32_t offset = 8;
-	size_t nr = 0;
-	int r = 0;
+	struct usdt_arg args[USDT_ARGS_MAX];
 
-	for (size_t i = 0; i < found->nr_args && r == 0; i++) {
-		const struct usdt_arg *from = &found->args[i];
-		struct program_probe_arg *arg = &probe->args[nr];
-		char what[64];
+	found->address = note->address;
+	if (note->semaphore && is_writable(applying->files.elves[0], note->semaphore))
+		found->semaphore = note->semaphore;
+	snprintf(found->system, sizeof(found->system), "sdt_%.240s", note->provider);
+	snprintf(found->name, sizeof(found->name), "%.240s", note->name);
+	probe_make_name(found->system);
+	probe_make_name(found->name);
+	found->nr_fields = usdt_args(note->args, usdt_symbol, &applying->files, args);
+	for (size_t i = 0; i < found->nr_fields; i++) {
+		struct probe_field *field = &found->fields[i];
 
-		if (from->kind == USDT_REFUSED) {
-			snprintf(what, sizeof(what), "arg%zu is not recorded: ", i + 1);
-			r = skip(applying, found, what, from->refused);
-			continue;
-		}
-		*arg = fetch(from);
-		offset = (offset + from->size - 1u) & ~(from->size - 1u);
-		arg->offset = (uint16_t)offset;
-		offset += from->size;
-		event->args[nr] = *arg;
-		event->numbers[nr++] = (uint8_t)(i + 1);
+		snprintf(field->name, sizeof(field->name), "arg%zu", i + 1);
+		field->letter = args[i].is_signed ? 's' : 'u';
+		field->fetch = fetch(&args[i]);
+		field->refused = args[i].kind == USDT_REFUSED ? args[i].refused : NULL;
 	}
-	probe->nr_args = (uint8_t)nr;
-	probe->bytes = (offset + 3) & ~3u;
-	event->nr_args = nr;
-	return r;
 }
 
-/* What tells events of one name apart. */
-static void put_types(const struct found *found, char types[TYPES_BYTES])
+/* As linked; false: no code is there. */
+static bool address_of(const struct program_elf *elf, uint64_t offset, uint64_t *ret_address)
 {
-	size_t len = 0;
+	for (size_t i = 0; i < elf->nr_texts; i++) {
+		const struct program_text *text = &elf->texts[i];
 
-	for (size_t i = 0; i < found->nr_args; i++) {
-		const struct usdt_arg *arg = &found->args[i];
-
-		len += (size_t)snprintf(types + len, TYPES_BYTES - len, "%s ",
-					arg->kind == USDT_REFUSED ? "-" : usdt_type(arg));
+		if (offset - text->offset < text->bytes) {
+			*ret_address = text->address + (offset - text->offset);
+			return true;
+		}
 	}
-	types[len] = '\0';
+	return false;
+}
+
+/* A function that begins with endbr64 is probed behind it, as its jump has to be. */
+static uint64_t behind_endbr(const struct program_elf *elf, uint64_t address)
+{
+	const struct program_function *function = program_elf_find(elf, address);
+
+	return function && function->address == address ? address + function->site : address;
+}
+
+static bool take_definition(const struct applying *applying, const struct probe_wanted *wanted,
+			    struct probe_found *found)
+{
+	if (!probe_wanted_is_file(wanted, applying->elf) ||
+	    !address_of(applying->elf, wanted->offset, &found->address))
+		return false;
+	found->address = behind_endbr(applying->elf, found->address);
+	memcpy(found->system, wanted->group, sizeof(wanted->group));
+	memcpy(found->name, wanted->event, sizeof(wanted->event));
+	memcpy(found->fields, wanted->fields, sizeof(found->fields));
+	found->nr_fields = wanted->nr_fields;
+	return true;
+}
+
+static bool *rules_of(const struct applying *applying, size_t index)
+{
+	return applying->rules + index * applying->probes->nr_wanted;
+}
+
+static struct probe_found *next_found(struct applying *applying)
+{
+	struct probe_found *found = &applying->found[applying->nr];
+
+	found->order = applying->nr;
+	found->rules = rules_of(applying, applying->nr);
+	return found;
+}
+
+static void find_notes(struct applying *applying)
+{
+	struct program_probes *probes = applying->probes;
+
+	for (size_t i = 0; i < applying->notes.nr; i++) {
+		const struct usdt_note *note = &applying->notes.list[i];
+		bool *rules = rules_of(applying, applying->nr), any = false;
+
+		for (size_t k = 0; k < probes->nr_wanted; k++) {
+			rules[k] = probe_wanted_is_note(&probes->wanted[k], applying->elf, note);
+			probes->wanted[k].matched |= rules[k];
+			any |= rules[k];
+		}
+		if (!any)
+			continue;
+		take_note(applying, note, next_found(applying));
+		applying->nr++;
+	}
+}
+
+/* In order of address. */
+static int find(struct applying *applying)
+{
+	struct program_probes *probes = applying->probes;
+	size_t most = applying->notes.nr + probes->nr_wanted;
+
+	applying->found = mem_calloc(most + 1, sizeof(*applying->found));
+	applying->rules = mem_calloc((most + 1) * probes->nr_wanted, sizeof(*applying->rules));
+	if (!applying->found || !applying->rules)
+		return -ENOMEM;
+	find_notes(applying);
+	for (size_t i = 0; i < probes->nr_wanted; i++) {
+		if (!take_definition(applying, &probes->wanted[i], next_found(applying)))
+			continue;
+		probes->wanted[i].matched = true;
+		rules_of(applying, applying->nr++)[i] = true;
+	}
+	qsort(applying->found, applying->nr, sizeof(*applying->found), compare_found);
+	return 0;
+}
+
+/* --- what of it can be patched --- */
+
+static int skip(struct applying *applying, const struct probe_found *found, const char *field,
+		const char *reason)
+{
+	struct program_module_probes *module = applying->module;
+	_cleanup_out_ struct out name = {0}, text = {0};
+	struct program_probe_skipped skipped;
+	int r = array_reserve(&module->skipped, &module->cap_skipped, module->nr_skipped + 1,
+			      sizeof(skipped));
+
+	out_printf(&name, "%s:%s at 0x%llx", found->system, found->name,
+		   (unsigned long long)found->address);
+	out_printf(&text, "%s%s%s", field, *field ? " is not recorded: " : "", reason);
+	if (r < 0 || name.failed || text.failed)
+		return -ENOMEM;
+	skipped.name = mem_strdup(out_cstr(&name));
+	skipped.reason = mem_strdup(out_cstr(&text));
+	if (!skipped.name || !skipped.reason) {
+		mem_free(skipped.name);
+		mem_free(skipped.reason);
+		return -ENOMEM;
+	}
+	module->skipped[module->nr_skipped++] = skipped;
+	return 0;
 }
 
 /* Filters and triggers of an event that has come up. */
-static int ask_about(struct applying *applying, const struct found *found,
+static int ask_about(struct applying *applying, const struct probe_found *found,
 		     const struct probe_event *event, struct err *err)
 {
-	struct program_probes *probes = applying->probes;
+	struct program_probe_arg args[PROGRAM_PROBE_ARGS_MAX];
 	_cleanup_out_ struct out format = {0};
 	struct program_watch_event_of_probes asked = {
 		.system = event->system,
 		.name = event->name,
 		.number = event->number,
-		.args = event->args,
-		.nr_args = event->nr_args,
-		.rules = probes->rules,
+		.args = args,
+		.nr_args = event->nr_fields,
+		.rules = found->rules,
 	};
-
 	int r;
 
-	put_format(&format, event, event->number);
+	for (size_t i = 0; i < event->nr_fields; i++)
+		args[i] = event->fields[i].fetch;
+	probe_event_format(&format, event, event->number);
 	asked.format = out_cstr(&format);
 	if (format.failed)
 		return -ENOMEM;
-	for (size_t i = 0; i < probes->nr_wanted; i++)
-		probes->rules[i] = means(&probes->wanted[i], applying->elf, found->note);
-	r = program_watcher_probe(probes->watcher, &asked, err);
+	r = program_watcher_probe(applying->probes->watcher, &asked, err);
 	return r < 0 ? err_wrap(err, r, "%s:%s", event->system, event->name) : 0;
 }
 
-static int add_probe(struct applying *applying, const struct found *found, struct err *err)
+/* How this probe's fields are fetched; where they go is the event's. */
+static int put_fields(struct applying *applying, const struct probe_found *found,
+		      const struct probe_event *event, struct program_probe *probe)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < found->nr_fields && r == 0; i++) {
+		const struct probe_field *field = &found->fields[i];
+
+		if (field->refused) {
+			r = skip(applying, found, field->name, field->refused);
+			continue;
+		}
+		probe->args[probe->nr_args] = field->fetch;
+		probe->args[probe->nr_args].offset = event->fields[probe->nr_args].fetch.offset;
+		probe->nr_args++;
+	}
+	return r;
+}
+
+static int add_probe(struct applying *applying, const struct probe_found *found, struct err *err)
 {
 	struct program_image_probes *image = &applying->module->image;
+	struct program_watcher *watcher = applying->probes->watcher;
 	struct program_probe *probe = &image->list[image->nr];
-	const struct usdt_note *note = found->note;
-	char system[NAME_BYTES], name[NAME_BYTES], types[TYPES_BYTES];
 	struct probe_event *event;
 	bool is_new;
-	int r;
+	int r = probe_events_get(&applying->probes->events, found, &event, &is_new);
 
-	snprintf(system, sizeof(system), PREFIX_SDT "%.240s", note->provider);
-	snprintf(name, sizeof(name), "%.240s", note->name);
-	make_name(system);
-	make_name(name);
-	put_types(found, types);
-	r = get_event(applying->probes, system, name, types, &event);
 	if (r < 0)
 		return r;
 	if (!event)
 		return skip(applying, found, "", "there are too many events of probes");
 	*probe = (struct program_probe){
-		.address = note->address,
-		.semaphore =
-			note->semaphore && is_writable(applying->files.elves[0], note->semaphore)
-				? note->semaphore
-				: 0,
-		.ip = applying->base + (uint32_t)(note->address - applying->elf->text_low),
+		.address = found->address,
+		.semaphore = found->semaphore,
+		.ip = applying->base + (uint32_t)(found->address - applying->elf->text_low),
 		.event = event->number,
+		.watched = watcher && program_watcher_asks_probes(watcher),
+		.bytes = probe_event_bytes(event),
 	};
 	image->nr++;
-	is_new = !event->laid_out;
-	r = lay_out(applying, found, probe, event);
-	event->laid_out = true;
-	probe->watched =
-		applying->probes->watcher && program_watcher_asks_probes(applying->probes->watcher);
-	if (r == 0 && is_new && probe->watched)
-		r = ask_about(applying, found, event, err);
-	return r;
+	r = put_fields(applying, found, event, probe);
+	return r == 0 && is_new && probe->watched ? ask_about(applying, found, event, err) : r;
 }
 
 /* Plan the jumps, and keep what can be patched. */
@@ -539,17 +378,15 @@ static int plan(struct applying *applying, const char *path, struct err *err)
 	if (!sites || !image->list)
 		return -ENOMEM;
 	for (size_t i = 0; i < applying->nr; i++) {
-		uint64_t address = applying->found[i].note->address;
-
-		if (!nr || sites[nr - 1].address != address)
-			sites[nr++].address = address;
+		if (!nr || sites[nr - 1].address != applying->found[i].address)
+			sites[nr++].address = applying->found[i].address;
 	}
 	r = program_sites_plan(applying->elf, path, sites, nr, &image->patches, &image->nr_patches,
 			       err);
 	for (size_t i = 0, site = 0; i < applying->nr && r == 0; i++) {
-		const struct found *found = &applying->found[i];
+		const struct probe_found *found = &applying->found[i];
 
-		while (sites[site].address != found->note->address)
+		while (sites[site].address != found->address)
 			site++;
 		r = sites[site].skip
 			    ? skip(applying, found, "", program_skip_text(sites[site].skip))
@@ -571,18 +408,20 @@ int program_probes_apply(struct program_probes *probes, const struct program_elf
 	};
 	int r = symbol_files_open(&applying.files, path, err);
 
-	if (r == 0)
-		r = usdt_notes_read(&applying.notes, applying.files.elves[0]);
+	if (r < 0)
+		return r;
+	r = usdt_notes_read(&applying.notes, applying.files.elves[0]);
 	if (r == 0)
 		r = find(&applying);
 	if (r == 0 && applying.nr)
 		r = plan(&applying, path, err);
 	mem_free(applying.found);
+	mem_free(applying.rules);
 	usdt_notes_done(&applying.notes);
 	symbol_files_close(&applying.files);
 	if (r < 0) {
 		program_module_probes_done(&module);
-		return err->text[0] ? r : err_sys(err, r, "cannot plan its probes");
+		return r == -ENOMEM ? err_sys(err, r, "cannot plan its probes") : r;
 	}
 	*ret_module = module;
 	return 0;

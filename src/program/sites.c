@@ -174,10 +174,25 @@ static void look_at(struct sites *sites, const struct program_text *text, uint64
 	}
 }
 
+/* Addresses in data, or that the loader puts there. */
+static void note_taken(struct sites *sites)
+{
+	const struct program_elf *elf = sites->elf;
+	uint64_t span = elf->text_high - elf->text_low;
+
+	for (uint64_t i = 0; i < span; i += 64) {
+		uint64_t both = sites->plan.taken[i / 64] & sites->zones[i / 64];
+
+		for (; both; both &= both - 1)
+			note_target(sites, elf->text_low + i + (uint64_t)__builtin_ctzll(both));
+	}
+}
+
 static void find_targets(struct sites *sites)
 {
 	const struct program_elf *elf = sites->elf;
 
+	note_taken(sites);
 	for (size_t i = 0; i < sites->plan.nr_starts; i++) {
 		uint64_t address = elf->text_low + sites->plan.starts[i].at;
 
@@ -313,6 +328,9 @@ static enum program_skip plan_site(struct sites *sites, size_t index)
 
 	if (!function || !text || function->address < text->address)
 		return PROGRAM_SKIP_NOWHERE;
+	if (function->skip == PROGRAM_SKIP_NEVER || function->skip == PROGRAM_SKIP_IFUNC ||
+	    function->skip == PROGRAM_SKIP_GO)
+		return (enum program_skip)function->skip;
 	around.code = plan_code(text);
 	around.next = function + 1 < sites->elf->functions + sites->elf->nr_functions
 			      ? function[1].address
@@ -354,7 +372,8 @@ static int plan_steps(struct sites *sites, const char *path, struct err *err)
 	sites->targets = mem_calloc(sites->nr + 1, sizeof(*sites->targets));
 	sites->patches = mem_calloc(sites->nr + 1, sizeof(*sites->patches));
 	sites->zones = bits_new(span);
-	if (!sites->targets || !sites->patches || !sites->zones)
+	sites->plan.taken = bits_new(span);
+	if (!sites->targets || !sites->patches || !sites->zones || !sites->plan.taken)
 		r = -ENOMEM;
 	if (r == 0)
 		r = plan_find_addresses(&sites->plan);
@@ -386,6 +405,7 @@ int program_sites_plan(const struct program_elf *elf, const char *path, struct p
 	for (size_t i = 0; i < sites.nr_blocks; i++)
 		mem_free(sites.blocks[i].owned);
 	mem_free(sites.plan.starts);
+	mem_free(sites.plan.taken);
 	mem_free(sites.targets);
 	mem_free(sites.zones);
 	if (r < 0) {

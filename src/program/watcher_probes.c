@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "expr/probe.h"
 #include "program/common_fields.h"
 #include "program/probes.h"
 #include "program/watcher_private.h"
@@ -78,12 +79,14 @@ int watcher_add_probe_rule(struct program_watcher *watcher, const struct program
 	struct program_rule *rules =
 		mem_realloc(watcher->probe_rules, (watcher->nr_probe_rules + 1) * sizeof(*rules));
 	int r = 0;
+	/* A definition names its fields. */
+	bool has_names = probe_is_definition(rule->events);
 
 	if (!rules)
 		return err_sys(err, -ENOMEM, "cannot compile the filters");
 	watcher->probe_rules = rules;
 	rules[watcher->nr_probe_rules++] = *rule;
-	if (rule->filter)
+	if (rule->filter && !has_names)
 		r = check_filter(watcher, rule->filter, err);
 	for (size_t i = 0; i < rule->nr_triggers && r == 0; i++) {
 		struct program_watch_trigger ignored;
@@ -94,7 +97,7 @@ int watcher_add_probe_rule(struct program_watcher *watcher, const struct program
 			r = watcher_check_trigger(watcher, &trigger, err);
 		if (r == 0)
 			r = watcher_read_action(watcher, &trigger, &ignored, err);
-		if (r == 0 && trigger.filter)
+		if (r == 0 && trigger.filter && !has_names)
 			r = check_filter(watcher, trigger.filter, err);
 	}
 	return r;
@@ -104,7 +107,8 @@ int watcher_add_probe_rule(struct program_watcher *watcher, const struct program
 
 bool watcher_is_probe(const struct trigger_rule *rule)
 {
-	return program_probes_is_meant(rule->system, false);
+	return program_probes_is_meant(rule->system, false) ||
+	       !strcmp(rule->system, probe_default_group(PROBE_USER));
 }
 
 static bool is_named(const struct watcher_name *wanted, const struct watcher_name *event)

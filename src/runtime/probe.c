@@ -4,14 +4,18 @@
  * registers that the assembly has saved, and from memory.
  */
 #include "runtime/runtime.h"
+#include "runtime/sys.h"
 
-#define ARGS_AT 8u /* behind the address */
-#define RSP	4u
+#define ARGS_AT	     8u /* behind the address */
+#define RSP	     4u
+#define TEXT_BYTES   256u  /* of a string, its NUL included */
+#define TEXTS_BYTES  1024u /* of all strings of a record */
+#define COMMON_BYTES 8u
 
 /* What the payload of a record is made in. */
 union payload {
 	uint64_t ip;
-	uint8_t bytes[ARGS_AT + 8 * PROGRAM_PROBE_ARGS_MAX];
+	uint8_t bytes[ARGS_AT + 8 * PROGRAM_PROBE_ARGS_MAX + TEXTS_BYTES];
 };
 
 static uint64_t extend(uint64_t value, uint8_t size, bool is_signed)
@@ -22,11 +26,23 @@ static uint64_t extend(uint64_t value, uint8_t size, bool is_signed)
 	return is_signed ? (uint64_t)((int64_t)value >> shift) : value >> shift;
 }
 
-static uint64_t load(uint64_t address, uint8_t size)
+/* Memory that may not be there: asked of the kernel, so that nobody is hurt. */
+static bool read_memory(uint64_t address, void *to, uint32_t bytes)
+{
+	const uint64_t here[2] = {(uint64_t)(uintptr_t)to, bytes}, there[2] = {address, bytes};
+
+	return raw_syscall(SYS_process_vm_readv, sys_0(SYS_getpid), (long)here, 1, (long)there, 1,
+			   0) == (long)bytes;
+}
+
+static uint64_t load(const struct program_probe_arg *arg, uint64_t address, uint8_t size)
 {
 	uint64_t value = 0;
 
-	__builtin_memcpy(&value, (const void *)address, size);
+	if (arg->is_safe)
+		__builtin_memcpy(&value, (const void *)address, size);
+	else if (!read_memory(address, &value, size))
+		value = 0;
 	return value;
 }
 
@@ -45,15 +61,72 @@ static uint64_t start_of(const struct rt_registers *registers, const struct prog
 	return value;
 }
 
+/* The number, or where the text is. */
 static uint64_t fetch(const struct rt_registers *registers, const struct program_probe *probe,
 		      const struct program_probe_arg *arg)
 {
 	uint64_t value = start_of(registers, probe, arg);
 
-	for (uint32_t i = 0; i < arg->nr_derefs; i++)
-		value = load(value + (uint64_t)arg->derefs[i],
-			     i + 1u < arg->nr_derefs ? 8 : arg->size);
+	for (uint32_t i = 0; i < arg->nr_derefs; i++) {
+		bool is_last = i + 1u == arg->nr_derefs;
+
+		value += (uint64_t)arg->derefs[i];
+		if (is_last && !arg->size)
+			return value;
+		value = load(arg, value, is_last ? arg->size : 8);
+	}
 	return extend(value, arg->size, arg->is_signed);
+}
+
+/* The text at `address`, cut off where memory or room ends, with a NUL; its bytes. */
+static uint32_t read_text(uint64_t address, uint8_t *to, uint32_t room)
+{
+	static const char fault[] = "(fault)";
+	uint32_t limit = room < TEXT_BYTES ? room : TEXT_BYTES, len = 0;
+
+	while (len + 1 < limit) {
+		uint32_t to_page =
+			PROGRAM_PAGE_BYTES - (uint32_t)((address + len) % PROGRAM_PAGE_BYTES);
+		uint32_t part = to_page < limit - len - 1 ? to_page : limit - len - 1;
+
+		if (!read_memory(address + len, to + len, part))
+			break;
+		for (uint32_t end = len + part; len < end; len++) {
+			if (!to[len])
+				return len + 1;
+		}
+	}
+	if (!len && limit >= sizeof(fault)) {
+		memcpy(to, fault, sizeof(fault));
+		return sizeof(fault);
+	}
+	if (limit)
+		to[len++] = '\0';
+	return len;
+}
+
+/* The arguments' values, and their places in the payload; how long that becomes. */
+static uint32_t fill(const struct rt_registers *registers, const struct program_probe *probe,
+		     uint64_t *args, union payload *payload)
+{
+	uint32_t bytes = probe->bytes;
+
+	for (uint32_t i = 0; i < probe->nr_args && i < PROGRAM_PROBE_ARGS_MAX; i++) {
+		const struct program_probe_arg *arg = &probe->args[i];
+
+		args[i] = fetch(registers, probe, arg);
+		if (arg->size) {
+			__builtin_memcpy(payload->bytes + arg->offset, &args[i], arg->size);
+		} else {
+			uint32_t len = read_text(args[i], payload->bytes + bytes,
+						 (uint32_t)sizeof(*payload) - bytes);
+			uint32_t where = (bytes + COMMON_BYTES) | len << 16;
+
+			__builtin_memcpy(payload->bytes + arg->offset, &where, sizeof(where));
+			bytes += len;
+		}
+	}
+	return bytes;
 }
 
 void rt_probe_hit(const struct rt_registers *registers, const struct program_probe *probe)
@@ -61,21 +134,17 @@ void rt_probe_hit(const struct rt_registers *registers, const struct program_pro
 	struct ring_thread *ring = rt_ring(registers->by_number[RSP]);
 	uint64_t args[PROGRAM_PROBE_ARGS_MAX];
 	union payload payload;
+	uint32_t bytes;
 
 	/* Off, it may be switched on by a trigger. */
 	if (!ring_is_tracing(rt_session) && !probe->watched)
 		return;
 	payload.ip = probe->ip;
-	for (uint32_t i = 0; i < probe->nr_args; i++) {
-		const struct program_probe_arg *arg = &probe->args[i];
-
-		args[i] = fetch(registers, probe, arg);
-		__builtin_memcpy(payload.bytes + arg->offset, &args[i], arg->size);
-	}
+	bytes = fill(registers, probe, args, &payload);
 	if (probe->watched && rt_watching &&
-	    !rt_watch_probe(ring, registers->by_number[RSP], probe, args, &payload))
+	    !rt_watch_probe(ring, registers->by_number[RSP], probe, args, &payload, bytes))
 		return;
-	ring_write(rt_session, ring, probe->event, &payload, probe->bytes);
+	ring_write(rt_session, ring, probe->event, &payload, bytes);
 }
 
 /* Each process has its own; a fork's is a copy of its parent's. */

@@ -176,7 +176,7 @@ bool rt_watch_outside(struct ring_thread *ring, uint64_t sp, uint32_t address, u
 bool rt_watch_long(uint64_t sp, const struct rt_event_long *event);
 /* The same of a probe; `payload` is its record. */
 bool rt_watch_probe(struct ring_thread *ring, uint64_t sp, const struct program_probe *probe,
-		    const uint64_t *args, const void *payload);
+		    const uint64_t *args, const void *payload, uint32_t bytes);
 static inline bool rt_follows_depth(void)
 {
 	return rt_watching && rt_watching->asks_depth;

@@ -326,7 +326,7 @@ bool rt_watch_long(uint64_t sp, const struct rt_event_long *event)
 }
 
 bool rt_watch_probe(struct ring_thread *ring, uint64_t sp, const struct program_probe *probe,
-		    const uint64_t *args, const void *payload)
+		    const uint64_t *args, const void *payload, uint32_t bytes)
 {
 	struct program_watch *watch = rt_watching;
 	uint32_t number = probe->event & (PROGRAM_WATCH_PROBES - 1);
@@ -336,7 +336,7 @@ bool rt_watch_probe(struct ring_thread *ring, uint64_t sp, const struct program_
 	rt_moment_init(&moment, ring, sp, probe->ip, number);
 	moment.args = args;
 	moment.payload = payload;
-	moment.payload_bytes = probe->bytes;
+	moment.payload_bytes = bytes;
 	wanted = !(watch->probes_off[number / 64] >> number % 64 & 1) &&
 		 rt_moment_holds(watch, &moment, watch->probes[number].filter);
 	return watch->probes[number].triggers ? trigger(watch, &moment, wanted) : wanted;

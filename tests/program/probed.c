@@ -174,6 +174,30 @@ static long loads(long rounds, const char *path)
 	return plugged ? sum : -1;
 }
 
+/* For probes at its entry: pointers, one of them bad, and arguments on the stack. */
+struct said {
+	char text[8];
+	const char *far;
+};
+__attribute__((noinline)) static long said(const struct said *what, int n, long c, long d, long e,
+					   long f, long g, long eighth)
+{
+	__asm__ volatile("" ::: "memory");
+	return (n & 1 ? 1 : what->far[0]) + n + c + d + e + f + g + eighth;
+}
+
+static long say(long rounds)
+{
+	const struct said good = {"said", "far"};
+	/* So that no copy of it is made for these arguments. */
+	long (*volatile call)(const struct said *, int, long, long, long, long, long, long) = said;
+	long sum = 0;
+
+	for (int i = 0; i < rounds; i++)
+		sum += call(i & 1 ? (const struct said *)8 : &good, -i, i, 4, 5, 6, 7, 80 + i);
+	return sum;
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "work";
@@ -185,6 +209,8 @@ int main(int argc, char **argv)
 		sum = forks(rounds);
 	else if (!strcmp(mode, "loads"))
 		sum = loads(rounds, argv[3]);
+	else if (!strcmp(mode, "say"))
+		sum = say(rounds);
 	else
 		sum = work(rounds);
 	printf("%ld\n", sum);
