@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Who is told of: greetings in any order, failures, reused pids, more files than are kept. */
+/*
+ * Who is told of: greetings in any order, failures, reused pids, more files than are kept. What
+ * nothing speaks against is no ELF file here: this program may be made with a sanitizer.
+ */
 #include "program/executed.h"
 
 #include <fcntl.h>
@@ -60,7 +63,7 @@ static int make_static(char *path)
 TEST(who_greets_is_traced)
 {
 	struct executed *executed = executed_new();
-	int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	int fd = open("/dev/null", O_PATH | O_CLOEXEC);
 	struct execution *execution;
 
 	execution = begin(executed, 300, fd);
@@ -80,7 +83,7 @@ TEST(who_greets_is_traced)
 TEST(who_does_not_greet_is_told)
 {
 	struct executed *executed = executed_new();
-	int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	int fd = open("/dev/null", O_PATH | O_CLOEXEC);
 	struct told told;
 
 	/* 300 + 256 is in the same bucket; 300 is another process the second time. */
@@ -91,7 +94,7 @@ TEST(who_does_not_greet_is_told)
 	told = all(executed);
 	CHECK_EQ(told.files, 1);
 	CHECK_EQ(told.times, 2);
-	CHECK(strstr(told.path, "executed_test") != NULL);
+	CHECK(strstr(told.path, "null") != NULL);
 	CHECK(strstr(told.why, "did not ask") != NULL);
 	executed_free(executed);
 	close(fd);
