@@ -28,6 +28,7 @@ enum reached {
 	REACHED_JCC = 1 << 1,	  /* by a conditional jump from elsewhere */
 	REACHED_LOOP = 1 << 2,	  /* from within */
 	REACHED_INBOUND = 1 << 3, /* behind the first byte */
+	REACHED_TAIL = 1 << 5,	  /* by a jump from elsewhere: the last act of who does it */
 };
 
 /* A bit a byte of code. */
@@ -115,7 +116,7 @@ static void note_branch(struct scan *scan, const struct program_text *text, size
 	else if (source == index && from < end_of(scan->elf, index))
 		flag = REACHED_LOOP;
 	else
-		flag = conditional ? REACHED_JCC : 0;
+		flag = (conditional ? REACHED_JCC : 0) | (scan->plan->is_walker ? REACHED_TAIL : 0);
 	if (!has_reached(scan, index, flag) && is_branch(scan, text, source, from, target))
 		add_reached(scan, index, flag);
 }
@@ -286,7 +287,7 @@ static void judge(struct plan *plan, const struct scan *scan)
 	for (size_t i = 0; i < plan->elf->nr_functions; i++) {
 		struct program_function *function = &plan->elf->functions[i];
 
-		if (plan->is_walker && scan->reached[i] & REACHED_TAKEN)
+		if (plan->is_walker && scan->reached[i] & (REACHED_TAKEN | REACHED_TAIL))
 			function->entry_only = true;
 		if (function->skip)
 			continue;
