@@ -69,7 +69,8 @@ enum record_mode {
 #define RECORD_OPTIONS_TRACE \
 	{'e', 'e', "event", CMD_ARG_REQUIRED, "EVENT", \
 	 "record these events: SYSTEM:EVENT, SYSTEM, EVENT, a glob of them, or all; or a probe to be " \
-	 "made for the run: 'p:NAME PLACE ARGS'", "What"}, \
+	 "made for the run: 'p:NAME PLACE ARGS'; or USDT probes of the command, without root: " \
+	 "usdt:[FILE:]PROVIDER:NAME", "What"}, \
 	{'f', 'f', "filter", CMD_ARG_REQUIRED, "FILTER", \
 	 "kernel filter for the last -e; several are joined with &&; behind -p and before any -e, of " \
 	 "the functions of a program", NULL}, \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program or library whose functions are looked for and all patched.
+ * A program or library whose functions are looked for and all patched, and where probes are put
+ * into the middle of some.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,9 @@
 #include "base/mem.h"
 #include "program/functions.h"
 #include "program/image.h"
+#include "program/sites.h"
+
+#define SITES 64u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,6 +26,30 @@ static void check_function(const struct program_elf *elf, size_t index)
 	    function->size > elf->text_high - function->address ||
 	    (index && function[-1].address >= function->address))
 		abort();
+}
+
+/* Probes at every seventh byte of the code's beginning. */
+static void build_with_probes(const struct program_elf *elf, const char *path)
+{
+	struct program_site sites[SITES];
+	struct program_probe list[SITES];
+	struct program_image_probes probes = {.list = list};
+	struct program_image_options options = {.arena = elf->high + (1u << 20), .probes = &probes};
+	struct program_image image;
+	struct err err = {0};
+
+	for (size_t i = 0; i < SITES; i++)
+		sites[i] = (struct program_site){.address = elf->text_low + 7 * i};
+	if (program_sites_plan(elf, path, sites, SITES, &probes.patches, &probes.nr_patches, &err) <
+	    0)
+		return;
+	for (size_t i = 0; i < SITES; i++) {
+		if (!sites[i].skip)
+			list[probes.nr++] = (struct program_probe){.address = sites[i].address};
+	}
+	if (program_image_build(&image, elf, &options, &err) == 0)
+		program_image_done(&image);
+	mem_free(probes.patches);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -42,6 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			check_function(elf, i);
 		if (program_image_build(&image, elf, &options, &err) == 0)
 			program_image_done(&image);
+		build_with_probes(elf, path);
 		program_elf_free(elf);
 	} else if (!err.text[0]) {
 		abort();
