@@ -97,9 +97,9 @@ static int take_register(struct parser *parser)
 	const char *name = parser->at + 1;
 	size_t len = strcspn(name, ":) ");
 
-	for (uint8_t i = 0; i < ARRAY_SIZE(names); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		if (strlen(names[i]) == len && !strncmp(names[i], name, len)) {
-			parser->field->fetch.reg = i;
+			parser->field->fetch.reg = (uint8_t)i;
 			parser->at = name + len;
 			return 0;
 		}
