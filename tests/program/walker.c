@@ -15,26 +15,26 @@ int JNI_CreateJavaVM(void)
 }
 
 /* The address behind a frame's saved pointer is where its function returns to. */
-__attribute__((noinline, noclone)) static int is_ours(void *const *frame)
+__attribute__((noinline)) static int is_ours(void *const *frame)
 {
 	const char *address = frame[1];
 
 	return address >= __executable_start && address < etext;
 }
 
-__attribute__((noinline, noclone)) static int named(int x)
+__attribute__((noinline)) static int named(int x)
 {
 	return is_ours(__builtin_frame_address(0)) ? x : -1;
 }
 
 /* Whose address somebody has, and that ends with a jump to another one. */
-__attribute__((noinline, noclone)) static int last(int x)
+__attribute__((noinline)) static int last(int x)
 {
 	__asm__ volatile("");
 	return named(x + 1);
 }
 
-__attribute__((noinline, noclone)) static int taken(int x)
+__attribute__((noinline)) static int taken(int x)
 {
 	return is_ours(__builtin_frame_address(0)) ? x - 1 : -1;
 }
