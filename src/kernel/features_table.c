@@ -22,7 +22,7 @@
 #define IRQ_INSTEAD	 "time in interrupts: sonde record -e irq -e sched, sonde profile --only tasks"
 #define TRIGGER_INSTEAD	 "sonde record -R, which acts right after the event itself"
 #define WAKEUP_INSTEAD	 "wake-up latencies: sonde record -e sched, sonde report -w"
-#define COUNT_INSTEAD	 "counted by sonde from the events: sonde hist 'hist:keys=...' EVENT"
+#define COUNT_INSTEAD	 "the events themselves, counted: sonde hist 'hist:keys=...' EVENT"
 #define PAIRED_INSTEAD	 "both events recorded, paired by sonde report --profile -H"
 #define SPLICE_INSTEAD	 "plain reads, which copy every page once more"
 #define FIND_INSTEAD	 "a tracepoint near it: sonde list -e"
