@@ -40,7 +40,6 @@ static bool no_module(const char *name)
 
 static int find_place(struct probe_wanted *wanted, const struct probe *probe, struct err *err)
 {
-	struct symbol_function function;
 	struct stat st;
 	int r = symbol_locate(probe->file, NULL, &wanted->path, err);
 
@@ -54,16 +53,8 @@ static int find_place(struct probe_wanted *wanted, const struct probe *probe, st
 	wanted->offset = probe->offset;
 	if (!probe->symbol)
 		return 0;
-	r = symbol_function_find(wanted->path, probe->symbol, &function, err);
-	if (r < 0)
-		return r;
-	if (function.size && probe->offset >= function.size)
-		return err_set(err, -EINVAL,
-			       "%.100s+0x%llx lies behind the function's end (%llu bytes)",
-			       probe->symbol, (unsigned long long)probe->offset,
-			       (unsigned long long)function.size);
-	wanted->offset += function.offset;
-	return 0;
+	return symbol_function_place(wanted->path, probe->symbol, probe->offset, &wanted->offset,
+				     err);
 }
 
 /* --- values --- */

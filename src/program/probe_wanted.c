@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "expr/function_pattern.h"
 #include "program/probes_private.h"
-#include "program/select.h"
 
 #define PREFIX_USDT "usdt:"
 #define PREFIX_SDT  "sdt_"

@@ -7,9 +7,9 @@
  *
  *   p[:[GRP/]NAME] FILE:FUNCTION[+OFFSET] [ARGS]      places of the user's own (expr/probe.h)
  *
- * Of a mark FILE is as LIBRARY is in select.h; all parts may have the wildcards * ? [...]. The
- * events are called as perf calls them, sdt_PROVIDER:NAME; one whose arguments are of other types
- * is NAME_1, and so on.
+ * Of a mark FILE is as LIBRARY is in expr/function_pattern.h; all parts may have the wildcards * ?
+ * [...]. The events are called as perf calls them, sdt_PROVIDER:NAME; one whose arguments are of
+ * other types is NAME_1, and so on.
  */
 #ifndef SONDE_PROGRAM_PROBES_H
 #define SONDE_PROGRAM_PROBES_H

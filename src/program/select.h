@@ -3,10 +3,7 @@
  * Which functions are traced: -l, -n and -g, and the default, which is the program's own functions
  * and those of libraries that it calls.
  *
- * A pattern is NAME, NAME@LIBRARY, NAME:mod:LIBRARY or :mod:LIBRARY (all of its functions). NAME
- * and LIBRARY may have the wildcards * ? [...]; NAME between two slashes is an extended regular
- * expression. LIBRARY is a file's name, with or without what follows ".so" ("libc" is libc.so.6), a
- * path when it has a slash. A pattern without LIBRARY means every module.
+ * What a pattern is says expr/function_pattern.h; one without LIBRARY means every module.
  */
 #ifndef SONDE_PROGRAM_SELECT_H
 #define SONDE_PROGRAM_SELECT_H

@@ -52,7 +52,6 @@ static int check_offset(const struct making *making, struct err *err)
 static int resolve(struct making *making, struct err *err)
 {
 	const struct probe *probe = &making->probe;
-	struct symbol_function function;
 	int r;
 
 	making->offset = probe->offset;
@@ -69,16 +68,8 @@ static int resolve(struct making *making, struct err *err)
 			making->path);
 	if (!probe->symbol)
 		return check_offset(making, err);
-	r = symbol_function_find(making->path, probe->symbol, &function, err);
-	if (r < 0)
-		return r;
-	if (function.size && probe->offset >= function.size)
-		return err_set(err, -EINVAL,
-			       "%.100s+0x%llx lies behind the function's end (%llu bytes)",
-			       probe->symbol, (unsigned long long)probe->offset,
-			       (unsigned long long)function.size);
-	making->offset = function.offset + probe->offset;
-	return 0;
+	return symbol_function_place(making->path, probe->symbol, probe->offset, &making->offset,
+				     err);
 }
 
 static char *definition(const struct making *making)

@@ -332,3 +332,19 @@ int symbol_function_find(const char *path, const char *name, struct symbol_funct
 	symbol_files_close(&files);
 	return r;
 }
+
+int symbol_function_place(const char *path, const char *name, uint64_t offset, uint64_t *ret_place,
+			  struct err *err)
+{
+	struct symbol_function function;
+	int r = symbol_function_find(path, name, &function, err);
+
+	if (r < 0)
+		return r;
+	if (function.size && offset >= function.size)
+		return err_set(err, -EINVAL,
+			       "%.100s+0x%llx lies behind the function's end (%llu bytes)", name,
+			       (unsigned long long)offset, (unsigned long long)function.size);
+	*ret_place = function.offset + offset;
+	return 0;
+}

@@ -28,5 +28,8 @@ struct symbol_function {
  */
 int symbol_function_find(const char *path, const char *name, struct symbol_function *ret_function,
 			 struct err *err) _must_check_;
+/* Where `offset` bytes behind its start lie in the file; also -EINVAL: they lie behind its end. */
+int symbol_function_place(const char *path, const char *name, uint64_t offset, uint64_t *ret_place,
+			  struct err *err) _must_check_;
 
 #endif

@@ -192,6 +192,7 @@ TEST(own_program)
 {
 	struct symbol_function found = {0};
 	struct err err = {0};
+	uint64_t place = 0;
 	Dl_info info;
 	int r = symbol_function_find("/proc/self/exe", "test_function_of_this_program", &found,
 				     &err);
@@ -203,6 +204,13 @@ TEST(own_program)
 	CHECK(dladdr((void *)(uintptr_t)test_function_of_this_program, &info));
 	CHECK_EQ((uintptr_t)test_function_of_this_program - (uintptr_t)info.dli_fbase,
 		 found.address);
+	CHECK_EQ(symbol_function_place("/proc/self/exe", "test_function_of_this_program", 1, &place,
+				       &err),
+		 0);
+	CHECK_EQ(place, found.offset + 1);
+	CHECK_EQ(symbol_function_place("/proc/self/exe", "test_function_of_this_program",
+				       found.size, &place, &err),
+		 -EINVAL);
 }
 
 /* What the dynamic loader says of its libraries is what we find in the files. */
