@@ -198,6 +198,12 @@ int kernel_events_explain(const struct kernel_events *events, const char *patter
 			       "markers and stack traces; they cannot be enabled with -e (use "
 			       "-p TRACER, -O stacktrace)",
 			       pattern);
+	if (len == 4 && !strncmp(pattern, "usdt:", len + 1))
+		return err_set(err, -ENOENT,
+			       "'%.200s': USDT probes are events of the programs that sonde runs, "
+			       "not of the kernel: sonde record -e %.200s COMMAND, without --in "
+			       "both and -e of the kernel",
+			       pattern, pattern);
 	if (pattern[len] && has_system(events, pattern, len))
 		return err_set(
 			err, -ENOENT,

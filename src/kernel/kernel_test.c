@@ -89,6 +89,8 @@ TEST(why_a_pattern_names_nothing)
 	CHECK(strstr(err.text, "CONFIG_FTRACE_SYSCALLS"));
 	CHECK_EQ(kernel_events_explain(&events, "ftrace:function", &err), -ENOENT);
 	CHECK(strstr(err.text, "-p TRACER"));
+	CHECK_EQ(kernel_events_explain(&events, "usdt:python:line", &err), -ENOENT);
+	CHECK(strstr(err.text, "sonde record -e usdt:python:line COMMAND"));
 	CHECK_EQ(kernel_events_explain(&events, "nope", &err), -ENOENT);
 	CHECK_STR(err.text, "no event of this kernel matches 'nope'");
 	kernel_events_done(&events);
