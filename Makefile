@@ -50,7 +50,7 @@ arm64:  ## cross-compile for arm64, and run the unit tests under qemu where it i
 	@tests/check arm64
 tidy:  ## clang-tidy with the checks of .clang-tidy
 	@tests/check tidy
-fuzz:  ## every fuzz target for FUZZ_SECONDS (5) each
+fuzz:  ## every fuzz target for FUZZ_SECONDS (5) each, from FUZZ_SEED (1; 0: any)
 	@tests/check fuzz
 
 format:  ## clang-format everything

@@ -29,6 +29,8 @@ static void compare(const struct program_watch *watch, const struct scene_moment
 	kernel.is_program = true;
 	if (strstr(text, ".function") || kfilter_is_removal(text))
 		return;
+	if (!load_u32(moment->record + 4, HOST_BIG))
+		return; /* the idle task, which has a name of its own and is no program's */
 	if (kfilter_new(&filter, event, text, &kernel, 0, NULL, &err) < 0)
 		return;
 	if (kfilter_test(filter, &record) != scene_holds(watch, moment, SCENE_ENTRY))
