@@ -718,6 +718,26 @@
 	ret
 	END rt_exec_call
 
+/* The same in execveat and fexecve, which may count on registers that a system call keeps. */
+	FUNCTION rt_exec_at_call
+	PUSH %rdi
+	PUSH %rsi
+	PUSH %rdx
+	PUSH %r8
+	PUSH %r9
+	PUSH %r10
+	movq %r10, %rcx
+	call rt_exec_at
+	POP %r10
+	POP %r9
+	POP %r8
+	POP %rdx
+	POP %rsi
+	POP %rdi
+	cmpq $-4096, %rax
+	ret
+	END rt_exec_at_call
+
 /*
  * vfork: the child runs in the parent's memory, on its stack and with its thread's variables, but
  * the kernel does not restart its sequences. So what the thread knows of its stack is forgotten

@@ -2,8 +2,8 @@
 /*
  * The recorder is told of each program before it is executed: one that does not load the runtime
  * (static, with another user's rights) will not tell by itself. All ways to execute one lead
- * through the C library's execve, whose system call is replaced by a call; but for fexecve,
- * execveat and who asks the kernel himself. What the caller sees is what it would have seen.
+ * through the C library's execve, execveat and fexecve, whose system calls are replaced by calls;
+ * but for who asks the kernel himself. What the caller sees is what it would have seen.
  */
 #include <fcntl.h>
 
@@ -44,37 +44,97 @@ static void take_back(int socket)
 	sys_3(SYS_close, socket, 0, 0);
 }
 
-long rt_exec(const char *path, char *const *arguments, char *const *environment)
-{
-	long file = sys_3(SYS_open, (long)path, O_PATH | O_CLOEXEC, 0), r;
-	bool there = is_there(file);
-	int socket = tell(file);
+/* What the recorder has been told, to be taken back if the program is not executed. */
+struct telling {
+	int socket;
+	bool untold; /* it is there, and is only counted */
+};
 
-	if (there && socket < 0)
+static struct telling begin(long file)
+{
+	bool there = is_there(file);
+	struct telling telling = {.socket = tell(file)};
+
+	telling.untold = there && telling.socket < 0;
+	if (telling.untold)
 		__atomic_fetch_add(&rt_session->untold, 1, __ATOMIC_RELAXED);
-	r = sys_3(SYS_execve, (long)path, (long)arguments, (long)environment);
-	if (socket >= 0)
-		take_back(socket);
-	else if (there)
+	return telling;
+}
+
+static long failed(const struct telling *telling, long r)
+{
+	if (telling->socket >= 0)
+		take_back(telling->socket);
+	else if (telling->untold)
 		__atomic_fetch_sub(&rt_session->untold, 1, __ATOMIC_RELAXED);
 	return r;
 }
 
-void rt_exec_init(void)
+long rt_exec(const char *path, char *const *arguments, char *const *environment)
 {
-	/* The system call, and what is behind it in glibc and in musl. */
-	static const uint8_t glibc[] = {0x0f, 0x05, 0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff};
-	static const uint8_t musl[] = {0x0f, 0x05, 0x48, 0x89, 0xc7};
-	uint8_t code[sizeof(glibc)] = {[RT_JUMP_BYTES] = 0x0f, 0x1f, 0x00}; /* call; nopl (%rax) */
-	uint64_t function = rt_loader_symbol("execve");
+	struct telling telling = begin(sys_3(SYS_open, (long)path, O_PATH | O_CLOEXEC, 0));
 
-	for (uint64_t at = function; function && at < function + 16; at++) {
-		bool is_glibc = !memcmp((const void *)at, glibc, sizeof(glibc));
+	return failed(&telling, sys_3(SYS_execve, (long)path, (long)arguments, (long)environment));
+}
 
-		if (!is_glibc && memcmp((const void *)at, musl, sizeof(musl)) != 0)
+long rt_exec_at(long directory, const char *path, char *const *arguments, char *const *environment,
+		long flags)
+{
+	long follow = flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0;
+	long file = raw_syscall(SYS_openat, directory, (long)path, O_PATH | O_CLOEXEC | follow, 0,
+				0, 0);
+	struct telling telling;
+
+	/* Without a path it is the descriptor itself. */
+	if (file == -2 /* ENOENT */ && flags & AT_EMPTY_PATH)
+		file = sys_3(SYS_fcntl, directory, F_DUPFD_CLOEXEC, 0);
+	telling = begin(file);
+	return failed(&telling, raw_syscall(SYS_execveat, directory, (long)path, (long)arguments,
+					    (long)environment, flags, 0));
+}
+
+/*
+ * A system call of the C library, and the instruction behind it: both become a call of ours. What
+ * stands before it may be an image's jump already; only far into a function is the number there.
+ */
+struct way {
+	const char *function;
+	uint32_t span; /* bytes of the function in which it is looked for */
+	void (*call)(void);
+	uint8_t number; /* bytes that load the call's number */
+	uint8_t len;	/* of all */
+	uint8_t code[13];
+};
+
+#define SYSCALL	      0x0f, 0x05
+#define LOAD_EXECVEAT 0xb8, 0x42, 0x01, 0x00, 0x00	  /* mov $322,%eax */
+#define COMPARE(low)  0x48, 0x3d, (low), 0xf0, 0xff, 0xff /* cmp $-4096 + low,%rax */
+#define MOVE	      0x48, 0x89, 0xc7			  /* mov %rax,%rdi: musl's */
+
+static const struct way ways[] = {
+	{"execve", 16, rt_exec_call, 0, 8, {SYSCALL, COMPARE(1)}},
+	{"execve", 16, rt_exec_call, 0, 5, {SYSCALL, MOVE}},
+	{"execveat", 16, rt_exec_at_call, 0, 8, {SYSCALL, COMPARE(0)}},
+	{"fexecve", 128, rt_exec_at_call, 5, 13, {LOAD_EXECVEAT, SYSCALL, COMPARE(0)}},
+};
+
+static void replace(const struct way *way)
+{
+	uint8_t code[] = {[RT_JUMP_BYTES] = 0x0f, 0x1f, 0x00}; /* call; nopl (%rax) */
+	uint64_t function = rt_loader_symbol(way->function);
+
+	for (uint64_t at = function; function && at < function + way->span; at++) {
+		if (memcmp((const void *)at, way->code, way->len) != 0)
 			continue;
-		if (rt_loader_jump(code, 0xe8, at, (uint64_t)rt_exec_call))
-			(void)rt_loader_patch(at, code, is_glibc ? sizeof(glibc) : sizeof(musl));
+		at += way->number;
+		if (rt_loader_jump(code, 0xe8, at, (uint64_t)way->call))
+			(void)rt_loader_patch(at, code, (size_t)(way->len - way->number));
 		return;
 	}
+}
+
+void rt_exec_init(void)
+{
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		replace(&ways[i]);
 }

@@ -287,9 +287,12 @@ bool rt_loader_module_has(uint64_t address, const char *name);
 
 /* exec.c: see to it that the recorder is told of programs that are executed. */
 void rt_exec_init(void);
-/* entry_x86.S: what the C library's execve calls, in place of the kernel. */
+/* entry_x86.S: what the C library's functions call, in place of the kernel. */
 void rt_exec_call(void);
+void rt_exec_at_call(void);
 long rt_exec(const char *path, char *const *arguments, char *const *environment);
+long rt_exec_at(long directory, const char *path, char *const *arguments, char *const *environment,
+		long flags);
 
 /* unwind.c */
 struct dl_phdr_info;
