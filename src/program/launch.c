@@ -16,7 +16,6 @@
 #include "base/out.h"
 #include "program/protocol.h"
 
-#define RUNTIME	    "libsonde-rt.so"
 #define PATH_BYTES  4096u
 #define SCRIPTS_MAX 4 /* an interpreter may be a script */
 
@@ -255,19 +254,19 @@ static int find_runtime(char *ret_path, struct err *err)
 	char *slash;
 
 	if (n < 0)
-		return err_sys(err, -errno, "cannot find " RUNTIME);
+		return err_sys(err, -errno, "cannot find " PROGRAM_RUNTIME);
 	self[n] = '\0';
 	slash = strrchr(self, '/');
 	for (size_t i = 0; slash && i < ARRAY_SIZE(places); i++) {
 		char path[PATH_BYTES];
 
-		snprintf(path, sizeof(path), "%.*s/%s" RUNTIME, (int)(slash - self), self,
+		snprintf(path, sizeof(path), "%.*s/%s" PROGRAM_RUNTIME, (int)(slash - self), self,
 			 places[i]);
 		if (access(path, R_OK) == 0 && realpath(path, ret_path))
 			return 0;
 	}
 	return err_set(err, -ENOENT,
-		       "cannot find " RUNTIME " (beside %.300s or in ../" SONDE_LIBDIR
+		       "cannot find " PROGRAM_RUNTIME " (beside %.300s or in ../" SONDE_LIBDIR
 		       "); install sonde as a whole",
 		       self);
 }

@@ -61,20 +61,36 @@ static struct telling begin(long file)
 	return telling;
 }
 
-static long failed(const struct telling *telling, long r)
+long rt_execute(const struct rt_execution *execution)
 {
-	if (telling->socket >= 0)
-		take_back(telling->socket);
-	else if (telling->untold)
+	const long *a = execution->arguments;
+
+	return raw_syscall(execution->call, a[0], a[1], a[2], a[3], a[4], 0);
+}
+
+/* `file` is a descriptor of it, or the error of opening it. */
+static long execute(struct rt_execution *execution, long file)
+{
+	bool kills = rt_preload_kills(file);
+	struct telling telling = begin(file);
+	long r = kills ? rt_preload_execute(execution) : rt_execute(execution);
+
+	if (telling.socket >= 0)
+		take_back(telling.socket);
+	else if (telling.untold)
 		__atomic_fetch_sub(&rt_session->untold, 1, __ATOMIC_RELAXED);
 	return r;
 }
 
 long rt_exec(const char *path, char *const *arguments, char *const *environment)
 {
-	struct telling telling = begin(sys_3(SYS_open, (long)path, O_PATH | O_CLOEXEC, 0));
+	struct rt_execution execution = {
+		.call = SYS_execve,
+		.environment = 2,
+		.arguments = {(long)path, (long)arguments, (long)environment},
+	};
 
-	return failed(&telling, sys_3(SYS_execve, (long)path, (long)arguments, (long)environment));
+	return execute(&execution, sys_3(SYS_open, (long)path, O_PATH | O_CLOEXEC, 0));
 }
 
 long rt_exec_at(long directory, const char *path, char *const *arguments, char *const *environment,
@@ -83,14 +99,16 @@ long rt_exec_at(long directory, const char *path, char *const *arguments, char *
 	long follow = flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0;
 	long file = raw_syscall(SYS_openat, directory, (long)path, O_PATH | O_CLOEXEC | follow, 0,
 				0, 0);
-	struct telling telling;
+	struct rt_execution execution = {
+		.call = SYS_execveat,
+		.environment = 3,
+		.arguments = {directory, (long)path, (long)arguments, (long)environment, flags},
+	};
 
 	/* Without a path it is the descriptor itself. */
 	if (file == -2 /* ENOENT */ && flags & AT_EMPTY_PATH)
 		file = sys_3(SYS_fcntl, directory, F_DUPFD_CLOEXEC, 0);
-	telling = begin(file);
-	return failed(&telling, raw_syscall(SYS_execveat, directory, (long)path, (long)arguments,
-					    (long)environment, flags, 0));
+	return execute(&execution, file);
 }
 
 /*

@@ -290,6 +290,16 @@ void rt_exec_init(void);
 /* entry_x86.S: what the C library's functions call, in place of the kernel. */
 void rt_exec_call(void);
 void rt_exec_at_call(void);
+/* A system call that executes a program, and which of its arguments is the environment. */
+struct rt_execution {
+	long call, arguments[5];
+	uint32_t environment;
+};
+long rt_execute(const struct rt_execution *execution);
+/* preload.c: whether a program would end because of the runtime; `path_fd` may be an error. */
+bool rt_preload_kills(long path_fd);
+/* Without the runtime. Returns, as rt_execute, only on failure. */
+long rt_preload_execute(struct rt_execution *execution);
 long rt_exec(const char *path, char *const *arguments, char *const *environment);
 long rt_exec_at(long directory, const char *path, char *const *arguments, char *const *environment,
 		long flags);
