@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/out.h"
@@ -105,6 +106,28 @@ static inline void bits_set(uint64_t *bits, uint64_t at)
 static inline bool bits_has(const uint64_t *bits, uint64_t at)
 {
 	return bits[at / 64] >> at % 64 & 1;
+}
+
+/* A bit for each two bytes that may stand one behind the other in code, the first one lowest. */
+#define PLAN_PAIRS 65536u
+struct plan_pairs {
+	uint64_t bits[PLAN_PAIRS / 64];
+};
+
+/*
+ * The places, among the first `bytes` of the code, of two bytes that have a bit; how many. There is
+ * one byte more, and room for `bytes` places, of 65536 at most. No branch depends on the bytes.
+ */
+static inline size_t plan_find_pairs(const uint8_t *code, size_t bytes,
+				     const struct plan_pairs *pairs, uint16_t *ret_places)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < bytes; i++) {
+		ret_places[nr] = (uint16_t)i;
+		nr += bits_has(pairs->bits, load_u16(code + i, false));
+	}
+	return nr;
 }
 
 /* The segments that the file says are loaded; how many. */

@@ -20,6 +20,8 @@
 
 #define BYTES_MAX      6u	    /* of the others, up to the end of what they refer by */
 #define PIECE_BYTES    (256u << 10) /* of code, looked through in one go */
+#define LOOK_BYTES     4096u	    /* of a piece, for each step */
+#define BLOCK_BYTES    256u	    /* of code, for each of which a function is known */
 #define FUNCTION_ALIGN 16u	    /* what compilers align functions to, but no pieces of them */
 
 enum reached {
@@ -42,6 +44,7 @@ struct scan {
 	const struct plan *plan;
 	uint8_t *reached; /* enum reached of each function; several threads add to it */
 	struct zones bits;
+	uint32_t *blocks; /* of each block of code: how many functions begin before it */
 	uint64_t low, span;
 };
 
@@ -50,20 +53,15 @@ static uint64_t site_of(const struct program_function *function)
 	return function->address + function->site;
 }
 
-/* The function at or before the address: its index, or SIZE_MAX. */
-static size_t function_before(const struct program_elf *elf, uint64_t address)
+/* The function at or before an address of the code: its index, or SIZE_MAX. */
+static size_t function_before(const struct scan *scan, uint64_t address)
 {
-	size_t from = 0, to = elf->nr_functions;
+	const struct program_elf *elf = scan->elf;
+	size_t next = scan->blocks[(address - scan->low) / BLOCK_BYTES];
 
-	while (from < to) {
-		size_t middle = from + (to - from) / 2;
-
-		if (elf->functions[middle].address <= address)
-			from = middle + 1;
-		else
-			to = middle;
-	}
-	return from - 1;
+	while (next < elf->nr_functions && elf->functions[next].address <= address)
+		next++;
+	return next - 1;
 }
 
 static uint64_t end_of(const struct program_elf *elf, size_t index)
@@ -101,10 +99,10 @@ static bool is_branch(const struct scan *scan, const struct program_text *text, 
 }
 
 /* A possible branch into the zone of a function. */
-static void note_branch(struct scan *scan, const struct program_text *text, size_t source,
-			uint64_t from, uint64_t target, bool conditional)
+static void note_branch(struct scan *scan, const struct program_text *text, uint64_t from,
+			uint64_t target, bool conditional)
 {
-	size_t index = function_before(scan->elf, target);
+	size_t index = function_before(scan, target), source = function_before(scan, from);
 	const struct program_function *function;
 	uint8_t flag;
 
@@ -124,7 +122,7 @@ static void note_branch(struct scan *scan, const struct program_text *text, size
 /* A call, or an address that somebody has: what it says of a function's start. */
 static void note_address(struct scan *scan, uint64_t target, enum reached reached)
 {
-	size_t index = function_before(scan->elf, target);
+	size_t index = function_before(scan, target);
 	const struct program_function *function;
 
 	if (index == SIZE_MAX)
@@ -144,7 +142,8 @@ enum byte_kind {
 	BYTE_JMP,    /* e9 */
 	BYTE_ESCAPE, /* 0f */
 	BYTE_LEA,    /* 8d */
-	BYTE_IMM,    /* b8 to bf, c7, 68: a constant of 32 bits, which may be an address */
+	BYTE_IMM,    /* b8 to bf, 68: a constant of 32 bits, which may be an address */
+	BYTE_IMM_TO, /* c7: the same, behind a byte that says where to, at least */
 	BYTE_SHORT,  /* 70 to 7f, e0 to e3, eb: a branch by 8 bits */
 };
 
@@ -161,100 +160,162 @@ static const uint8_t byte_kinds[256] = {
 	[0xbd] = BYTE_IMM,
 	[0xbe] = BYTE_IMM,
 	[0xbf] = BYTE_IMM,
-	[0xc7] = BYTE_IMM,
+	[0xc7] = BYTE_IMM_TO,
 	[0x68] = BYTE_IMM,
 	[0x70 ... 0x7f] = BYTE_SHORT,
 	[0xe0 ... 0xe3] = BYTE_SHORT,
 	[0xeb] = BYTE_SHORT,
 };
 
+/* How what such bytes refer to is computed: without a branch, since no processor foresees them. */
+static const struct shape {
+	uint8_t value;	/* where the value stands, which is of 32 bits or 8 */
+	uint8_t length; /* of the instruction, behind which distances begin */
+	bool is_short, is_absolute;
+} shapes[] = {
+	[BYTE_CALL] = {.value = 1, .length = 5},
+	[BYTE_JMP] = {.value = 1, .length = 5},
+	[BYTE_ESCAPE] = {.value = 2, .length = 6},
+	[BYTE_LEA] = {.value = 2, .length = 6},
+	[BYTE_IMM] = {.value = 1, .is_absolute = true},
+	[BYTE_IMM_TO] = {.value = 2, .is_absolute = true},
+	[BYTE_SHORT] = {.value = 1, .length = 2, .is_short = true},
+};
+
+static uint64_t short_target(const uint8_t *code, uint64_t from)
+{
+	return from + 2 + (uint64_t)(int8_t)code[1];
+}
+
+/* There are BYTES_MAX of the code. */
+static uint64_t target_of(const uint8_t *code, uint64_t from)
+{
+	const struct shape *shape = &shapes[byte_kinds[code[0]]];
+	uint64_t absolute = load_u32(code + shape->value, false);
+	uint64_t near = from + shape->length + (uint64_t)(int32_t)absolute;
+
+	near = shape->is_short ? short_target(code, from) : near;
+	return shape->is_absolute ? absolute : near;
+}
+
+/* Whether the two bytes may begin something that refers to a place. */
+static bool may_refer(const struct program_elf *elf, uint8_t first, uint8_t second)
+{
+	switch (byte_kinds[first]) {
+	case BYTE_NOTHING:
+		return false;
+	case BYTE_ESCAPE:
+		return (second & 0xf0) == 0x80;
+	case BYTE_LEA:
+		return (second & 0xc7) == 0x05;
+	case BYTE_IMM:
+	case BYTE_IMM_TO:
+		return elf->is_fixed;
+	default:
+		return true;
+	}
+}
+
 static bool is_in_zone(const struct scan *scan, uint64_t target)
 {
-	target -= scan->low;
-	return target < scan->span && bits_has(scan->bits.zones, target);
+	uint64_t at = target - scan->low;
+	bool is_inside = at < scan->span;
+
+	return bits_has(scan->bits.zones, is_inside ? at : 0) & is_inside;
 }
 
-static void look_at_short(struct scan *scan, const struct program_text *text, size_t source,
-			  uint64_t at)
+/* What the bytes at `at` refer to is in a zone. */
+static void look_at(struct scan *scan, const struct program_text *text, uint64_t at,
+		    uint64_t target)
 {
-	uint64_t from = text->address + at;
-	uint64_t target = from + 2 + (uint64_t)(int8_t)text->code[at + 1];
+	enum byte_kind kind = byte_kinds[text->code[at]];
+	bool is_jcc = kind == BYTE_ESCAPE || (kind == BYTE_SHORT && text->code[at] != 0xeb);
 
-	if (is_in_zone(scan, target))
-		note_branch(scan, text, source, from, target, text->code[at] != 0xeb);
-}
-
-/* What the bytes at `at` may refer to. */
-static void look_at(struct scan *scan, const struct program_text *text, size_t source, uint64_t at)
-{
-	const uint8_t *code = text->code + at;
-	uint64_t from = text->address + at, target;
-	enum byte_kind kind = byte_kinds[code[0]];
-	unsigned int length = 5;
-
-	if (kind == BYTE_SHORT) {
-		look_at_short(scan, text, source, at);
-		return;
-	}
-	if (at + BYTES_MAX > text->bytes)
-		return;
-	if (kind == BYTE_ESCAPE || kind == BYTE_LEA) {
-		length = 6;
-		if (kind == BYTE_ESCAPE ? (code[1] & 0xf0) != 0x80 : (code[1] & 0xc7) != 0x05)
-			return;
-	}
-	target = from + length + (uint64_t)(int32_t)load_u32(code + length - 4, false);
-	if (kind == BYTE_IMM) {
-		if (!scan->elf->is_fixed)
-			return;
-		/* c7 has a byte that says where to, at least. */
-		target = load_u32(code + (code[0] == 0xc7 ? 2 : 1), false);
-	}
-	if (!is_in_zone(scan, target))
-		return;
-	if (kind == BYTE_LEA || kind == BYTE_IMM ||
-	    (kind == BYTE_CALL && bits_has(scan->bits.starts, target - scan->low)))
-		note_address(scan, target, kind == BYTE_CALL ? REACHED_CALL : REACHED_TAKEN);
+	if (kind == BYTE_LEA || kind == BYTE_IMM || kind == BYTE_IMM_TO)
+		note_address(scan, target, REACHED_TAKEN);
+	else if (kind == BYTE_CALL && bits_has(scan->bits.starts, target - scan->low))
+		note_address(scan, target, REACHED_CALL);
 	else
-		note_branch(scan, text, source, from, target, kind == BYTE_ESCAPE);
+		note_branch(scan, text, text->address + at, target, is_jcc);
 }
 
 /* One of the pieces of a text that are looked through at the same time. */
 struct piece {
 	struct scan *scan;
 	const struct program_text *text;
+	const struct plan_pairs *pairs;
 };
+
+/*
+ * In steps, each of which does the same to all that the one before has left: what begins as a
+ * reference does, what of that leads to a zone, what that is.
+ */
+static void look_through(const struct piece *piece, uint64_t begin, uint64_t bytes)
+{
+	const struct program_text *text = piece->text;
+	uint16_t places[LOOK_BYTES];
+	size_t nr = plan_find_pairs(text->code + begin, bytes, piece->pairs, places), left = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		uint64_t at = begin + places[i];
+
+		places[left] = places[i];
+		left += is_in_zone(piece->scan, target_of(text->code + at, text->address + at));
+	}
+	for (size_t i = 0; i < left; i++) {
+		uint64_t at = begin + places[i];
+
+		look_at(piece->scan, text, at, target_of(text->code + at, text->address + at));
+	}
+}
 
 static void scan_piece(void *ctx, size_t index)
 {
 	const struct piece *piece = ctx;
 	const struct program_text *text = piece->text;
-	const struct program_elf *elf = piece->scan->elf;
-	uint64_t at = index * PIECE_BYTES, end = MIN(at + PIECE_BYTES, text->bytes - 1);
-	size_t source = function_before(elf, text->address + at);
-	uint64_t next =
-		source + 1 < elf->nr_functions ? elf->functions[source + 1].address : UINT64_MAX;
+	uint64_t at = index * PIECE_BYTES, end = MIN(at + PIECE_BYTES, text->bytes);
+	uint64_t whole = MIN(end, MAX(text->bytes, BYTES_MAX - 1) - (BYTES_MAX - 1));
 
-	for (; at < end; at++) {
-		if (!byte_kinds[text->code[at]])
-			continue;
-		while (text->address + at >= next) {
-			source++;
-			next = source + 1 < elf->nr_functions ? elf->functions[source + 1].address
-							      : UINT64_MAX;
-		}
-		look_at(piece->scan, text, source, at);
+	for (; at < whole; at += MIN(whole - at, LOOK_BYTES))
+		look_through(piece, at, MIN(whole - at, LOOK_BYTES));
+	/* At the end of the text there is room for short branches only. */
+	for (; at < end && at + 2 <= text->bytes; at++) {
+		uint64_t target = short_target(text->code + at, text->address + at);
+
+		if (byte_kinds[text->code[at]] == BYTE_SHORT && is_in_zone(piece->scan, target))
+			look_at(piece->scan, text, at, target);
 	}
 }
 
-static void scan_text(struct scan *scan, const struct program_text *text)
+static void scan_texts(struct scan *scan)
 {
-	struct piece piece = {scan, text};
+	const struct program_elf *elf = scan->elf;
+	struct plan_pairs pairs = {.bits = {0}};
 
-	parallel_for(scan_piece, &piece, pieces_of(text->bytes, PIECE_BYTES));
+	for (unsigned int pair = 0; pair < PLAN_PAIRS; pair++) {
+		if (may_refer(elf, pair & 0xff, (uint8_t)(pair >> 8)))
+			bits_set(pairs.bits, pair);
+	}
+	for (size_t i = 0; i < elf->nr_texts; i++) {
+		struct piece piece = {scan, &elf->texts[i], &pairs};
+
+		parallel_for(scan_piece, &piece, pieces_of(elf->texts[i].bytes, PIECE_BYTES));
+	}
 }
 
 /* --- verdicts --- */
+
+static void mark_blocks(struct scan *scan)
+{
+	const struct program_elf *elf = scan->elf;
+	size_t next = 0;
+
+	for (uint64_t at = 0; at < scan->span; at += BLOCK_BYTES) {
+		while (next < elf->nr_functions && elf->functions[next].address < scan->low + at)
+			next++;
+		scan->blocks[at / BLOCK_BYTES] = (uint32_t)next;
+	}
+}
 
 static void mark_zones(struct scan *scan)
 {
@@ -332,20 +393,27 @@ static void note_taken(struct scan *scan)
 int plan_windows(struct plan *plan)
 {
 	const struct program_elf *elf = plan->elf;
+	uint64_t span = elf->text_high - elf->text_low;
 	_cleanup_free_ uint8_t *reached = mem_calloc(elf->nr_functions + 1, 1);
-	_cleanup_free_ uint64_t *starts = NULL, *zones = NULL;
-	struct scan scan = {.elf = elf, .plan = plan, .reached = reached, .low = elf->text_low};
+	_cleanup_free_ uint64_t *starts = bits_new(span), *zones = bits_new(span);
+	_cleanup_free_ uint32_t *blocks = mem_calloc(pieces_of(span, BLOCK_BYTES), sizeof(*blocks));
+	struct scan scan = {
+		.elf = elf,
+		.plan = plan,
+		.reached = reached,
+		.bits = {starts, zones},
+		.blocks = blocks,
+		.low = elf->text_low,
+		.span = span,
+	};
 
-	scan.span = elf->text_high - elf->text_low;
-	scan.bits.starts = starts = bits_new(scan.span);
-	scan.bits.zones = zones = bits_new(scan.span);
-	if (!reached || !starts || !zones)
+	if (!reached || !starts || !zones || !blocks)
 		return -ENOMEM;
 	parallel_for(find_windows, plan->elf, pieces_of(elf->nr_functions, PIECE_FUNCTIONS));
+	mark_blocks(&scan);
 	mark_zones(&scan);
 	note_taken(&scan);
-	for (size_t i = 0; i < elf->nr_texts; i++)
-		scan_text(&scan, &elf->texts[i]);
+	scan_texts(&scan);
 	judge(plan, &scan);
 	plan_spare_unwinder(plan);
 	return 0;

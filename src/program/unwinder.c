@@ -9,15 +9,20 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/parallel.h"
 #include "program/internal.h"
 
 #define UNWINDER_BYTES 16384u /* an unwinder is that near to what is known of it */
-#define PLACES_MAX     16u
+#define WORDS_MAX      16u
+#define PIECE_BYTES    (32u << 10) /* of code, looked through in one go */
+#define USE_BYTES      6u	   /* of the longest that uses a word, but for a prefix */
+#define CALL_BYTES     5u
+#define LINKAGE_BYTES  5u /* endbr64 and bnd, before its jump */
 
-/* Addresses of words that hold the loader's functions, and of the linkage that jumps there. */
-struct places {
-	uint64_t words[PLACES_MAX], jumps[PLACES_MAX];
-	size_t nr_words, nr_jumps;
+/* Addresses of words that hold the loader's functions. */
+struct words {
+	uint64_t at[WORDS_MAX];
+	size_t nr;
 };
 
 static bool asks_the_loader(const char *name)
@@ -51,7 +56,7 @@ static bool may_be_hidden(const struct plan *plan)
 	return asks;
 }
 
-static void find_words(struct places *places, Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
+static void find_words(struct words *words, Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
 	Elf_Scn *symbols = elf_getscn(elf, header->sh_link);
@@ -66,91 +71,129 @@ static void find_words(struct places *places, Elf *elf, Elf_Scn *section, const 
 		GElf_Rela rela;
 		const char *name;
 
-		if (!gelf_getrela(data, (int)i, &rela) || places->nr_words == PLACES_MAX)
+		if (!gelf_getrela(data, (int)i, &rela) || words->nr == WORDS_MAX)
 			return;
 		if (!GELF_R_SYM(rela.r_info) ||
 		    !gelf_getsym(symbol_data, (int)GELF_R_SYM(rela.r_info), &symbol))
 			continue;
 		name = elf_strptr(elf, symbol_header.sh_link, symbol.st_name);
 		if (name && asks_the_loader(name))
-			places->words[places->nr_words++] = rela.r_offset;
+			words->at[words->nr++] = rela.r_offset;
 	}
 }
 
-static bool is_one_of(const uint64_t *list, size_t nr, uint64_t address)
-{
-	for (size_t i = 0; i < nr; i++) {
-		if (list[i] == address)
-			return true;
-	}
-	return false;
-}
-
+/* Several threads may. */
 static void mark(struct plan *plan, uint64_t address)
 {
 	struct program_elf *elf = plan->elf;
 
 	for (size_t i = elf->nr_functions; i-- > 0;) {
 		if (elf->functions[i].address <= address) {
-			plan->flags[i] |= START_UNWINDER;
+			__atomic_fetch_or(&plan->flags[i], START_UNWINDER, __ATOMIC_RELAXED);
 			return;
 		}
 	}
 }
 
-/* jmp, call, mov through one of the words. */
-static void find_uses_of_words(struct plan *plan, struct places *places,
-			       const struct program_text *text)
-{
-	for (uint64_t at = 0; at + 6 <= text->bytes; at++) {
-		const uint8_t *code = text->code + at;
-		uint64_t target =
-			text->address + at + 6 + (uint64_t)(int32_t)load_u32(code + 2, false);
-		bool is_jump = code[0] == 0xff && code[1] == 0x25;
-		bool is_use = (code[0] == 0xff && code[1] == 0x15) ||
-			      (code[0] == 0x8b && (code[1] & 0xc7) == 0x05);
+/* What is looked through at the same time. */
+struct look {
+	struct plan *plan;
+	const struct words *words;
+	const struct program_text *text;
+	struct plan_pairs pairs;
+};
 
-		if ((!is_jump && !is_use) || !is_one_of(places->words, places->nr_words, target))
-			continue;
-		if (is_use)
-			mark(plan, text->address + at);
-		else if (places->nr_jumps < PLACES_MAX)
-			places->jumps[places->nr_jumps++] = text->address + at;
+/* Whether the instruction at `at`, the last four bytes of which are a distance, uses a word. */
+static bool uses_word(const struct words *words, const struct program_text *text, uint64_t at)
+{
+	uint64_t target;
+
+	if (text->bytes - at < USE_BYTES)
+		return false;
+	target = text->address + at + USE_BYTES +
+		 (uint64_t)(int32_t)load_u32(text->code + at + 2, false);
+	for (size_t i = 0; i < words->nr; i++) {
+		if (words->at[i] == target)
+			return true;
 	}
+	return false;
 }
 
-/* Calls of the linkage: of its jump, or of the endbr64 or bnd before that. */
-static void find_calls(struct plan *plan, const struct places *places,
-		       const struct program_text *text)
+/* A call of the linkage: of its jump through a word, or of the endbr64 or bnd before that. */
+static bool calls_linkage(const struct look *look, uint64_t at)
 {
-	for (uint64_t at = 0; at + 5 <= text->bytes; at++) {
-		uint64_t target = text->address + at + 5 +
-				  (uint64_t)(int32_t)load_u32(text->code + at + 1, false);
+	const struct program_text *text = look->text;
+	uint64_t target;
 
-		if ((text->code[at] & 0xfe) != 0xe8)
-			continue;
-		for (size_t i = 0; i < places->nr_jumps; i++) {
-			if (places->jumps[i] - target <= 5)
-				mark(plan, text->address + at);
-		}
+	if (text->bytes - at < CALL_BYTES)
+		return false;
+	target = text->address + at + CALL_BYTES +
+		 (uint64_t)(int32_t)load_u32(text->code + at + 1, false);
+	text = plan_text_at(look->plan->elf, target);
+	if (!text)
+		return false;
+	at = target - text->address;
+	for (size_t i = 0; i <= LINKAGE_BYTES && text->bytes - at >= USE_BYTES; i++, at++) {
+		if (text->code[at] == 0xff && text->code[at + 1] == 0x25 &&
+		    uses_word(look->words, text, at))
+			return true;
 	}
+	return false;
+}
+
+static void look_at(const struct look *look, uint64_t at)
+{
+	bool is_call = (look->text->code[at] & 0xfe) == 0xe8;
+
+	if (is_call ? calls_linkage(look, at) : uses_word(look->words, look->text, at))
+		mark(look->plan, look->text->address + at);
+}
+
+static void look_through(void *ctx, size_t index)
+{
+	const struct look *look = ctx;
+	uint64_t at = (uint64_t)index * PIECE_BYTES;
+	uint16_t places[PIECE_BYTES];
+	/* The last byte begins nothing. */
+	size_t nr = plan_find_pairs(look->text->code + at,
+				    (size_t)MIN(look->text->bytes - 1 - at, PIECE_BYTES),
+				    &look->pairs, places);
+
+	for (size_t i = 0; i < nr; i++)
+		look_at(look, at + places[i]);
+}
+
+/* What may be a use of a word, by the first two bytes. */
+static void set_pairs(struct plan_pairs *pairs)
+{
+	for (unsigned int second = 0; second < 256; second++) {
+		bits_set(pairs->bits, second << 8 | 0xe8); /* call */
+		bits_set(pairs->bits, second << 8 | 0xe9); /* jmp */
+		if ((second & 0xc7) == 0x05)
+			bits_set(pairs->bits, second << 8 | 0x8b); /* mov */
+	}
+	bits_set(pairs->bits, 0x15ff); /* call through a word */
 }
 
 static void find_hidden(struct plan *plan)
 {
+	struct words words = {.nr = 0};
+	struct look look = {.plan = plan, .words = &words};
 	Elf *elf = plan->files.elves[0];
-	struct places places = {.nr_words = 0};
 	Elf_Scn *section = NULL;
 	GElf_Shdr header;
 
 	while ((section = elf_nextscn(elf, section))) {
 		if (gelf_getshdr(section, &header) && header.sh_type == SHT_RELA)
-			find_words(&places, elf, section, &header);
+			find_words(&words, elf, section, &header);
 	}
-	for (size_t i = 0; i < plan->elf->nr_texts && places.nr_words; i++)
-		find_uses_of_words(plan, &places, &plan->elf->texts[i]);
-	for (size_t i = 0; i < plan->elf->nr_texts && places.nr_jumps; i++)
-		find_calls(plan, &places, &plan->elf->texts[i]);
+	if (!words.nr)
+		return;
+	set_pairs(&look.pairs);
+	for (size_t i = 0; i < plan->elf->nr_texts; i++) {
+		look.text = &plan->elf->texts[i];
+		parallel_for(look_through, &look, pieces_of(look.text->bytes - 1, PIECE_BYTES));
+	}
 }
 
 /*
