@@ -15,6 +15,7 @@
 #include "program/window_length.h"
 
 #define OP_JMP_NEAR 0xe9u
+#define MOVED_MAX   40u /* of an instruction elsewhere, and the jump back */
 
 /* Must stay where it is, for indirect branches to lead to. */
 static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
@@ -558,6 +559,10 @@ static size_t move(const struct window_code *code, uint64_t at, uint64_t end, bo
 		struct insn insn;
 
 		decode(code, at, &insn);
+		/* If it was changed since it was judged, by who may write to the file. */
+		writer->too_far |= !insn.length || writer->len + MOVED_MAX > WINDOW_DISPLACED_BYTES;
+		if (writer->too_far)
+			return writer->len;
 		put_insn(writer, &insn);
 		follow_stack(writer, &insn);
 		at += insn.length;
