@@ -43,8 +43,9 @@ void parallel_for(parallel_fn *fn, void *ctx, size_t nr)
 	pthread_t threads[THREADS_MAX];
 	sigset_t all, old;
 
-	/* Signals are for those who know what to do with them. */
+	/* Signals are for those who know what to do with them; this one is our own (mapped.h). */
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	while (started < wanted && pthread_create(&threads[started], NULL, take_turns, &work) == 0)
 		started++;

@@ -47,8 +47,10 @@ void program_elf_free(struct program_elf *elf)
 {
 	if (!elf)
 		return;
-	for (size_t i = 0; i < elf->nr_texts; i++)
-		mem_free(elf->texts[i].code);
+	for (size_t i = 0; i < elf->nr_texts; i++) {
+		mapped_close(&elf->texts[i].mapped);
+		mem_free(elf->texts[i].copy);
+	}
 	mem_free(elf->texts);
 	mem_free(elf->functions);
 	mem_free(elf->aliases);
@@ -233,9 +235,24 @@ int plan_read_texts(struct plan *plan)
 	for (size_t i = 0; i < elf->nr_texts && r == 0; i++) {
 		struct program_text *text = &elf->texts[i];
 
-		r = plan_read(plan, text->offset, text->bytes, &text->code);
+		if (mapped_open(&text->mapped, plan->files.fds[0], text->offset,
+				(size_t)text->bytes) == 0) {
+			text->code = text->mapped.data;
+			continue;
+		}
+		r = plan_read(plan, text->offset, text->bytes, &text->copy);
+		text->code = text->copy;
 	}
 	return r;
+}
+
+bool program_elf_is_cut(const struct program_elf *elf)
+{
+	for (size_t i = 0; i < elf->nr_texts; i++) {
+		if (mapped_is_cut(&elf->texts[i].mapped))
+			return true;
+	}
+	return false;
 }
 
 static int locate_texts(struct plan *plan, struct err *err)
@@ -307,6 +324,8 @@ static int open_steps(struct plan *plan, struct err *err)
 		r = plan_merge(plan);
 	if (r == 0)
 		r = plan_windows(plan);
+	if (r == 0 && program_elf_is_cut(plan->elf))
+		return err_set(err, -EBADMSG, "%.300s was cut short", plan->elf->path);
 	if (r == 0 && plan->names.failed)
 		r = -ENOMEM;
 	if (r < 0)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/mapped.h"
 
 #define PROGRAM_BUILD_ID_MAX 64u
 
@@ -49,10 +50,12 @@ struct program_function {
 };
 
 struct program_text {
-	uint64_t address; /* as linked */
-	uint64_t offset;  /* in the file */
-	uint64_t bytes;	  /* in the file */
-	uint8_t *code;	  /* owned; what the file has there */
+	uint64_t address;    /* as linked */
+	uint64_t offset;     /* in the file */
+	uint64_t bytes;	     /* in the file */
+	const uint8_t *code; /* what the file has there; lives as long as one of these: */
+	struct mapped mapped;
+	uint8_t *copy;
 };
 
 /* One module. Read-only once opened; thread-safe. */
@@ -85,6 +88,9 @@ struct program_elf {
  */
 int program_elf_open(struct program_elf **ret_elf, const char *path, struct err *err) _must_check_;
 void program_elf_free(struct program_elf *elf);
+
+/* Whether the file has been found to be shorter than it was; then not all of `code` is its own. */
+bool program_elf_is_cut(const struct program_elf *elf);
 
 /* As linked; NULL when `address` is in no function. */
 const struct program_function *program_elf_find(const struct program_elf *elf, uint64_t address);

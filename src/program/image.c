@@ -568,6 +568,8 @@ static int build_steps(struct build *build)
 		r = io_ftruncate(build->image.fd, build->image.bytes);
 	if (r == 0)
 		r = write_runs(build);
+	if (r == 0 && program_elf_is_cut(elf))
+		r = -EBADMSG;
 	return r < 0 ? r : write_header(build);
 }
 

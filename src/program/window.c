@@ -12,8 +12,10 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "program/unwind.h"
+#include "program/window_length.h"
 
 #define OP_JMP_NEAR 0xe9u
+#define MOVED_MAX   40u /* of an instruction elsewhere, and the jump back */
 
 /* Must stay where it is, for indirect branches to lead to. */
 static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
@@ -371,11 +373,27 @@ void window_find(struct program_function *function, const struct window_code *co
 		function->entry_only = true;
 }
 
+/* How long the instruction at `from` is, if that is told fast and it ends before `at`; or 0. */
+static size_t skip_quickly(const struct window_code *code, uint64_t from, uint64_t at)
+{
+	uint64_t offset = from - code->address;
+	size_t len;
+
+	if (from < code->address || offset + WINDOW_LENGTH_MAX > code->bytes)
+		return 0;
+	len = window_length(code->code + offset);
+	return len <= at - from ? len : 0;
+}
+
 bool window_is_branch(const struct window_code *code, uint64_t start, uint64_t at, uint64_t target)
 {
 	while (start <= at) {
+		size_t skipped = skip_quickly(code, start, at);
 		struct insn insn;
 
+		start += skipped;
+		if (skipped)
+			continue;
 		decode(code, start, &insn);
 		if (!insn.length)
 			return true;
@@ -541,6 +559,10 @@ static size_t move(const struct window_code *code, uint64_t at, uint64_t end, bo
 		struct insn insn;
 
 		decode(code, at, &insn);
+		/* If it was changed since it was judged, by who may write to the file. */
+		writer->too_far |= !insn.length || writer->len + MOVED_MAX > WINDOW_DISPLACED_BYTES;
+		if (writer->too_far)
+			return writer->len;
 		put_insn(writer, &insn);
 		follow_stack(writer, &insn);
 		at += insn.length;

@@ -7,6 +7,7 @@
 #include "base/test.h"
 #include "program/unwind.h"
 #include "program/window.h"
+#include "program/window_length.h"
 
 #define PLACE_DISTANCE (48u << 20)
 #define ADDRESS	       0x10000u
@@ -312,6 +313,47 @@ TEST(common_instructions)
 	}
 	printf("# %zu windows\n", nr);
 	CHECK(nr > 200000);
+	CHECK_EQ(wrong, 0);
+}
+
+/* One instruction of the length that is told, or none that is told. */
+static bool is_length_right(const ZydisDecoder *decoder, const uint8_t *code, size_t *nr_told)
+{
+	size_t len = window_length(code);
+	ZydisDecodedInstruction insn;
+
+	if (!len)
+		return true;
+	++*nr_told;
+	return ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(decoder, NULL, code, WINDOW_LENGTH_MAX,
+							  &insn)) &&
+	       insn.length == len;
+}
+
+/* Opcode, ModRM and SIB behind each prefix, REX and escape; see what is told of them. */
+TEST(lengths)
+{
+	static const char *const before[] = {"", "\x66", "\xf3", "\xf2"};
+	static const char *const rex[] = {"", "\x41", "\x48", "\x4f"};
+	static const char *const escape[] = {"", "\x0f"};
+	size_t nr_told = 0, wrong = 0;
+	ZydisDecoder decoder;
+
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	for (size_t head = 0; head < 4 * 4 * 2; head++) {
+		uint8_t code[32] = {0};
+		size_t at = (size_t)snprintf((char *)code, sizeof(code), "%s%s%s", before[head & 3],
+					     rex[head >> 2 & 3], escape[head >> 4]);
+
+		for (unsigned int i = 0; i < 0x20000; i++) {
+			code[at] = (uint8_t)(i >> 8);
+			code[at + 1] = (uint8_t)i;
+			code[at + 2] = i >> 16 ? 0x24 : 0x25;
+			wrong += !is_length_right(&decoder, code, &nr_told);
+		}
+	}
+	printf("# %zu lengths\n", nr_told);
+	CHECK(nr_told > 700000);
 	CHECK_EQ(wrong, 0);
 }
 
