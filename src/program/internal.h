@@ -53,7 +53,7 @@ struct frames_place {
 struct plan_frames {
 	struct frames_place place;
 	struct frames frames;
-	uint8_t *data;
+	struct program_bytes held;
 	struct frame_place *places; /* in their order, then by address */
 	size_t nr, cap;
 };
@@ -136,6 +136,12 @@ size_t plan_segments(const struct plan *plan, struct plan_segment ret_segments[P
 /* Bytes of the file, the caller's to mem_free. -EBADMSG when it has not so many. */
 int plan_read(const struct plan *plan, uint64_t offset, uint64_t bytes, uint8_t **ret_data)
 	_must_check_;
+
+/* The same for large parts of it, mapped where that may be; plan_let_go() them, also after a
+ * failure. */
+int plan_take(const struct plan *plan, uint64_t offset, uint64_t bytes,
+	      struct program_bytes *ret_held, const uint8_t **ret_data) _must_check_;
+void plan_let_go(struct program_bytes *held);
 
 /* Remember a start; addresses that are in no code are passed over. `name` is in names; 0: none. */
 int plan_add_start(struct plan *plan, uint64_t address, uint64_t size, uint32_t name,
