@@ -112,23 +112,42 @@ enum table {
 	TABLE_DYNAMIC, /* its .dynsym */
 };
 
+/* The module's .symtab has a name for the byte; the first time there is one. */
+static int note_named(struct plan *plan, uint64_t at)
+{
+	uint64_t span = plan->elf->text_high - plan->elf->text_low;
+
+	if (!plan->named) {
+		plan->named = bits_new(span);
+		plan->exported = bits_new(span);
+	}
+	if (!plan->named || !plan->exported)
+		return -ENOMEM;
+	bits_set(plan->named, at);
+	return 0;
+}
+
 /* What .dynsym says of a function that .symtab has is only that it is exported. */
 static int add_function(struct plan *plan, const Elf64_Sym *symbol, uint32_t name, enum table table)
 {
 	int type = ELF64_ST_TYPE(symbol->st_info), bind = ELF64_ST_BIND(symbol->st_info);
 	uint64_t at = symbol->st_value - plan->elf->text_low;
 	uint32_t flags = 0;
-	int r;
+	int r = 0;
 
 	if (!plan_text_at(plan->elf, symbol->st_value))
 		return 0;
 	if (table == TABLE_DYNAMIC && bind != STB_LOCAL)
-		bits_set(plan->exported, at);
-	if (table == TABLE_DYNAMIC && bits_has(plan->named, at))
+		flags |= START_EXPORTED;
+	if (table == TABLE_DYNAMIC && plan->named && bits_has(plan->named, at)) {
+		if (flags & START_EXPORTED)
+			bits_set(plan->exported, at);
 		return 0;
+	}
 	if (table == TABLE_OWN)
-		bits_set(plan->named, at);
-	r = shorten(plan, name, &name);
+		r = note_named(plan, at);
+	if (r == 0)
+		r = shorten(plan, name, &name);
 	if (r < 0)
 		return r;
 	if (type == STT_IFUNC)
@@ -214,10 +233,8 @@ static int prepare_starts(struct plan *plan)
 
 	for (size_t i = 0; i < plan->files.nr; i++)
 		nr += count_entries(plan->files.elves[i]);
-	plan->named = bits_new(span);
-	plan->exported = bits_new(span);
 	plan->taken = bits_new(span);
-	if (!plan->named || !plan->exported || !plan->taken)
+	if (!plan->taken)
 		return -ENOMEM;
 	r = array_reserve(&plan->starts, &plan->cap_starts,
 			  (size_t)MIN(nr, (uint64_t)LIMIT_SYMBOLS), sizeof(*plan->starts));

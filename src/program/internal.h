@@ -18,9 +18,10 @@
 
 /* Something in the file says that a function begins here, or may. */
 enum start_flag {
-	START_FRAME = 1 << 0,  /* a frame description begins */
-	START_INSIDE = 1 << 1, /* but not as at a function's entry; or within another one */
-	START_GLOBAL = 1 << 3, /* or could have */
+	START_FRAME = 1 << 0,	 /* a frame description begins */
+	START_INSIDE = 1 << 1,	 /* but not as at a function's entry; or within another one */
+	START_EXPORTED = 1 << 2, /* other modules can call it by this name */
+	START_GLOBAL = 1 << 3,	 /* or could have */
 	START_WEAK = 1 << 4,
 	START_IFUNC = 1 << 5,
 	START_NEVER = 1 << 6,
@@ -78,8 +79,8 @@ struct plan {
 	struct plan_frames frames;
 	struct start *starts;
 	size_t nr_starts, cap_starts, cap_imports;
-	uint64_t *named;    /* a bit a byte of code: .symtab has a name for it, */
-	uint64_t *exported; /* other modules can call it by name */
+	uint64_t *named;    /* a bit a byte of code: .symtab has a name for it; NULL: it has none */
+	uint64_t *exported; /* with named: .dynsym has one, too, and so no start of its own */
 	uint64_t *taken;    /* its address is in data, or the loader puts it there */
 	uint16_t *flags;    /* enum start_flag of each function, merged */
 	bool is_go, is_walker;
