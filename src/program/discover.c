@@ -20,6 +20,7 @@
 #define STT_IFUNC	     10 /* STT_GNU_IFUNC */
 #define FRAME_BYTES_MIN	     12u
 #define SYMBOLS_AT_ONCE	     1024u
+#define RELOCATIONS_AT_ONCE  1024u
 #define WORDS_BYTES	     (64u << 10)
 #define EH_FRAME_HDR_POINTER 4u /* where the pointer to .eh_frame stands */
 
@@ -111,23 +112,42 @@ enum table {
 	TABLE_DYNAMIC, /* its .dynsym */
 };
 
+/* The module's .symtab has a name for the byte; the first time there is one. */
+static int note_named(struct plan *plan, uint64_t at)
+{
+	uint64_t span = plan->elf->text_high - plan->elf->text_low;
+
+	if (!plan->named) {
+		plan->named = bits_new(span);
+		plan->exported = bits_new(span);
+	}
+	if (!plan->named || !plan->exported)
+		return -ENOMEM;
+	bits_set(plan->named, at);
+	return 0;
+}
+
 /* What .dynsym says of a function that .symtab has is only that it is exported. */
 static int add_function(struct plan *plan, const Elf64_Sym *symbol, uint32_t name, enum table table)
 {
 	int type = ELF64_ST_TYPE(symbol->st_info), bind = ELF64_ST_BIND(symbol->st_info);
 	uint64_t at = symbol->st_value - plan->elf->text_low;
 	uint32_t flags = 0;
-	int r;
+	int r = 0;
 
 	if (!plan_text_at(plan->elf, symbol->st_value))
 		return 0;
 	if (table == TABLE_DYNAMIC && bind != STB_LOCAL)
-		bits_set(plan->exported, at);
-	if (table == TABLE_DYNAMIC && bits_has(plan->named, at))
+		flags |= START_EXPORTED;
+	if (table == TABLE_DYNAMIC && plan->named && bits_has(plan->named, at)) {
+		if (flags & START_EXPORTED)
+			bits_set(plan->exported, at);
 		return 0;
+	}
 	if (table == TABLE_OWN)
-		bits_set(plan->named, at);
-	r = shorten(plan, name, &name);
+		r = note_named(plan, at);
+	if (r == 0)
+		r = shorten(plan, name, &name);
 	if (r < 0)
 		return r;
 	if (type == STT_IFUNC)
@@ -213,10 +233,8 @@ static int prepare_starts(struct plan *plan)
 
 	for (size_t i = 0; i < plan->files.nr; i++)
 		nr += count_entries(plan->files.elves[i]);
-	plan->named = bits_new(span);
-	plan->exported = bits_new(span);
 	plan->taken = bits_new(span);
-	if (!plan->named || !plan->exported || !plan->taken)
+	if (!plan->taken)
 		return -ENOMEM;
 	r = array_reserve(&plan->starts, &plan->cap_starts,
 			  (size_t)MIN(nr, (uint64_t)LIMIT_SYMBOLS), sizeof(*plan->starts));
@@ -324,16 +342,17 @@ static uint32_t frame_flags(const struct frames *frames, const struct frame *fra
 	return flags;
 }
 
-/* Read the descriptions' bytes, and make room for as many as there can be. */
+/* Take the descriptions' bytes, and make room for as many as there can be. */
 static int prepare_frames(struct plan *plan)
 {
 	struct plan_frames *of = &plan->frames;
 	const struct frames_place *place = &of->place;
-	int r = place->bytes ? plan_read(plan, place->offset, place->bytes, &of->data) : 0;
+	const uint8_t *data = NULL;
+	int r = place->bytes ? plan_take(plan, place->offset, place->bytes, &of->held, &data) : 0;
 
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
-	frames_init(&of->frames, of->data, (size_t)place->bytes, place->address, place->exact);
+	frames_init(&of->frames, data, (size_t)place->bytes, place->address, place->exact);
 	r = array_reserve(&of->places, &of->cap,
 			  MIN((size_t)place->bytes / FRAME_BYTES_MIN, (size_t)LIMIT_SYMBOLS),
 			  sizeof(*of->places));
@@ -449,27 +468,36 @@ static void note_taken(struct plan *plan, uint64_t address)
 		bits_set(plan->taken, address - elf->text_low);
 }
 
-static int read_relocations(struct plan *plan, Elf_Scn *section, const GElf_Shdr *header)
+static int note_relocation(struct plan *plan, const Elf64_Rela *rela)
 {
-	Elf_Data *data = elf_getdata(section, NULL);
-	size_t nr = header->sh_entsize == sizeof(Elf64_Rela) && data
-			    ? data->d_size / sizeof(Elf64_Rela)
-			    : 0;
+	uint64_t type = ELF64_R_TYPE(rela->r_info);
 
-	/* As they lie in files of x86-64, like symbols. */
-	for (size_t i = 0; i < MIN(nr, (size_t)LIMIT_SYMBOLS); i++) {
-		const Elf64_Rela *rela = (const Elf64_Rela *)data->d_buf + i;
-		uint64_t type = ELF64_R_TYPE(rela->r_info);
-		int r = 0;
-
-		if (type == R_X86_64_RELATIVE)
-			note_taken(plan, (uint64_t)rela->r_addend);
-		if (type == R_X86_64_IRELATIVE)
-			r = plan_add_start(plan, (uint64_t)rela->r_addend, 0, 0, START_IFUNC);
-		if (r < 0)
-			return r;
-	}
+	if (type == R_X86_64_RELATIVE)
+		note_taken(plan, (uint64_t)rela->r_addend);
+	if (type == R_X86_64_IRELATIVE)
+		return plan_add_start(plan, (uint64_t)rela->r_addend, 0, 0, START_IFUNC);
 	return 0;
+}
+
+/* As they lie in files of x86-64, and through a small buffer, like symbols. */
+static int read_relocations(struct plan *plan, const GElf_Shdr *header)
+{
+	uint64_t nr = header->sh_entsize == sizeof(Elf64_Rela) ? header->sh_size : 0;
+	Elf64_Rela relas[RELOCATIONS_AT_ONCE];
+	int r = 0;
+
+	nr = MIN(nr / sizeof(*relas), (uint64_t)LIMIT_SYMBOLS);
+	for (uint64_t i = 0; i < nr && r == 0; i += ARRAY_SIZE(relas)) {
+		size_t some = (size_t)MIN(nr - i, (uint64_t)ARRAY_SIZE(relas));
+
+		r = read_file(plan, 0, header->sh_offset + i * sizeof(*relas), relas,
+			      some * sizeof(*relas));
+		if (r == -EBADMSG)
+			return 0;
+		for (size_t j = 0; j < some && r == 0; j++)
+			r = note_relocation(plan, &relas[j]);
+	}
+	return r;
 }
 
 /* Words of writable data that are addresses of code: what RELR relocates, and tables of -no-pie. */
@@ -505,7 +533,7 @@ int plan_find_addresses(struct plan *plan)
 	while ((section = elf_nextscn(elf, section))) {
 		if (!gelf_getshdr(section, &header))
 			continue;
-		r = header.sh_type == SHT_RELA ? read_relocations(plan, section, &header) : 0;
+		r = header.sh_type == SHT_RELA ? read_relocations(plan, &header) : 0;
 		if (r < 0)
 			return r;
 	}

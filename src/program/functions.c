@@ -47,10 +47,8 @@ void program_elf_free(struct program_elf *elf)
 {
 	if (!elf)
 		return;
-	for (size_t i = 0; i < elf->nr_texts; i++) {
-		mapped_close(&elf->texts[i].mapped);
-		mem_free(elf->texts[i].copy);
-	}
+	for (size_t i = 0; i < elf->nr_texts; i++)
+		plan_let_go(&elf->texts[i].held);
 	mem_free(elf->texts);
 	mem_free(elf->functions);
 	mem_free(elf->aliases);
@@ -109,6 +107,31 @@ int plan_read(const struct plan *plan, uint64_t offset, uint64_t bytes, uint8_t 
 	}
 	*ret_data = data;
 	return 0;
+}
+
+int plan_take(const struct plan *plan, uint64_t offset, uint64_t bytes,
+	      struct program_bytes *ret_held, const uint8_t **ret_data)
+{
+	uint64_t before = offset & PAGE_MASK;
+	int r;
+
+	if (offset > plan->elf->bytes || bytes > plan->elf->bytes - offset ||
+	    bytes > LIMIT_PROGRAM_BYTES)
+		return -EBADMSG;
+	if (mapped_open(&ret_held->mapped, plan->files.fds[0], offset - before,
+			(size_t)(before + bytes)) == 0) {
+		*ret_data = ret_held->mapped.data + before;
+		return 0;
+	}
+	r = plan_read(plan, offset, bytes, &ret_held->copy);
+	*ret_data = ret_held->copy;
+	return r;
+}
+
+void plan_let_go(struct program_bytes *held)
+{
+	mapped_close(&held->mapped);
+	mem_free(held->copy);
 }
 
 size_t plan_segments(const struct plan *plan, struct plan_segment ret_segments[PLAN_SEGMENTS_MAX])
@@ -235,13 +258,7 @@ int plan_read_texts(struct plan *plan)
 	for (size_t i = 0; i < elf->nr_texts && r == 0; i++) {
 		struct program_text *text = &elf->texts[i];
 
-		if (mapped_open(&text->mapped, plan->files.fds[0], text->offset,
-				(size_t)text->bytes) == 0) {
-			text->code = text->mapped.data;
-			continue;
-		}
-		r = plan_read(plan, text->offset, text->bytes, &text->copy);
-		text->code = text->copy;
+		r = plan_take(plan, text->offset, text->bytes, &text->held, &text->code);
 	}
 	return r;
 }
@@ -249,7 +266,7 @@ int plan_read_texts(struct plan *plan)
 bool program_elf_is_cut(const struct program_elf *elf)
 {
 	for (size_t i = 0; i < elf->nr_texts; i++) {
-		if (mapped_is_cut(&elf->texts[i].mapped))
+		if (mapped_is_cut(&elf->texts[i].held.mapped))
 			return true;
 	}
 	return false;
@@ -324,7 +341,7 @@ static int open_steps(struct plan *plan, struct err *err)
 		r = plan_merge(plan);
 	if (r == 0)
 		r = plan_windows(plan);
-	if (r == 0 && program_elf_is_cut(plan->elf))
+	if (r == 0 && (program_elf_is_cut(plan->elf) || mapped_is_cut(&plan->frames.held.mapped)))
 		return err_set(err, -EBADMSG, "%.300s was cut short", plan->elf->path);
 	if (r == 0 && plan->names.failed)
 		r = -ENOMEM;
@@ -353,7 +370,7 @@ int program_elf_open(struct program_elf **ret_elf, const char *path, struct err 
 		r = open_steps(&plan, &inner);
 	symbol_files_close(&plan.files);
 	mem_free(plan.starts);
-	mem_free(plan.frames.data);
+	plan_let_go(&plan.frames.held);
 	mem_free(plan.frames.places);
 	mem_free(plan.named);
 	mem_free(plan.exported);

@@ -49,13 +49,18 @@ struct program_function {
 	uint8_t window;	 /* bytes of instructions that the jump displaces */
 };
 
+/* Bytes of a file: mapped, or where that may not be, read. */
+struct program_bytes {
+	struct mapped mapped;
+	uint8_t *copy; /* owned */
+};
+
 struct program_text {
 	uint64_t address;    /* as linked */
 	uint64_t offset;     /* in the file */
 	uint64_t bytes;	     /* in the file */
-	const uint8_t *code; /* what the file has there; lives as long as one of these: */
-	struct mapped mapped;
-	uint8_t *copy;
+	const uint8_t *code; /* what the file has there, in these: */
+	struct program_bytes held;
 };
 
 /* One module. Read-only once opened; thread-safe. */

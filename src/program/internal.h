@@ -18,9 +18,10 @@
 
 /* Something in the file says that a function begins here, or may. */
 enum start_flag {
-	START_FRAME = 1 << 0,  /* a frame description begins */
-	START_INSIDE = 1 << 1, /* but not as at a function's entry; or within another one */
-	START_GLOBAL = 1 << 3, /* or could have */
+	START_FRAME = 1 << 0,	 /* a frame description begins */
+	START_INSIDE = 1 << 1,	 /* but not as at a function's entry; or within another one */
+	START_EXPORTED = 1 << 2, /* other modules can call it by this name */
+	START_GLOBAL = 1 << 3,	 /* or could have */
 	START_WEAK = 1 << 4,
 	START_IFUNC = 1 << 5,
 	START_NEVER = 1 << 6,
@@ -53,7 +54,7 @@ struct frames_place {
 struct plan_frames {
 	struct frames_place place;
 	struct frames frames;
-	uint8_t *data;
+	struct program_bytes held;
 	struct frame_place *places; /* in their order, then by address */
 	size_t nr, cap;
 };
@@ -78,8 +79,8 @@ struct plan {
 	struct plan_frames frames;
 	struct start *starts;
 	size_t nr_starts, cap_starts, cap_imports;
-	uint64_t *named;    /* a bit a byte of code: .symtab has a name for it, */
-	uint64_t *exported; /* other modules can call it by name */
+	uint64_t *named;    /* a bit a byte of code: .symtab has a name for it; NULL: it has none */
+	uint64_t *exported; /* with named: .dynsym has one, too, and so no start of its own */
 	uint64_t *taken;    /* its address is in data, or the loader puts it there */
 	uint16_t *flags;    /* enum start_flag of each function, merged */
 	bool is_go, is_walker;
@@ -136,6 +137,12 @@ size_t plan_segments(const struct plan *plan, struct plan_segment ret_segments[P
 /* Bytes of the file, the caller's to mem_free. -EBADMSG when it has not so many. */
 int plan_read(const struct plan *plan, uint64_t offset, uint64_t bytes, uint8_t **ret_data)
 	_must_check_;
+
+/* The same for large parts of it, mapped where that may be; plan_let_go() them, also after a
+ * failure. */
+int plan_take(const struct plan *plan, uint64_t offset, uint64_t bytes,
+	      struct program_bytes *ret_held, const uint8_t **ret_data) _must_check_;
+void plan_let_go(struct program_bytes *held);
 
 /* Remember a start; addresses that are in no code are passed over. `name` is in names; 0: none. */
 int plan_add_start(struct plan *plan, uint64_t address, uint64_t size, uint32_t name,

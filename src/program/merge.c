@@ -95,20 +95,21 @@ static int sort_starts(struct plan *plan)
 }
 
 /* The lower the better: what the public knows, without underscores. */
-static unsigned int rank(const struct plan *plan, const struct start *start)
+static unsigned int rank(const struct plan *plan, const struct start *start, bool is_exported)
 {
 	unsigned int rank = start->flags & START_GLOBAL ? 0 : start->flags & START_WEAK ? 1 : 2;
 
-	if (rank == 1 && bits_has(plan->exported, start->at))
+	if (rank == 1 && is_exported)
 		rank = 0;
 	return rank + (plan->names.buf[start->name] == '_' ? 3 : 0);
 }
 
 /* Of names that are equally public the shortest: open, not open64. */
-static bool is_better(const struct plan *plan, const struct start *a, const struct start *b)
+static bool is_better(const struct plan *plan, const struct start *a, const struct start *b,
+		      bool is_exported)
 {
 	const char *x = plan->names.buf + a->name, *y = plan->names.buf + b->name;
-	unsigned int rank_a = rank(plan, a), rank_b = rank(plan, b);
+	unsigned int rank_a = rank(plan, a, is_exported), rank_b = rank(plan, b, is_exported);
 
 	if (rank_a != rank_b)
 		return rank_a < rank_b;
@@ -223,6 +224,18 @@ struct merge {
 	struct group *groups; /* one a function */
 };
 
+/* By one of the names that there are for an address. */
+static bool is_exported(const struct plan *plan, const struct group *group)
+{
+	const struct start *starts = &plan->starts[group->first];
+
+	for (size_t i = 0; i < group->nr; i++) {
+		if (starts[i].flags & START_EXPORTED)
+			return true;
+	}
+	return plan->exported && bits_has(plan->exported, group->at);
+}
+
 static void make_function(const struct plan *plan, struct group *group,
 			  struct program_function *ret_function, uint16_t *ret_flags)
 {
@@ -230,19 +243,19 @@ static void make_function(const struct plan *plan, struct group *group,
 	struct program_function function = {.address = plan->elf->text_low + group->at};
 	uint32_t flags = group->flags;
 
+	function.exported = is_exported(plan, group);
 	for (size_t i = 0; i < group->nr; i++) {
 		flags |= starts[i].flags | (starts[i].name ? START_NAMED : 0);
 		function.size = MAX(function.size, starts[i].size);
 		if (!starts[i].name || is_repeated(plan, starts, i))
 			continue;
 		group->has_more_names |= best != NULL;
-		if (!best || is_better(plan, &starts[i], best))
+		if (!best || is_better(plan, &starts[i], best, function.exported))
 			best = &starts[i];
 	}
 	if (group->frame_size)
 		function.size = group->frame_size;
 	function.name = best ? best->name : 0;
-	function.exported = bits_has(plan->exported, group->at);
 	function.entry_only = plan->is_go;
 	apply_rules(plan, &function, starts, group->nr, &flags);
 	/* C in a Go program runs on a stack of its own, and has frame descriptions. */

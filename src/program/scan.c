@@ -33,17 +33,11 @@ enum reached {
 	REACHED_TAIL = 1 << 5,	  /* by a jump from elsewhere: the last act of who does it */
 };
 
-/* A bit a byte of code. */
-struct zones {
-	uint64_t *starts; /* functions, also behind endbr64 */
-	uint64_t *zones;  /* what jumps will be written over, and starts */
-};
-
 struct scan {
 	const struct program_elf *elf;
 	const struct plan *plan;
 	uint8_t *reached; /* enum reached of each function; several threads add to it */
-	struct zones bits;
+	uint64_t *zones;  /* a bit a byte of code: where functions begin and jumps will be */
 	uint32_t *blocks; /* of each block of code: how many functions begin before it */
 	uint64_t low, span;
 };
@@ -98,6 +92,11 @@ static bool is_branch(const struct scan *scan, const struct program_text *text, 
 	return window_is_branch(&code, scan->elf->functions[source].address, from, target);
 }
 
+static bool is_entry(const struct program_function *function, uint64_t target)
+{
+	return target == function->address || target == site_of(function);
+}
+
 /* A possible branch into the zone of a function. */
 static void note_branch(struct scan *scan, const struct program_text *text, uint64_t from,
 			uint64_t target, bool conditional)
@@ -109,7 +108,7 @@ static void note_branch(struct scan *scan, const struct program_text *text, uint
 	if (index == SIZE_MAX)
 		return;
 	function = &scan->elf->functions[index];
-	if (target != function->address && target != site_of(function))
+	if (!is_entry(function, target))
 		flag = REACHED_INBOUND;
 	else if (source == index && from < end_of(scan->elf, index))
 		flag = REACHED_LOOP;
@@ -119,8 +118,19 @@ static void note_branch(struct scan *scan, const struct program_text *text, uint
 		add_reached(scan, index, flag);
 }
 
-/* A call, or an address that somebody has: what it says of a function's start. */
-static void note_address(struct scan *scan, uint64_t target, enum reached reached)
+/* A call of a function; false: of another place. */
+static bool note_call(struct scan *scan, uint64_t target)
+{
+	size_t index = function_before(scan, target);
+
+	if (index == SIZE_MAX || !is_entry(&scan->elf->functions[index], target))
+		return false;
+	add_reached(scan, index, REACHED_CALL);
+	return true;
+}
+
+/* An address that somebody has. */
+static void note_address(struct scan *scan, uint64_t target)
 {
 	size_t index = function_before(scan, target);
 	const struct program_function *function;
@@ -128,8 +138,8 @@ static void note_address(struct scan *scan, uint64_t target, enum reached reache
 	if (index == SIZE_MAX)
 		return;
 	function = &scan->elf->functions[index];
-	if (target == function->address || target == site_of(function))
-		add_reached(scan, index, (uint8_t)reached);
+	if (is_entry(function, target))
+		add_reached(scan, index, REACHED_TAKEN);
 	else if (target - site_of(function) < WINDOW_JUMP_BYTES)
 		add_reached(scan, index, REACHED_INBOUND);
 }
@@ -221,7 +231,7 @@ static bool is_in_zone(const struct scan *scan, uint64_t target)
 	uint64_t at = target - scan->low;
 	bool is_inside = at < scan->span;
 
-	return bits_has(scan->bits.zones, is_inside ? at : 0) & is_inside;
+	return bits_has(scan->zones, is_inside ? at : 0) & is_inside;
 }
 
 /* What the bytes at `at` refer to is in a zone. */
@@ -232,10 +242,8 @@ static void look_at(struct scan *scan, const struct program_text *text, uint64_t
 	bool is_jcc = kind == BYTE_ESCAPE || (kind == BYTE_SHORT && text->code[at] != 0xeb);
 
 	if (kind == BYTE_LEA || kind == BYTE_IMM || kind == BYTE_IMM_TO)
-		note_address(scan, target, REACHED_TAKEN);
-	else if (kind == BYTE_CALL && bits_has(scan->bits.starts, target - scan->low))
-		note_address(scan, target, REACHED_CALL);
-	else
+		note_address(scan, target);
+	else if (kind != BYTE_CALL || !note_call(scan, target))
 		note_branch(scan, text, text->address + at, target, is_jcc);
 }
 
@@ -323,12 +331,10 @@ static void mark_zones(struct scan *scan)
 		const struct program_function *function = &scan->elf->functions[i];
 		uint64_t at = function->address - scan->low;
 
-		bits_set(scan->bits.starts, at);
-		bits_set(scan->bits.starts, at + function->site);
-		bits_set(scan->bits.zones, at);
+		bits_set(scan->zones, at);
 		for (unsigned int j = 0; j < WINDOW_JUMP_BYTES; j++) {
 			if (at + function->site + j < scan->span)
-				bits_set(scan->bits.zones, at + function->site + j);
+				bits_set(scan->zones, at + function->site + j);
 		}
 	}
 }
@@ -380,12 +386,12 @@ static void find_windows(void *ctx, size_t index)
 static void note_taken(struct scan *scan)
 {
 	for (uint64_t i = 0; i < scan->span; i += 64) {
-		uint64_t both = scan->plan->taken[i / 64] & scan->bits.zones[i / 64];
+		uint64_t both = scan->plan->taken[i / 64] & scan->zones[i / 64];
 
 		for (; both; both &= both - 1) {
 			uint64_t at = i + (uint64_t)__builtin_ctzll(both);
 
-			note_address(scan, scan->low + at, REACHED_TAKEN);
+			note_address(scan, scan->low + at);
 		}
 	}
 }
@@ -395,19 +401,19 @@ int plan_windows(struct plan *plan)
 	const struct program_elf *elf = plan->elf;
 	uint64_t span = elf->text_high - elf->text_low;
 	_cleanup_free_ uint8_t *reached = mem_calloc(elf->nr_functions + 1, 1);
-	_cleanup_free_ uint64_t *starts = bits_new(span), *zones = bits_new(span);
+	_cleanup_free_ uint64_t *zones = bits_new(span);
 	_cleanup_free_ uint32_t *blocks = mem_calloc(pieces_of(span, BLOCK_BYTES), sizeof(*blocks));
 	struct scan scan = {
 		.elf = elf,
 		.plan = plan,
 		.reached = reached,
-		.bits = {starts, zones},
+		.zones = zones,
 		.blocks = blocks,
 		.low = elf->text_low,
 		.span = span,
 	};
 
-	if (!reached || !starts || !zones || !blocks)
+	if (!reached || !zones || !blocks)
 		return -ENOMEM;
 	parallel_for(find_windows, plan->elf, pieces_of(elf->nr_functions, PIECE_FUNCTIONS));
 	mark_blocks(&scan);
