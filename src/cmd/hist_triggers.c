@@ -155,16 +155,30 @@ const struct summary_kind hist_triggers_kind = {
 	.wants = "records",
 };
 
+static int read_words(struct hist_words *words, int argc, char **argv,
+		      const struct summary_output *output)
+{
+	int status = summary_run(words->command, argc, argv, &hist_triggers_kind, hist_words_option,
+				 words, output);
+
+	hist_words_done(words);
+	return status;
+}
+
 static int read_file(const struct command *command, int argc, char **argv, bool counted,
 		     void (*opened)(void *arg), void *opened_arg)
 {
 	const struct summary_output output = {.opened = opened, .opened_arg = opened_arg};
-	struct hist_words args = {.command = command, .counted = counted};
-	int status = summary_run(command, argc, argv, &hist_triggers_kind, hist_words_option, &args,
-				 &output);
+	struct hist_words words = {.command = command, .counted = counted};
 
-	hist_words_done(&args);
-	return status;
+	return read_words(&words, argc, argv, &output);
+}
+
+int hist_triggers_titled(const struct command *command, int argc, char **argv)
+{
+	struct hist_words words = {.command = command, .titled = true};
+
+	return read_words(&words, argc, argv, NULL);
 }
 
 bool hist_triggers_wanted(int argc, char **argv)

@@ -11,6 +11,8 @@
 /* Whether the words hold a trigger's text, or a SELECT. */
 bool hist_triggers_wanted(int argc, char **argv);
 int hist_triggers_run(const struct command *command, int argc, char **argv);
+/* Of a file; with --strict the event's name goes before its text. */
+int hist_triggers_titled(const struct command *command, int argc, char **argv);
 
 /* What stands for the calls of functions in place of an event: src/report/hist_calls. */
 #define HIST_CALLS_EVENT "calls"

@@ -261,6 +261,12 @@ void session_clear_hists(const struct session *session);
 int session_read_hists(const struct session *session, struct err *err) _must_check_;
 int session_give_hists(const struct session *session, struct record_result *result, struct err *err)
 	_must_check_;
+/* One more in the result, which owns it, also when it fails: -ENOMEM. */
+int record_result_add_hist(struct record_result *result, struct record_hist *hist) _must_check_;
+void record_hist_done(struct record_hist *hist);
+struct program_hist_counted;
+void record_hist_key_from(struct record_hist_key *key, const struct program_hist_counted *counted,
+			  size_t hist);
 void session_free_hists(struct session *session);
 
 #endif
