@@ -9,6 +9,7 @@
 #include "cmd/hist_live.h"
 #include "cmd/hist_tables.h"
 #include "cmd/summary.h"
+#include "record/record.h"
 #include "report/hist_feed.h"
 #include "report/hist_write.h"
 
@@ -142,6 +143,19 @@ int hist_triggers_draw(const struct summary *summary, struct out *out)
 
 		if (table)
 			r = hist_tables_print(&table->tables, REPORT_TEXT, NULL, out);
+	}
+	return r;
+}
+
+int hist_triggers_add(struct summary *summary, const struct record_hist_key *keys, size_t nr)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < summary->session.nr_sources && r >= 0; i++) {
+		const struct triggers_table *table = summary->tables[i];
+
+		for (size_t k = 0; table && k < nr && r >= 0; k++)
+			r = hist_set_add(table->tables.set, keys[k].hist, &keys[k].counted);
 	}
 	return r;
 }

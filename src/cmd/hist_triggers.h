@@ -66,5 +66,9 @@ struct summary;
 struct out;
 extern const struct summary_kind hist_triggers_kind;
 int hist_triggers_draw(const struct summary *summary, struct out *out) _must_check_;
+/* What programs have counted, in place of records. -ENOMEM. */
+struct record_hist_key;
+int hist_triggers_add(struct summary *summary, const struct record_hist_key *keys, size_t nr)
+	_must_check_;
 
 #endif

@@ -103,6 +103,8 @@ static int wait_for_end(struct session *session, struct wait *wait, struct err *
 			return r;
 		if (r == 0 && session->side && (n == 0 || wait->fds[WAIT_PROGRAM].revents))
 			r = program_side_look(session->side, err);
+		if (r == 0 && session->partial)
+			r = session_look(session, session->side, err);
 		if (r < 0)
 			return r;
 		if (n == 0)

@@ -96,6 +96,16 @@ struct record_stream {
 };
 
 /*
+ * Who looks at a recording while it is made, in the thread of record_run: OUT.partial can be read
+ * then. `keys`: of the plan's histograms of calls in programs, as they are now; `hist` says which.
+ */
+struct record_look {
+	unsigned int every_ms; /* about, from the end of one to the begin of the next */
+	void (*look)(void *ctx, const struct record_hist_key *keys, size_t nr);
+	void *ctx;
+};
+
+/*
  * Record. On failure nothing is left in tracefs and `err` says what happened and what remains of
  * the recording (OUT.partial, readable). The result is valid in both cases and to be
  * record_result_done. Blocks SIGINT, SIGTERM, SIGHUP and SIGCHLD while it runs; one thread only.

@@ -76,6 +76,7 @@ struct session {
 	struct session_hist *hists; /* of triggers. sessionhists.c */
 	size_t nr_hists, cap_hists;
 	struct triggers *triggers; /* those that the kernel does not carry out; NULL: none */
+	uint64_t look_at;	   /* ms; when the plan's look is due; 0: not known yet */
 	size_t snapshots; /* that were taken, into OUTPUT.snapshot.dat; the last is there */
 	int64_t date_offset;
 	const char *unknown_events;
@@ -244,6 +245,10 @@ int session_triggers_close(struct session *session, struct err *err);
 int session_snapshot(struct session *session, const struct dat_partial_part *part, struct err *err)
 	_must_check_;
 void session_say_snapshots(struct session *session);
+/* The plan's look, when it is time; `side` NULL: programs are not recorded. look.c */
+struct program_side;
+int session_look(struct session *session, const struct program_side *side, struct err *err)
+	_must_check_;
 /* How long data may wait in the kernel. */
 unsigned int session_interval_ms(const struct session *session);
 
