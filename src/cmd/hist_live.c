@@ -9,6 +9,7 @@
 #include "cmd/hist_program.h"
 #include "cmd/hist_stream.h"
 #include "cmd/hist_triggers.h"
+#include "cmd/hist_watch.h"
 #include "cmd/option_rows.h"
 #include "cmd/record_program.h"
 #include "cmd/recover.h"
@@ -242,6 +243,9 @@ static int put_file(struct hist_live *live)
 
 static int record_and_read(struct hist_live *live, bool counted, hist_read_fn *reader)
 {
+	struct hist_watch watch = {live->command, &live->read, counted, {0}};
+	const struct record_look look = {live->refresh_ms, hist_watch_look, &watch};
+	const bool draws = live->refresh_ms && redraw_possible();
 	struct err err = {0};
 	int status, shown;
 
@@ -251,7 +255,9 @@ static int record_and_read(struct hist_live *live, bool counted, hist_read_fn *r
 		cmd_error(live->command, "out of memory");
 		return CMD_FAILED;
 	}
-	if (unkept_record(live->command, &record_part, &live->record, true, &status) < 0)
+	if (unkept_record(live->command, &record_part, &live->record, true, draws ? &look : NULL,
+			  &status) < 0 ||
+	    redraw_clear(&watch.redraw) < 0)
 		return status;
 	shown = reader(live->command, (int)live->read.nr, (char **)(uintptr_t)live->read.words,
 		       counted, unkept_remove, &live->unkept);
@@ -273,11 +279,10 @@ static int count_here(struct hist_live *live, const char *elsewhere, const char 
 
 		return r < 0 ? r : hist_stream_run(&plan);
 	}
-	if (live->refresh_ms)
-		return cmd_usage(
-			live->command,
-			"--refresh: calls, probes of programs, and what --from and --to choose, "
-			"are counted when everything is recorded");
+	if (live->refresh_ms && live->range)
+		return cmd_usage(live->command,
+				 "--refresh: what --from and --to choose is counted when "
+				 "everything is recorded");
 	return record_and_read(live, false, reader);
 }
 

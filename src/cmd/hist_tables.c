@@ -207,8 +207,11 @@ static int print_strict(const struct hist_tables *tables, struct out *out)
 	size_t at = 0;
 	int r = 0;
 
-	while (r >= 0 && (event = hist_tables_next(tables, &at)))
+	while (r >= 0 && (event = hist_tables_next(tables, &at))) {
+		if (tables->words->titled)
+			out_printf(out, "# %s:%s\n", event->system, event->name);
 		r = hist_print_kernel(tables->set, event, out);
+	}
 	return r;
 }
 

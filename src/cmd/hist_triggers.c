@@ -9,6 +9,7 @@
 #include "cmd/hist_live.h"
 #include "cmd/hist_tables.h"
 #include "cmd/summary.h"
+#include "record/record.h"
 #include "report/hist_feed.h"
 #include "report/hist_write.h"
 
@@ -146,6 +147,19 @@ int hist_triggers_draw(const struct summary *summary, struct out *out)
 	return r;
 }
 
+int hist_triggers_add(struct summary *summary, const struct record_hist_key *keys, size_t nr)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < summary->session.nr_sources && r >= 0; i++) {
+		const struct triggers_table *table = summary->tables[i];
+
+		for (size_t k = 0; table && k < nr && r >= 0; k++)
+			r = hist_set_add(table->tables.set, keys[k].hist, &keys[k].counted);
+	}
+	return r;
+}
+
 const struct summary_kind hist_triggers_kind = {
 	.make = make,
 	.item = item,
@@ -155,16 +169,30 @@ const struct summary_kind hist_triggers_kind = {
 	.wants = "records",
 };
 
+static int read_words(struct hist_words *words, int argc, char **argv,
+		      const struct summary_output *output)
+{
+	int status = summary_run(words->command, argc, argv, &hist_triggers_kind, hist_words_option,
+				 words, output);
+
+	hist_words_done(words);
+	return status;
+}
+
 static int read_file(const struct command *command, int argc, char **argv, bool counted,
 		     void (*opened)(void *arg), void *opened_arg)
 {
 	const struct summary_output output = {.opened = opened, .opened_arg = opened_arg};
-	struct hist_words args = {.command = command, .counted = counted};
-	int status = summary_run(command, argc, argv, &hist_triggers_kind, hist_words_option, &args,
-				 &output);
+	struct hist_words words = {.command = command, .counted = counted};
 
-	hist_words_done(&args);
-	return status;
+	return read_words(&words, argc, argv, &output);
+}
+
+int hist_triggers_titled(const struct command *command, int argc, char **argv)
+{
+	struct hist_words words = {.command = command, .titled = true};
+
+	return read_words(&words, argc, argv, NULL);
 }
 
 bool hist_triggers_wanted(int argc, char **argv)

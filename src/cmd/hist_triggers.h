@@ -11,6 +11,8 @@
 /* Whether the words hold a trigger's text, or a SELECT. */
 bool hist_triggers_wanted(int argc, char **argv);
 int hist_triggers_run(const struct command *command, int argc, char **argv);
+/* Of a file; with --strict the event's name goes before its text. */
+int hist_triggers_titled(const struct command *command, int argc, char **argv);
 
 /* What stands for the calls of functions in place of an event: src/report/hist_calls. */
 #define HIST_CALLS_EVENT "calls"
@@ -64,5 +66,9 @@ struct summary;
 struct out;
 extern const struct summary_kind hist_triggers_kind;
 int hist_triggers_draw(const struct summary *summary, struct out *out) _must_check_;
+/* What programs have counted, in place of records. -ENOMEM. */
+struct record_hist_key;
+int hist_triggers_add(struct summary *summary, const struct record_hist_key *keys, size_t nr)
+	_must_check_;
 
 #endif

@@ -24,6 +24,7 @@ struct hist_words {
 	const char *name; /* -n, for the next SELECT */
 	bool strict, in_filter, translate, joins;
 	bool counted;	    /* in programs: nothing is left to be filtered */
+	bool titled;	    /* strict: the event's name goes before its text */
 	const char *only;   /* the event whose histograms are shown; NULL: all */
 	const char *events; /* -o: the file for synthetic events */
 	uint64_t limit;

@@ -181,7 +181,8 @@ static int record(struct live *live, int *ret_status)
 	int r = put_all(&words, live);
 
 	if (r == 0) {
-		r = unkept_record(live->command, &record_part, &words, !live->keep, ret_status);
+		r = unkept_record(live->command, &record_part, &words, !live->keep, NULL,
+				  ret_status);
 	} else {
 		cmd_error(live->command, "out of memory");
 		*ret_status = CMD_FAILED;

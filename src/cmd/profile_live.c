@@ -61,7 +61,7 @@ static int record_and_show(struct live *live)
 		r = make_words(live, &err);
 	if (r < 0)
 		return cmd_fail(args->command, &err);
-	r = unkept_record(args->command, &profile_record_part, &live->recorder.words, true,
+	r = unkept_record(args->command, &profile_record_part, &live->recorder.words, true, NULL,
 			  &status);
 	if (r < 0)
 		return status;

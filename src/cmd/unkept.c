@@ -132,7 +132,8 @@ void unkept_remove(void *arg)
 }
 
 int unkept_record(const struct command *command, const struct command *part,
-		  const struct words *words, bool discard, int *ret_status)
+		  const struct words *words, bool discard, const struct record_look *look,
+		  int *ret_status)
 {
 	struct record_result result;
 	struct record_args record;
@@ -143,6 +144,7 @@ int unkept_record(const struct command *command, const struct command *part,
 	record_args_init(&record, part);
 	if (record_args_parse(&record, (int)words->nr, (char **)(uintptr_t)words->words)) {
 		record.plan.discard = discard;
+		record.plan.look = look;
 		record.to_stderr = true;
 		r = record_args_run(&record, &result, &err);
 		if (r < 0 && !result.error_said)

@@ -24,10 +24,11 @@ void unkept_remove(void *arg);
 
 /*
  * Record what `words` say to the parser of `part`, which is of the table of `command`. Nothing is
- * kept of a recording that fails when `discard` is set. Negative when there is nothing to show, and
- * all has been said; the exit status in both cases.
+ * kept of a recording that fails when `discard` is set. `look` as in the plan; or NULL. Negative
+ * when there is nothing to show, and all has been said; the exit status in both cases.
  */
 int unkept_record(const struct command *command, const struct command *part,
-		  const struct words *words, bool discard, int *ret_status) _must_check_;
+		  const struct words *words, bool discard, const struct record_look *look,
+		  int *ret_status) _must_check_;
 
 #endif

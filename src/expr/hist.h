@@ -160,6 +160,10 @@ struct hist_plain {
 	unsigned int bits; /* 2^bits elements */
 };
 
+/* What is behind its `if`; NULL. */
+const char *hist_filter(const struct hist *hist);
+/* It counts nothing; one with a name may count elsewhere. */
+bool hist_is_paused(const struct hist *hist);
 /* False: it needs more, *ret_why. The filter is the caller's concern. */
 bool hist_is_plain(const struct hist *hist, struct hist_plain *ret_plain, const char **ret_why);
 /*

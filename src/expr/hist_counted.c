@@ -28,6 +28,16 @@ static bool plain_key(const struct hist_node *node, struct hist_plain_key *ret_k
 	return ret_key->field;
 }
 
+const char *hist_filter(const struct hist *hist)
+{
+	return hist->filter_text;
+}
+
+bool hist_is_paused(const struct hist *hist)
+{
+	return hist->paused && !hist->name;
+}
+
 bool hist_is_plain(const struct hist *hist, struct hist_plain *ret_plain, const char **ret_why)
 {
 	const struct hist_data *data = hist->data;
@@ -36,8 +46,8 @@ bool hist_is_plain(const struct hist *hist, struct hist_plain *ret_plain, const 
 	*ret_why = "variables and actions";
 	if (data->nr_vars || data->nr_actions || data->nr_var_refs)
 		return false;
-	*ret_why = "pause, and histograms with a name";
-	if (hist->paused || hist->name)
+	*ret_why = "histograms with a name";
+	if (hist->name)
 		return false;
 	*ret_why = "keys that are no numbers of the event";
 	for (uint32_t i = 0; i < data->nr_keys; i++) {

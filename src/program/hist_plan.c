@@ -14,7 +14,7 @@
 /* --- from text to a table --- */
 
 static int take_keys(struct program_hist *hist, const struct hist_plain *plain,
-		     program_hist_source_fn *source, struct err *err)
+		     const struct program_hist_fields *fields, struct err *err)
 {
 	static const uint8_t units[] = {
 		[HIST_PLAIN] = PROGRAM_HIST_NUMBER,
@@ -28,7 +28,8 @@ static int take_keys(struct program_hist *hist, const struct hist_plain *plain,
 
 		hist->keys[i] = (struct program_hist_key){
 			.width = key->width,
-			.source = key->field ? source(key->field) : PROGRAM_WATCH_CPU,
+			.source = key->field ? fields->source(fields->ctx, key->field)
+					     : PROGRAM_WATCH_CPU,
 			.unit = units[key->unit],
 			.is_signed = key->field && key->field->size == 4 &&
 				     key->field->flags & EVENT_FIELD_SIGNED,
@@ -36,9 +37,23 @@ static int take_keys(struct program_hist *hist, const struct hist_plain *plain,
 		if (hist->keys[i].source == PROGRAM_WATCH_ZERO)
 			return err_set(err, -ENOTSUP, "the field %s", key->field->name);
 	}
+	return 0;
+}
+
+/* Of calls the durations are always at hand. */
+static int take_values(struct program_hist *hist, const struct hist_plain *plain,
+		       const struct program_hist_fields *fields, struct err *err)
+{
+	hist->value = fields->always;
 	for (uint32_t i = 0; i < plain->nr_values; i++) {
-		if (source(plain->values[i]) != PROGRAM_WATCH_DURATION)
-			return err_set(err, -ENOTSUP, "sums of %s", plain->values[i]->name);
+		const struct event_field *field = plain->values[i];
+		uint8_t source = fields->source(fields->ctx, field);
+
+		if (source == PROGRAM_WATCH_ZERO || (fields->always && source != fields->always))
+			return err_set(err, -ENOTSUP, "sums of %s", field->name);
+		if (i && source != hist->value)
+			return err_set(err, -ENOTSUP, "sums of two values");
+		hist->value = source;
 	}
 	return 0;
 }
@@ -66,44 +81,70 @@ static void place(struct program_hist_plan *plan, struct program_hist *hist)
 						(plan->hists.nr_sets + 1));
 }
 
-static int read_text(struct hist_set *set, const struct event *calls, const char *text,
-		     struct hist_plain *ret_plain, struct err *err)
+static int read_hist(struct program_hist *to, const struct hist *hist,
+		     const struct program_hist_fields *fields, struct err *err)
 {
+	struct hist_plain plain;
 	const char *why;
-	int r = hist_set_trigger(set, calls, text, err);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (hist_set_count(set) == 1 && hist_is_plain(hist_set_at(set, 0), ret_plain, &why))
-		return 0;
-	return err_set(err, -ENOTSUP, "%s", why);
+	if (!hist_is_plain(hist, &plain, &why))
+		return err_set(err, -ENOTSUP, "%s", why);
+	r = take_keys(to, &plain, fields, err);
+	if (r == 0)
+		r = take_values(to, &plain, fields, err);
+	to->bits = (uint8_t)MIN(plain.bits, PROGRAM_HIST_BITS_MAX);
+	return r;
 }
 
-int program_hist_plan_add(struct program_hist_plan *plan, const struct event *calls,
-			  const char *text, uint16_t condition, program_hist_source_fn *source,
-			  struct err *err)
+int program_hist_plan_take(struct program_hist_plan *plan, const struct hist *hist,
+			   uint16_t condition, const struct program_hist_fields *fields,
+			   struct err *err)
 {
-	const struct hist_options options = {.kernel = hist_kernel_from_release("")};
-	struct program_hist hist = {.condition = condition};
-	struct hist_plain plain;
-	struct hist_set *set;
+	struct program_hist taken = {.condition = condition};
 	int r;
 
 	if (plan->hists.nr == PROGRAM_HISTS_MAX)
 		return err_set(err, -E2BIG, "more than %u histograms", PROGRAM_HISTS_MAX);
-	r = hist_set_new(&set, calls->db, &options);
-	if (r < 0)
-		return err_sys(err, r, "cannot prepare a histogram");
-	r = read_text(set, calls, text, &plain, err);
-	if (r == 0)
-		r = take_keys(&hist, &plain, source, err);
-	hist_set_free(set);
+	r = read_hist(&taken, hist, fields, err);
 	if (r < 0)
 		return r;
-	hist.bits = (uint8_t)MIN(plain.bits, PROGRAM_HIST_BITS_MAX);
-	place(plan, &hist);
-	plan->hists.list[plan->hists.nr++] = hist;
+	place(plan, &taken);
+	plan->hists.list[plan->hists.nr++] = taken;
 	return 0;
+}
+
+int program_hist_plan_again(struct program_hist_plan *plan, uint32_t index, const struct hist *hist,
+			    const struct program_hist_fields *fields, struct err *err)
+{
+	struct program_hist *to = &plan->hists.list[index], taken = {0};
+	int r = read_hist(&taken, hist, fields, err);
+
+	if (r < 0)
+		return r;
+	memcpy(to->keys, taken.keys, sizeof(to->keys));
+	to->nr_keys = taken.nr_keys;
+	to->value = taken.value;
+	return 0;
+}
+
+int program_hist_plan_add(struct program_hist_plan *plan, const struct event *calls,
+			  const char *text, uint16_t condition,
+			  const struct program_hist_fields *fields, struct err *err)
+{
+	const struct hist_options options = {.kernel = hist_kernel_from_release("")};
+	struct hist_set *set;
+	int r = hist_set_new(&set, calls->db, &options);
+
+	if (r < 0)
+		return err_sys(err, r, "cannot prepare a histogram");
+	r = hist_set_trigger(set, calls, text, err);
+	if (r == 0 && (hist_set_count(set) != 1 || hist_is_paused(hist_set_at(set, 0))))
+		r = err_set(err, -ENOTSUP, "pause, and histograms with a name");
+	if (r == 0)
+		r = program_hist_plan_take(plan, hist_set_at(set, 0), condition, fields, err);
+	hist_set_free(set);
+	return r;
 }
 
 /* --- what has been counted --- */
@@ -139,7 +180,7 @@ static void sum_up(const struct program_hist_plan *plan, const struct program_hi
 			&sums[(uint64_t)set * program_hist_elements(hist->bits) + element];
 
 		counted->hits += one->hits;
-		counted->duration += one->duration;
+		counted->value += one->value;
 	}
 }
 

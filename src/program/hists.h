@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Histograms of calls that are counted inside the programs, in memory that all processes of a
- * session share (program_watch's hists_at). Nothing of it holds an address. Freestanding.
+ * Histograms that are counted inside the programs, of calls or of events that are recorded, in
+ * memory that all processes of a session share (program_watch's hists_at, event_hists_at). Nothing
+ * of it holds an address. Freestanding.
  *
  * Each has a table of keys, as the kernel's tracing_map: places that are found by the hash of a
  * key, elements that hold the keys, and the sums of an element, a set of them for each CPU, which
  * only that CPU adds to. A place is taken by one store, a hit is added by one instruction, and its
- * duration by another: whoever is killed in between has left a hit without its duration, or an
- * element that nobody finds, and nobody waits for anybody.
+ * value by another: whoever is killed in between has left a hit without its value, or an element
+ * that nobody finds, and nobody waits for anybody.
  */
 #ifndef SONDE_PROGRAM_HISTS_H
 #define SONDE_PROGRAM_HISTS_H
@@ -15,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PROGRAM_HISTS_MAX     4u
+#define PROGRAM_HISTS_MAX     16u
 #define PROGRAM_HIST_KEYS     3u
 #define PROGRAM_HIST_BITS_MAX 17u
 #define PROGRAM_HIST_SETS_MAX 64u
@@ -39,7 +40,7 @@ struct program_hist_key {
 
 /* The sums of an element on a CPU. */
 struct program_hist_sums {
-	uint64_t hits, duration; /* ns */
+	uint64_t hits, value; /* of calls their durations, ns */
 };
 
 struct program_hist_element {
@@ -48,10 +49,11 @@ struct program_hist_element {
 
 struct program_hist {
 	struct program_hist_key keys[PROGRAM_HIST_KEYS];
-	uint16_t condition; /* as a trigger's (watch.h) */
+	uint16_t condition; /* of calls: as a trigger's (watch.h) */
 	uint8_t nr_keys;
 	uint8_t bits;	      /* 2^bits keys find room */
-	uint32_t pad;	      /* the rest is in bytes from struct program_hists */
+	uint8_t value;	      /* what is summed up: enum program_watch_source */
+	uint8_t pad[3];	      /* the rest is in bytes from struct program_hists */
 	uint64_t places_at;   /* uint64_t: 0 free, or hash << 32 | element + 1 */
 	uint64_t elements_at; /* struct program_hist_element */
 	uint64_t sums_at;     /* struct program_hist_sums of CPU 0, then of the others */

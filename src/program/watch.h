@@ -62,6 +62,7 @@ enum program_watch_action {
 	PROGRAM_WATCH_ENABLE,
 	PROGRAM_WATCH_DISABLE,
 	PROGRAM_WATCH_SNAPSHOT,
+	PROGRAM_WATCH_HIST,
 };
 
 struct program_watch_trigger {
@@ -70,8 +71,8 @@ struct program_watch_trigger {
 	uint32_t switches;  /* ENABLE, DISABLE: which, bits */
 	uint16_t condition; /* an op, YES or NO */
 	uint8_t action;
-	bool first; /* it acts before the event is recorded */
-	uint32_t pad;
+	bool first;				    /* it acts before the event is recorded */
+	uint32_t hist;				    /* HIST: which of those at event_hists_at */
 	uint64_t probes[PROGRAM_WATCH_PROBES / 64]; /* ENABLE, DISABLE: which events of probes */
 };
 
@@ -110,7 +111,9 @@ struct program_watch {
 	bool asks_functions, asks_depth, asks_duration;
 	uint8_t nr_comms;
 	uint16_t nr_ops;
-	uint64_t hists_at; /* struct program_hists, in bytes from here; 0: calls are not counted */
+	/* struct program_hists, in bytes from here; 0: none. Of calls, which are counted and not
+	 * recorded; of triggers, beside records. */
+	uint64_t hists_at, event_hists_at;
 	uint16_t filters[PROGRAM_WATCH_EVENTS]; /* of each event: an op, YES or NO */
 	struct program_watch_trigger triggers[PROGRAM_WATCH_TRIGGERS_MAX];
 	/* Come up with the modules: set before a process has one. */

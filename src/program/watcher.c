@@ -20,8 +20,6 @@
 #include "program/common_fields.h"
 #include "program/watcher_private.h"
 
-#define SYSTEM "sonde"
-
 /* --- the fields --- */
 
 /*
@@ -29,7 +27,7 @@
  * depth is in no record.
  */
 #define FIELDS                                                                                     \
-	"name: func\nID: 1\n" PROGRAM_COMMON_FIELDS                                                \
+	PROGRAM_COMMON_FIELDS                                                                      \
 	"\tfield:unsigned int ip;\toffset:8;\tsize:4;\tsigned:0;\n"                                \
 	"\tfield:unsigned int sp;\toffset:12;\tsize:4;\tsigned:0;\n"
 #define FIELDS_PARENT	"\tfield:unsigned long parent_ip;\toffset:56;\tsize:8;\tsigned:0;\n"
@@ -54,25 +52,39 @@ static const uint8_t sources[] = {
 };
 
 /* Depth is known where the ends of calls are seen. */
+void watcher_put_format(const struct program_watcher *watcher, const char *name, uint32_t id,
+			bool ends, struct out *out)
+{
+	out_printf(out, "name: %s\nID: %u\n" FIELDS, name, id);
+	if (watcher->thresh)
+		out_str(out, FIELDS_TIMES);
+	else if (watcher->mode == PROGRAM_GRAPH)
+		out_str(out, FIELDS_DEPTH);
+	if (ends && (watcher->thresh || watcher->mode == PROGRAM_GRAPH))
+		out_str(out, FIELDS_DURATION);
+	out_str(out, FIELDS_END);
+	out_cstr(out);
+}
+
 static int make_event(struct program_watcher *watcher, struct err *err)
 {
 	const struct event_db_options options = {.long_size = 8, .no_handlers = true};
-	const char *text = watcher->thresh ? FIELDS FIELDS_TIMES FIELDS_DURATION FIELDS_END
-			   : watcher->mode == PROGRAM_GRAPH
-				   ? FIELDS FIELDS_DEPTH FIELDS_DURATION FIELDS_END
-				   : FIELDS FIELDS_END;
+	_cleanup_out_ struct out text = {0};
 	int r = event_db_new(&watcher->db, &options);
 
+	watcher_put_format(watcher, "func", 1, true, &text);
+	if (r == 0 && text.failed)
+		r = -ENOMEM;
 	if (r == 0)
-		r = event_db_add_format(watcher->db, SYSTEM, text, strlen(text), err);
+		r = event_db_add_format(watcher->db, WATCHER_SYSTEM, text.buf, text.len, err);
 	if (r == 0)
-		r = event_db_add_format(watcher->db, SYSTEM, CALLS, sizeof(CALLS) - 1, err);
+		r = event_db_add_format(watcher->db, WATCHER_SYSTEM, CALLS, sizeof(CALLS) - 1, err);
 	if (r == 0)
 		r = event_db_seal(watcher->db);
 	if (r < 0)
 		return err_sys(err, r, "cannot prepare filters of programs");
-	watcher->event = event_db_by_name(watcher->db, SYSTEM, "func");
-	watcher->calls = event_db_by_name(watcher->db, SYSTEM, "calls");
+	watcher->event = event_db_by_name(watcher->db, WATCHER_SYSTEM, "func");
+	watcher->calls = event_db_by_name(watcher->db, WATCHER_SYSTEM, "calls");
 	return 0;
 }
 
@@ -149,8 +161,17 @@ static int find_name(struct program_watcher *watcher, const char *name, uint32_t
 	return 0;
 }
 
+uint8_t watcher_source(struct program_watcher *watcher, uint32_t offset)
+{
+	uint8_t source = sources[offset];
+
+	watcher->plan->asks_depth |= source == PROGRAM_WATCH_DEPTH;
+	watcher->asks_duration |= source == PROGRAM_WATCH_DURATION;
+	return source;
+}
+
 /* A field of a probe's event. */
-static uint8_t source_of_probe(const struct program_watch_event_of_probes *probe, uint32_t offset)
+uint8_t watcher_source_of_probe(const struct program_watch_event_of_probes *probe, uint32_t offset)
 {
 	for (size_t i = 0; i < probe->nr_args; i++) {
 		if (probe->args[i].offset + PROGRAM_COMMON_BYTES == offset)
@@ -161,17 +182,10 @@ static uint8_t source_of_probe(const struct program_watch_event_of_probes *probe
 
 static uint8_t source_of(struct program_watcher *watcher, const struct operand *operand)
 {
-	uint8_t source = operand->kind == OPERAND_CPU ? PROGRAM_WATCH_CPU
-			 : watcher->compiling ? source_of_probe(watcher->compiling, operand->offset)
-					      : sources[operand->offset];
-
-	if (watcher->compiling)
-		return source;
-	source = operand->kind == OPERAND_CPU ? PROGRAM_WATCH_CPU : sources[operand->offset];
-
-	watcher->plan->asks_depth |= source == PROGRAM_WATCH_DEPTH;
-	watcher->asks_duration |= source == PROGRAM_WATCH_DURATION;
-	return source;
+	if (operand->kind == OPERAND_CPU)
+		return PROGRAM_WATCH_CPU;
+	return watcher->compiling ? watcher_source_of_probe(watcher->compiling, operand->offset)
+				  : watcher_source(watcher, operand->offset);
 }
 
 static bool is_function(uint32_t offset)
@@ -322,24 +336,27 @@ int watcher_compile(struct program_watcher *watcher, const struct event *event, 
 
 /* --- rules --- */
 
-/* Whether `-e TEXT` means the event: SYSTEM:EVENT, EVENT, SYSTEM, all, or a glob of them. */
+/* Whether `-e TEXT` means the event: WATCHER_SYSTEM:EVENT, EVENT, WATCHER_SYSTEM, all, or a glob of
+ * them. */
 static bool is_meant(const char *text, const char *name)
 {
 	size_t len = strcspn(text, ":/");
-	char system[sizeof(SYSTEM) + 16];
+	char system[sizeof(WATCHER_SYSTEM) + 16];
 
 	if (!text[len])
-		return !strcmp(text, "all") || !fnmatch(text, name, 0) || !fnmatch(text, SYSTEM, 0);
+		return !strcmp(text, "all") || !fnmatch(text, name, 0) ||
+		       !fnmatch(text, WATCHER_SYSTEM, 0);
 	if (len >= sizeof(system))
 		return false;
 	memcpy(system, text, len);
 	system[len] = '\0';
-	return !fnmatch(system, SYSTEM, 0) && (!text[len + 1] || !fnmatch(text + len + 1, name, 0));
+	return !fnmatch(system, WATCHER_SYSTEM, 0) &&
+	       (!text[len + 1] || !fnmatch(text + len + 1, name, 0));
 }
 
 /* The same for events with these bits; how long a call took is known when it has ended. */
-static int compile_for(struct program_watcher *watcher, uint32_t events, const char *text,
-		       uint16_t *ret_entry, struct err *err)
+int watcher_compile_for(struct program_watcher *watcher, uint32_t events, const char *text,
+			uint16_t *ret_entry, struct err *err)
 {
 	int r = watcher_compile(watcher, watcher->event, text, ret_entry, err);
 
@@ -357,8 +374,8 @@ static int compile_for(struct program_watcher *watcher, uint32_t events, const c
 }
 
 /* Bits of the events that a rule is for. */
-static int events_of(const struct program_watcher *watcher, const char *text, uint32_t *ret_events,
-		     struct err *err)
+int watcher_events_of(const struct program_watcher *watcher, const char *text, uint32_t *ret_events,
+		      struct err *err)
 {
 	char names[100] = "";
 	uint32_t events = 0;
@@ -385,12 +402,12 @@ static int add_rule(struct program_watcher *watcher, const struct program_rule *
 {
 	uint16_t entry = PROGRAM_WATCH_NO;
 	uint32_t events;
-	int r = events_of(watcher, rule->events, &events, err);
+	int r = watcher_events_of(watcher, rule->events, &events, err);
 
 	if (r < 0 || (!rule->off && !rule->filter))
 		return r;
 	if (!rule->off)
-		r = compile_for(watcher, events, rule->filter, &entry, err);
+		r = watcher_compile_for(watcher, events, rule->filter, &entry, err);
 	for (uint32_t i = 0; i < PROGRAM_WATCH_EVENTS && r == 0; i++) {
 		if (events >> i & 1)
 			watcher->plan->filters[i] = entry;
@@ -423,7 +440,7 @@ int watcher_read_action(struct program_watcher *watcher, const struct trigger_ru
 		if (watcher_is_probe(rule))
 			return 0;
 		snprintf(events, sizeof(events), "%s:%s", rule->system, rule->event);
-		return events_of(watcher, events, &trigger->switches, err);
+		return watcher_events_of(watcher, events, &trigger->switches, err);
 	case TRIGGER_SNAPSHOT:
 		trigger->action = PROGRAM_WATCH_SNAPSHOT;
 		watcher->snapshots = true;
@@ -437,10 +454,12 @@ int watcher_read_action(struct program_watcher *watcher, const struct trigger_ru
 		/* The stack is made of the calls that are open. */
 		watcher->plan->asks_depth = true;
 		return 0;
+	case TRIGGER_HIST: /* with the others of its event: watcher_hists.c */
+		return 0;
 	default:
 		return err_set(err, -ENOTSUP,
-			       "hist: not beside records; sonde hist 'hist:...' calls -- COMMAND "
-			       "counts a program's calls");
+			       "enable_hist and disable_hist are not for events of programs; "
+			       "hist:...:pause, and 'if FILTER' of the histogram, are");
 	}
 }
 
@@ -472,7 +491,7 @@ static int add_trigger(struct program_watcher *watcher, const struct trigger_rul
 	if (r == 0)
 		r = watcher_read_action(watcher, rule, &trigger, err);
 	if (r == 0 && rule->filter)
-		r = compile_for(watcher, events, rule->filter, &trigger.condition, err);
+		r = watcher_compile_for(watcher, events, rule->filter, &trigger.condition, err);
 	if (r == 0 && function) {
 		struct program_watch_op op = {
 			.on_true = trigger.condition,
@@ -504,13 +523,13 @@ static int add_rules_triggers(struct program_watcher *watcher, const struct prog
 			      struct err *err)
 {
 	uint32_t events;
-	int r = events_of(watcher, rule->events, &events, err);
+	int r = watcher_events_of(watcher, rule->events, &events, err);
 
 	for (size_t i = 0; i < rule->nr_triggers && r == 0; i++) {
 		struct trigger_rule trigger;
 
 		r = trigger_rule_parse(&trigger, rule->triggers[i], err);
-		if (r == 0)
+		if (r == 0 && trigger.action != TRIGGER_HIST)
 			r = add_trigger(watcher, &trigger, events, NULL, err);
 	}
 	return r;
@@ -525,6 +544,10 @@ static int add_command(struct program_watcher *watcher, const char *text, struct
 
 	if (r < 0)
 		return r;
+	if (command.rule.action == TRIGGER_HIST)
+		return err_set(err, -ENOTSUP,
+			       "hist is no command of functions; -e func_entry -R 'hist:keys=ip if "
+			       "ip.function == NAME' counts them");
 	for (size_t i = 0; i < watcher->nr_events; i++)
 		events |= (uint32_t)watcher->events[i].begins << watcher->events[i].number;
 	function = mem_strndup(command.function, command.function_len);
@@ -533,31 +556,7 @@ static int add_command(struct program_watcher *watcher, const char *text, struct
 	return add_trigger(watcher, &command.rule, events, function, err);
 }
 
-/* --- histograms --- */
-
-static uint8_t source_of_field(const struct event_field *field)
-{
-	return sources[field->offset];
-}
-
-/* hist:..., and behind " if " its filter. */
-static int add_hist(struct program_watcher *watcher, const char *text, struct err *err)
-{
-	const char *filter = strstr(text, " if ");
-	_cleanup_free_ char *trigger =
-		mem_strndup(text, filter ? (size_t)(filter - text) : strlen(text));
-	uint16_t condition = PROGRAM_WATCH_YES;
-	int r = 0;
-
-	if (!trigger)
-		return err_sys(err, -ENOMEM, "cannot compile the histogram");
-	if (filter)
-		r = watcher_compile(watcher, watcher->calls, filter + strlen(" if "), &condition,
-				    err);
-	return r < 0 ? r
-		     : program_hist_plan_add(&watcher->hists, watcher->calls, trigger, condition,
-					     source_of_field, err);
-}
+/* --- all of it --- */
 
 static int add_all(struct program_watcher *watcher, const struct program_watch_options *options,
 		   struct err *err)
@@ -581,7 +580,9 @@ static int add_all(struct program_watcher *watcher, const struct program_watch_o
 	for (size_t i = 0; i < options->nr_commands && r == 0; i++)
 		r = add_command(watcher, options->commands[i], err);
 	for (size_t i = 0; i < options->nr_hists && r == 0; i++)
-		r = add_hist(watcher, options->hists[i], err);
+		r = watcher_add_calls(watcher, options->hists[i], err);
+	if (r == 0)
+		r = watcher_add_hists(watcher, options->rules, options->nr_rules, err);
 	if (r < 0)
 		return r;
 	names = (struct program_patterns){(const char *const *)watcher->names, watcher->nr_names};
@@ -624,6 +625,7 @@ void program_watcher_free(struct program_watcher *watcher)
 		return;
 	for (size_t i = 0; i < watcher->nr_names; i++)
 		mem_free(watcher->names[i]);
+	watcher_free_hists(watcher);
 	program_marks_free(watcher->marks);
 	event_db_free(watcher->db);
 	mem_free(watcher->plan);
@@ -641,7 +643,7 @@ uint64_t program_watcher_bytes(const struct program_watcher *watcher)
 	return HISTS_AT + watcher->hists.bytes;
 }
 
-static struct program_hists *hists_in(struct program_watch *memory)
+struct program_hists *watcher_hists_in(struct program_watch *memory)
 {
 	return (struct program_hists *)(void *)((uint8_t *)memory + HISTS_AT);
 }
@@ -649,8 +651,9 @@ static struct program_hists *hists_in(struct program_watch *memory)
 void program_watcher_begin(struct program_watcher *watcher, struct program_watch *memory)
 {
 	if (watcher->hists.hists.nr) {
-		watcher->plan->hists_at = HISTS_AT;
-		*hists_in(memory) = watcher->hists.hists;
+		*(watcher->counts_calls ? &watcher->plan->hists_at
+					: &watcher->plan->event_hists_at) = HISTS_AT;
+		*watcher_hists_in(memory) = watcher->hists.hists;
 	}
 	memcpy(memory, watcher->plan, offsetof(struct program_watch, functions));
 	watcher->memory = memory;
@@ -660,7 +663,7 @@ int program_watcher_counted(const struct program_watcher *watcher,
 			    int (*each)(void *ctx, const struct program_hist_counted *counted),
 			    void *ctx)
 {
-	return program_hists_each(&watcher->hists, hists_in(watcher->memory), each, ctx);
+	return program_hists_each(&watcher->hists, watcher_hists_in(watcher->memory), each, ctx);
 }
 
 bool program_watcher_starts_off(const struct program_watcher *watcher)

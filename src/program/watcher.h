@@ -62,8 +62,9 @@ struct program_watch_options {
 struct program_watcher;
 
 /*
- * *ret_watcher is NULL when there is nothing to ask. Borrows the texts of rules for probes, nothing
- * else of the options. What cannot be carried out is refused: -EINVAL, -ENOENT, -ENOTSUP.
+ * *ret_watcher is NULL when there is nothing to ask. Borrows the texts of rules for probes and of
+ * triggers, nothing else of the options. What cannot be carried out is refused: -EINVAL, -ENOENT,
+ * -ENOTSUP.
  */
 int program_watcher_new(struct program_watcher **ret_watcher,
 			const struct program_watch_options *options, struct err *err) _must_check_;
@@ -110,6 +111,26 @@ bool program_watcher_starts_off(const struct program_watcher *watcher);
 
 /* A trigger may want a snapshot (ring_want_snapshot). */
 bool program_watcher_wants_snapshots(const struct program_watcher *watcher);
+
+/*
+ * Hist triggers: of an event of functions, or of a rule for probes, all together. They are counted
+ * in the programs, or (`why` not) left to whoever reads the recording.
+ */
+struct program_watcher_hists {
+	const char *const *texts;
+	size_t nr_texts;
+	const char *format; /* of the event, with all fields that are counted by */
+	const char *why;    /* or NULL */
+	size_t nr_events;   /* of probes: that have come up */
+};
+size_t program_watcher_nr_hists(const struct program_watcher *watcher);
+void program_watcher_hists_at(const struct program_watcher *watcher, size_t index,
+			      struct program_watcher_hists *ret);
+void program_watcher_hists_event(const struct program_watcher *watcher, size_t index, size_t event,
+				 const char **ret_system, const char **ret_name);
+/* Whether what was counted in a slot (program_hist_counted) is of these; of which of them. */
+bool program_watcher_hist_is(const struct program_watcher *watcher, size_t index, uint32_t slot,
+			     size_t *ret_hist);
 
 /* What has been counted; program_hists_each. */
 int program_watcher_counted(const struct program_watcher *watcher,

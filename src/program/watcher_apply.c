@@ -78,7 +78,7 @@ static uint8_t choice_of(const struct program_watcher *watcher, uint8_t choice,
 	const struct program_watch *plan = watcher->plan;
 	bool any_yes = false, any_no = false;
 
-	if (watcher->hists.hists.nr) {
+	if (watcher->counts_calls) {
 		return has_hists(&watcher->hists.hists, known) ? choice
 							       : (uint8_t)PROGRAM_CHOICE_NONE;
 	}

@@ -14,13 +14,12 @@
 #include "program/probes.h"
 #include "program/watcher_private.h"
 
-/* As many arguments as there can be, all of 8 bytes. */
 #define ANY_NAME   "any"
 #define ANY_SYSTEM "sdt_any"
 
-static int compile_with(struct program_watcher *watcher,
-			const struct program_watch_event_of_probes *probe, const char *filter,
-			uint16_t *ret_entry, struct err *err)
+int watcher_compile_probe(struct program_watcher *watcher,
+			  const struct program_watch_event_of_probes *probe, const char *filter,
+			  uint16_t *ret_entry, struct err *err)
 {
 	const struct event_db_options options = {.long_size = 8, .no_handlers = true};
 	struct event_db *db = NULL;
@@ -43,7 +42,35 @@ static int compile_with(struct program_watcher *watcher,
 	return r;
 }
 
-/* What is wrong whatever the probe is; nothing stays but the names of tasks that are asked for. */
+void watcher_put_any_probe(const char *name, uint32_t id, struct program_probe_arg *ret_args,
+			   struct out *out)
+{
+	out_printf(out,
+		   "name: %s\nID: %u\n" PROGRAM_COMMON_FIELDS
+		   "\tfield:unsigned long __probe_ip;\toffset:8;\tsize:8;\tsigned:0;\n",
+		   name, id);
+	for (uint32_t i = 0; i < PROGRAM_PROBE_ARGS_MAX; i++) {
+		ret_args[i].offset = (uint16_t)(8 + 8 * i);
+		out_printf(out, "\tfield:s64 arg%u;\toffset:%u;\tsize:8;\tsigned:1;\n", i + 1,
+			   16 + 8 * i);
+	}
+	out_str(out, "\nprint fmt: \"%lx\", REC->__probe_ip\n");
+	out_cstr(out);
+}
+
+/* Nothing stays but the names of tasks that are asked for. */
+int watcher_check_probe_filter(struct program_watcher *watcher,
+			       const struct program_watch_event_of_probes *probe,
+			       const char *filter, struct err *err)
+{
+	uint16_t nr_ops = watcher->plan->nr_ops, entry;
+	int r = watcher_compile_probe(watcher, probe, filter, &entry, err);
+
+	watcher->plan->nr_ops = nr_ops;
+	return r;
+}
+
+/* What is wrong whatever the probe is. */
 static int check_filter(struct program_watcher *watcher, const char *filter, struct err *err)
 {
 	struct program_probe_arg args[PROGRAM_PROBE_ARGS_MAX];
@@ -53,24 +80,13 @@ static int check_filter(struct program_watcher *watcher, const char *filter, str
 		.args = args,
 		.nr_args = ARRAY_SIZE(args),
 	};
-	uint16_t nr_ops = watcher->plan->nr_ops, entry;
 	_cleanup_out_ struct out format = {0};
-	int r;
 
-	out_str(&format, "name: " ANY_NAME "\nID: 1\n" PROGRAM_COMMON_FIELDS
-			 "\tfield:unsigned long __probe_ip;\toffset:8;\tsize:8;\tsigned:0;\n");
-	for (uint32_t i = 0; i < ARRAY_SIZE(args); i++) {
-		args[i].offset = (uint16_t)(8 + 8 * i);
-		out_printf(&format, "\tfield:s64 arg%u;\toffset:%u;\tsize:8;\tsigned:1;\n", i + 1,
-			   16 + 8 * i);
-	}
-	out_str(&format, "\nprint fmt: \"%lx\", REC->__probe_ip\n");
+	watcher_put_any_probe(ANY_NAME, 1, args, &format);
 	any.format = out_cstr(&format);
 	if (format.failed)
 		return err_sys(err, -ENOMEM, "cannot compile the filter of a probe");
-	r = compile_with(watcher, &any, filter, &entry, err);
-	watcher->plan->nr_ops = nr_ops;
-	return r;
+	return watcher_check_probe_filter(watcher, &any, filter, err);
 }
 
 int watcher_add_probe_rule(struct program_watcher *watcher, const struct program_rule *rule,
@@ -156,6 +172,20 @@ bool program_watcher_asks_probes(const struct program_watcher *watcher)
 
 /* --- an event that has come up --- */
 
+int watcher_put_probe_trigger(struct program_watcher *watcher,
+			      const struct program_watch_event_of_probes *probe,
+			      const struct program_watch_trigger *trigger, struct err *err)
+{
+	uint32_t index = watcher->plan->nr_triggers;
+
+	if (index == PROGRAM_WATCH_TRIGGERS_MAX)
+		return err_set(err, -E2BIG, "more than %u triggers", PROGRAM_WATCH_TRIGGERS_MAX);
+	watcher->memory->triggers[index] = *trigger;
+	watcher->plan->nr_triggers++;
+	watcher->memory->probes[probe->number].triggers |= 1u << index;
+	return 0;
+}
+
 static int add_trigger(struct program_watcher *watcher,
 		       const struct program_watch_event_of_probes *probe, const char *text,
 		       struct err *err)
@@ -166,17 +196,16 @@ static int add_trigger(struct program_watcher *watcher,
 	struct trigger_rule rule;
 	int r = trigger_rule_parse(&rule, text, err);
 
-	if (r == 0)
-		r = watcher_check_trigger(watcher, &rule, err);
-	if (r == 0)
-		r = watcher_read_action(watcher, &rule, &trigger, err);
+	if (r < 0 || rule.action == TRIGGER_HIST)
+		return r;
+	r = watcher_read_action(watcher, &rule, &trigger, err);
 	if (r == 0 && rule.filter)
-		r = compile_with(watcher, probe, rule.filter, &trigger.condition, err);
+		r = watcher_compile_probe(watcher, probe, rule.filter, &trigger.condition, err);
+	trigger.count = rule.count;
+	if (r == 0)
+		r = watcher_put_probe_trigger(watcher, probe, &trigger, err);
 	if (r < 0)
 		return r;
-	trigger.count = rule.count;
-	memory->triggers[index] = trigger;
-	watcher->plan->nr_triggers++;
 	watcher_switch_probes(watcher, index, &rule);
 	if (trigger.action == PROGRAM_WATCH_ENABLE)
 		__atomic_fetch_and(&memory->enabled, ~trigger.switches, __ATOMIC_RELAXED);
@@ -184,7 +213,6 @@ static int add_trigger(struct program_watcher *watcher,
 		if (is_named(&watcher->switched_probes[index], &watcher->probes[i]))
 			switch_probe(memory, index, i);
 	}
-	memory->probes[probe->number].triggers |= 1u << index;
 	return 0;
 }
 
@@ -197,7 +225,7 @@ static int add_rule(struct program_watcher *watcher,
 	if (rule->off)
 		*filter = PROGRAM_WATCH_NO;
 	else if (rule->filter)
-		r = compile_with(watcher, probe, rule->filter, filter, err);
+		r = watcher_compile_probe(watcher, probe, rule->filter, filter, err);
 	for (size_t i = 0; i < rule->nr_triggers && r == 0; i++)
 		r = add_trigger(watcher, probe, rule->triggers[i], err);
 	return r;
@@ -218,8 +246,11 @@ int program_watcher_probe(struct program_watcher *watcher,
 			switch_probe(memory, i, probe->number);
 	}
 	for (size_t i = 0; i < watcher->nr_probe_rules && r == 0; i++) {
-		if (probe->rules[i])
-			r = add_rule(watcher, probe, &watcher->probe_rules[i], &filter, err);
+		if (!probe->rules[i])
+			continue;
+		r = add_rule(watcher, probe, &watcher->probe_rules[i], &filter, err);
+		if (r == 0)
+			r = watcher_probe_hists(watcher, probe, (uint32_t)i, err);
 	}
 	if (r < 0)
 		filter = PROGRAM_WATCH_NO;

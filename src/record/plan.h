@@ -94,6 +94,7 @@ struct record_plan {
 	bool keep_after; /* -k: all settings stay until kernel_journal's kept one is undone */
 	bool only_set;	 /* set: neither stop, empty nor start anything */
 	const struct record_stream *stream; /* where records go in place of the output; or NULL */
+	const struct record_look *look;	    /* or NULL */
 	bool snapshot;			    /* extract: what was set aside, not the buffer itself */
 	bool do_not_wait;		    /* start --fork: for the command */
 	const char *user;		    /* --user: who runs the command; NULL: we */

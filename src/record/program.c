@@ -62,6 +62,8 @@ static int wait_for_end(struct inside *inside, struct err *err)
 		if (n > 0 && fds[1].revents)
 			return 0; /* stopping it gives the reason */
 		r = program_side_look(&inside->side, err);
+		if (r == 0)
+			r = session_look(session, &inside->side, err);
 		if (r < 0)
 			return r;
 		if (n == 0 && session->forwarded && !said) {

@@ -14,7 +14,7 @@
 #include "ring/reader.h"
 #include "runtime/events.h"
 
-struct hist_record {
+struct key_record {
 	uint16_t type;
 	uint8_t flags, preempt_count;
 	int32_t pid;
@@ -22,7 +22,7 @@ struct hist_record {
 	uint64_t keys[PROGRAM_HIST_KEYS];
 	uint64_t hits, duration, dropped;
 };
-_Static_assert(sizeof(struct hist_record) == 64, "as its format says");
+_Static_assert(sizeof(struct key_record) == 64, "as its format says");
 
 struct storing {
 	struct page_writer writer;
@@ -47,11 +47,11 @@ static int end_page(struct storing *storing)
 static int put_counted(void *ctx, const struct program_hist_counted *counted)
 {
 	struct storing *storing = ctx;
-	struct hist_record record = {
+	struct key_record record = {
 		.type = storing->type,
 		.hist = counted->hist,
 		.hits = counted->hits,
-		.duration = counted->duration,
+		.duration = counted->value,
 		.dropped = counted->dropped,
 	};
 

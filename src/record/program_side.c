@@ -191,6 +191,10 @@ static int watch(struct program_side *side, struct err *err)
 	if (r == 0 && side->session->plan->discard && program_side_wants_snapshots(side))
 		r = err_set(err, -ENOTSUP,
 			    "snapshot copies a recording, and none is kept here; use sonde record");
+	if (r == 0 && side->session->plan->discard && program_side_wants_hists(side))
+		r = err_set(err, -ENOTSUP,
+			    "what a hist trigger counts is shown by sonde record; or sonde hist "
+			    "'hist:...' EVENT");
 	return r < 0 ? r : find_probes(side, &options, err);
 }
 
@@ -242,7 +246,11 @@ int program_side_prepare(struct program_side *side, struct err *err)
 		r = watch(side, err);
 	if (r == 0)
 		r = make_ring(side, err);
-	return r < 0 ? r : start_server(side, err);
+	if (r == 0)
+		r = start_server(side, err);
+	if (r == 0)
+		program_side_say_hists(side);
+	return r;
 }
 
 int program_side_count(const struct program_side *side, const struct ring_session *ring,
@@ -477,6 +485,8 @@ int program_side_finish(struct program_side *side, struct record_result *result,
 	if (r == 0 && (program_drain_names(side->drain, &session->comms) < 0 ||
 		       (side->count && program_side_name_command(session) < 0)))
 		r = err_sys(err, -ENOMEM, "cannot keep the names of tasks");
+	if (r == 0)
+		r = program_side_give_hists(side, result, err);
 	if (r == 0)
 		say_what_was_not_traced(side);
 	session_say_snapshots(session);

@@ -65,6 +65,11 @@ int program_side_prepare(struct program_side *side, struct err *err) _must_check
 void program_side_set_events(struct program_side *side, uint16_t base);
 /* A trigger in the programs may want one. */
 bool program_side_wants_snapshots(const struct program_side *side);
+/* program_triggers.c: hist triggers; who counts them, and in the end, what they have counted. */
+bool program_side_wants_hists(const struct program_side *side);
+void program_side_say_hists(const struct program_side *side);
+int program_side_give_hists(const struct program_side *side, struct record_result *result,
+			    struct err *err) _must_check_;
 /* The session has its partial and its names; `buffer` is the index of its buffer there. */
 int program_side_begin(struct program_side *side, size_t buffer, struct err *err) _must_check_;
 void program_side_on(struct program_side *side);

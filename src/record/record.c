@@ -103,6 +103,8 @@ static int wait_for_end(struct session *session, struct wait *wait, struct err *
 			return r;
 		if (r == 0 && session->side && (n == 0 || wait->fds[WAIT_PROGRAM].revents))
 			r = program_side_look(session->side, err);
+		if (r == 0 && session->partial)
+			r = session_look(session, session->side, err);
 		if (r < 0)
 			return r;
 		if (n == 0)
@@ -403,13 +405,32 @@ int record_run(const struct record_plan *plan, record_say_fn say, void *ctx,
 	return r;
 }
 
+void record_hist_done(struct record_hist *hist)
+{
+	mem_free(hist->event);
+	mem_free(hist->text);
+	mem_free(hist->format);
+	mem_free(hist->triggers);
+	mem_free(hist->keys);
+}
+
+int record_result_add_hist(struct record_result *result, struct record_hist *hist)
+{
+	int r = array_reserve(&result->hists, &result->cap_hists, result->nr_hists + 1,
+			      sizeof(*hist));
+
+	if (r < 0)
+		record_hist_done(hist);
+	else
+		result->hists[result->nr_hists++] = *hist;
+	return r;
+}
+
 void record_result_done(struct record_result *result)
 {
 	mem_free(result->cpus);
-	for (size_t i = 0; i < result->nr_hists; i++) {
-		mem_free(result->hists[i].event);
-		mem_free(result->hists[i].text);
-	}
+	for (size_t i = 0; i < result->nr_hists; i++)
+		record_hist_done(&result->hists[i]);
 	mem_free(result->hists);
 	*result = (struct record_result){.command_status = -1};
 }

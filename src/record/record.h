@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "expr/hist.h"
 #include "record/plan.h"
 
 enum record_say {
@@ -38,12 +39,24 @@ struct record_cpu {
 	uint64_t buffer_kb; /* what the CPU's buffer held */
 };
 
-/* What a hist trigger of an instance that is gone has counted. */
+/* Of a histogram that was counted in programs: a key, or what found no room. */
+struct record_hist_key {
+	size_t hist; /* of those that the event's triggers make, in their order */
+	struct hist_counted counted;
+};
+
+/* What a hist trigger of an instance that is gone has counted: exactly one of the three. */
 struct record_hist {
 	const char *instance; /* "" the own one */
 	char *event;	      /* SYSTEM:EVENT */
 	char *text;	      /* of the kernel's `hist` file, all triggers of the event */
-	const char *trigger;  /* the kernel has none, so text is NULL: to be counted from OUT */
+	const char *trigger;  /* nobody has counted it: to be counted from OUT */
+	/* Counted in programs: all triggers of the event, with its fields there. */
+	char *format;
+	const char **triggers;
+	size_t nr_triggers;
+	struct record_hist_key *keys;
+	size_t nr_keys, cap_keys;
 };
 
 struct record_result {
@@ -51,7 +64,7 @@ struct record_result {
 	size_t nr_cpus;
 	uint64_t events, lost, unsaved;
 	struct record_hist *hists;
-	size_t nr_hists;
+	size_t nr_hists, cap_hists;
 	uint64_t needed_kb;	    /* buffers that would have held what was lost; 0: not known */
 	int command_status;	    /* -1: no command, or it was never run */
 	bool sealed;		    /* the output is in place */
@@ -79,6 +92,16 @@ struct record_stream {
 	 * NULL: everything, there will be no more.
 	 */
 	int (*until)(void *ctx, const uint64_t *until, struct err *err);
+	void *ctx;
+};
+
+/*
+ * Who looks at a recording while it is made, in the thread of record_run: OUT.partial can be read
+ * then. `keys`: of the plan's histograms of calls in programs, as they are now; `hist` says which.
+ */
+struct record_look {
+	unsigned int every_ms; /* about, from the end of one to the begin of the next */
+	void (*look)(void *ctx, const struct record_hist_key *keys, size_t nr);
 	void *ctx;
 };
 

@@ -76,6 +76,7 @@ struct session {
 	struct session_hist *hists; /* of triggers. sessionhists.c */
 	size_t nr_hists, cap_hists;
 	struct triggers *triggers; /* those that the kernel does not carry out; NULL: none */
+	uint64_t look_at;	   /* ms; when the plan's look is due; 0: not known yet */
 	size_t snapshots; /* that were taken, into OUTPUT.snapshot.dat; the last is there */
 	int64_t date_offset;
 	const char *unknown_events;
@@ -244,6 +245,10 @@ int session_triggers_close(struct session *session, struct err *err);
 int session_snapshot(struct session *session, const struct dat_partial_part *part, struct err *err)
 	_must_check_;
 void session_say_snapshots(struct session *session);
+/* The plan's look, when it is time; `side` NULL: programs are not recorded. look.c */
+struct program_side;
+int session_look(struct session *session, const struct program_side *side, struct err *err)
+	_must_check_;
 /* How long data may wait in the kernel. */
 unsigned int session_interval_ms(const struct session *session);
 
@@ -261,6 +266,12 @@ void session_clear_hists(const struct session *session);
 int session_read_hists(const struct session *session, struct err *err) _must_check_;
 int session_give_hists(const struct session *session, struct record_result *result, struct err *err)
 	_must_check_;
+/* One more in the result, which owns it, also when it fails: -ENOMEM. */
+int record_result_add_hist(struct record_result *result, struct record_hist *hist) _must_check_;
+void record_hist_done(struct record_hist *hist);
+struct program_hist_counted;
+void record_hist_key_from(struct record_hist_key *key, const struct program_hist_counted *counted,
+			  size_t hist);
 void session_free_hists(struct session *session);
 
 #endif

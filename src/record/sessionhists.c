@@ -201,24 +201,17 @@ int session_read_hists(const struct session *session, struct err *err)
 
 int session_give_hists(const struct session *session, struct record_result *result, struct err *err)
 {
-	if (!session->nr_hists)
-		return 0;
-	result->hists = mem_calloc(session->nr_hists, sizeof(*result->hists));
-	if (!result->hists)
-		return err_sys(err, -ENOMEM, "cannot keep the histograms");
 	for (size_t i = 0; i < session->nr_hists; i++) {
 		struct session_hist *hist = &session->hists[i];
 		const struct record_instance *plan = hist->inst->plan;
-		struct record_hist *to = &result->hists[result->nr_hists];
+		struct record_hist to = {.trigger = hist->here ? hist->trigger : NULL};
 
 		if (!hist->here && !hist->text)
 			continue;
-		to->instance = plan && plan->name ? plan->name : "";
-		to->trigger = hist->here ? hist->trigger : NULL;
-		to->text = steal(&hist->text);
-		to->event = name_of(hist->event);
-		result->nr_hists++;
-		if (!to->event)
+		to.instance = plan && plan->name ? plan->name : "";
+		to.text = steal(&hist->text);
+		to.event = name_of(hist->event);
+		if (record_result_add_hist(result, &to) < 0 || !to.event)
 			return err_sys(err, -ENOMEM, "cannot keep the histograms");
 	}
 	return 0;

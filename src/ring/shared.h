@@ -222,6 +222,12 @@ static inline void ring_wish_snapshot(struct ring_header *session, uint64_t unti
 		;
 }
 
+/* The recorder has switched tracing off: it is not just paused. */
+static inline bool ring_is_off(const struct ring_header *session)
+{
+	return __atomic_load_n(&session->tracing_on, __ATOMIC_RELAXED) == RING_TRACING_OFF;
+}
+
 /*
  * What `state` is when tracing is switched. In the little-endian words of the processors that have
  * the runtime, cpus_on is the lower half.

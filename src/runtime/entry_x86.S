@@ -578,8 +578,8 @@
 .endm
 
 /*
- * unsigned int rt_hist_add(rseq, sums, duration, set_bytes, nr_sets): as rt_count, first the hit, then
- * its duration.
+ * unsigned int rt_hist_add(rseq, sums, value, set_bytes, nr_sets): as rt_count, first the hit, then
+ * its value.
  */
 	FUNCTION rt_hist_add
 	HIST_ADD hist_hit, .Lhist_no_hit, incq (%rsi,%rax)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Histograms of calls (program/hists.h): a call is counted when it ends, with all functions that
- * took its place by a jump. Runs in any thread and signal handler; nothing here waits.
+ * Histograms (program/hists.h). Of events: a trigger counts one when it comes. Of calls: a call is
+ * counted when it ends, with all functions that took its place by a jump. Runs in any thread and
+ * signal handler; nothing here waits.
  */
 #include "program/hists.h"
 
@@ -104,7 +105,7 @@ static uint32_t find(const struct program_hists *hists, struct program_hist *his
 
 /* What cannot be added to this CPU's sums goes to those that are nobody's. */
 static void add(const struct program_hists *hists, const struct program_hist *hist,
-		uint32_t element, const struct rt_moment *moment)
+		uint32_t element, const struct rt_moment *moment, uint64_t value)
 {
 	struct program_hist_sums *sums =
 		(struct program_hist_sums *)((uintptr_t)hists + hist->sums_at) + element;
@@ -112,17 +113,17 @@ static void add(const struct program_hists *hists, const struct program_hist *hi
 	unsigned int added = 0;
 
 	if (moment->ring->rseq)
-		added = rt_hist_add(moment->ring->rseq, sums, moment->duration, nr * sizeof(*sums),
+		added = rt_hist_add(moment->ring->rseq, sums, value, nr * sizeof(*sums),
 				    hists->nr_sets);
 	sums += hists->nr_sets * nr;
 	if (!(added & RT_HIST_HIT))
 		__atomic_fetch_add(&sums->hits, 1, __ATOMIC_RELAXED);
 	if (!(added & RT_HIST_TIME))
-		__atomic_fetch_add(&sums->duration, moment->duration, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&sums->value, value, __ATOMIC_RELAXED);
 }
 
 static void count(const struct program_hists *hists, struct program_hist *hist,
-		  const struct rt_moment *moment)
+		  const struct rt_moment *moment, uint64_t value)
 {
 	uint64_t keys[PROGRAM_HIST_KEYS] = {0};
 	uint32_t element;
@@ -134,7 +135,7 @@ static void count(const struct program_hists *hists, struct program_hist *hist,
 	if (element == NO_ELEMENT)
 		__atomic_fetch_add(&hist->dropped, 1, __ATOMIC_RELAXED);
 	else
-		add(hists, hist, element, moment);
+		add(hists, hist, element, moment, value);
 }
 
 /* --- calls --- */
@@ -156,9 +157,24 @@ static void count_call(struct rt_thread *thread, uint64_t sp, uint32_t address, 
 
 		if (hist->condition == PROGRAM_WATCH_YES ||
 		    rt_moment_holds(rt_watching, &moment, hist->condition))
-			count(hists, hist, &moment);
+			count(hists, hist, &moment, moment.duration);
 	}
 }
+
+/* --- triggers --- */
+
+void rt_hist_event(const struct rt_moment *moment, uint32_t index)
+{
+	struct program_hists *hists =
+		(struct program_hists *)((uintptr_t)rt_watching + rt_watching->event_hists_at);
+	struct program_hist *hist = &hists->list[index % PROGRAM_HISTS_MAX];
+
+	/* As in the kernel, which counts while it is paused. */
+	if (rt_watching->event_hists_at && !ring_is_off(rt_session))
+		count(hists, hist, moment, rt_moment_value(moment, hist->value));
+}
+
+/* --- the ends of calls --- */
 
 /* Those on top that have ended are free again. */
 static void trim(struct rt_thread *thread)

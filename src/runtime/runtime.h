@@ -192,12 +192,15 @@ void rt_watch_name(struct rt_thread *thread, const char *comm, uint32_t size);
 void rt_hist_ends(uint64_t sp, uint32_t address);
 void rt_hist_tail(uint64_t sp, uint32_t address);
 /*
- * entry_x86.S: a hit more, and how long it took, in this CPU's sums, which are CPU 0's + CPU *
- * set_bytes. What of it has been added (RT_HIST_*): there may be no such CPU, or it was
+ * entry_x86.S: a hit more, and its value, in this CPU's sums, which are CPU 0's + CPU * set_bytes.
+ * What of it has been added (RT_HIST_*): there may be no such CPU, or it was
  * interrupted.
  */
-unsigned int rt_hist_add(void *rseq, struct program_hist_sums *sums, uint64_t duration,
+unsigned int rt_hist_add(void *rseq, struct program_hist_sums *sums, uint64_t value,
 			 uint64_t set_bytes, uint32_t nr_sets);
+/* An event has a hist trigger, the index-th: unless the recorder has switched tracing off. */
+struct rt_moment;
+void rt_hist_event(const struct rt_moment *moment, uint32_t index);
 /* A thread begins, or goes on in another process. */
 void rt_hist_thread(struct rt_thread *thread);
 static inline struct program_hists *rt_hists(void)

@@ -209,6 +209,9 @@ static bool change(struct program_watch *watch, const struct rt_moment *moment,
 	switch (trigger->action) {
 	case PROGRAM_WATCH_STACKTRACE:
 		return write_stack(moment);
+	case PROGRAM_WATCH_HIST:
+		rt_hist_event(moment, trigger->hist);
+		return true;
 	case PROGRAM_WATCH_SNAPSHOT:
 		return ring_want_snapshot(rt_session);
 	case PROGRAM_WATCH_TRACEON:
