@@ -224,6 +224,8 @@ int program_watcher_probe(struct program_watcher *watcher,
 	if (r < 0)
 		filter = PROGRAM_WATCH_NO;
 	/* No process has such a probe before the recorder has answered. */
+	memcpy(memory->comms, plan->comms, sizeof(plan->comms));
+	__atomic_store_n(&memory->nr_comms, plan->nr_comms, __ATOMIC_RELEASE);
 	memcpy(memory->ops, plan->ops, plan->nr_ops * sizeof(*plan->ops));
 	memory->nr_ops = plan->nr_ops;
 	memory->nr_triggers = plan->nr_triggers;

@@ -48,6 +48,15 @@ uint32_t rt_cpu_of(const struct ring_thread *ring);
 uint64_t rt_moment_parent(const struct rt_moment *moment);
 uint32_t rt_moment_callers(const struct rt_moment *moment);
 
+/* A probe that has come later may have brought names. */
+void rt_watch_names_again(struct rt_thread *thread);
+static inline uint32_t rt_moment_comms(const struct rt_moment *moment)
+{
+	if (moment->args && rt_thread.nr_comms != rt_watching->nr_comms)
+		rt_watch_names_again(&rt_thread);
+	return rt_thread.comms;
+}
+
 /* Here, because calls cost as much as the answers. */
 static inline uint64_t rt_moment_value(const struct rt_moment *moment, uint8_t source)
 {
@@ -65,7 +74,7 @@ static inline uint64_t rt_moment_value(const struct rt_moment *moment, uint8_t s
 	case PROGRAM_WATCH_CPU:
 		return rt_cpu_of(moment->ring);
 	case PROGRAM_WATCH_COMMS:
-		return rt_thread.comms;
+		return rt_moment_comms(moment);
 	case PROGRAM_WATCH_NAMES:
 		return moment->names;
 	case PROGRAM_WATCH_CALLTIME:

@@ -67,7 +67,8 @@ struct rt_thread {
 	uint64_t deep_low, deep_size;
 	struct ring_thread alone; /* of a child that runs in this thread's memory */
 	uint64_t innermost;	  /* filters by depth: the place of the last open call, or 0 */
-	uint32_t comms;		  /* which names that filters ask for it has, bits */
+	uint32_t comms;		  /* which names that filters ask for it has, bits, */
+	uint32_t nr_comms;	  /* of this many */
 	uint32_t nr_open;
 	uint64_t open[RT_OPEN_MAX]; /* their places on the stack */
 	uint64_t since;		    /* histograms: calls that began before are another process's */

@@ -7,6 +7,8 @@
  */
 #include "program/watch.h"
 
+#include <sys/prctl.h>
+
 #include "expr/glob_match.h"
 #include "ring/raw.h"
 #include "runtime/moment.h"
@@ -347,6 +349,15 @@ void rt_watch_name(struct rt_thread *thread, const char *comm, uint32_t size)
 	const struct program_watch *watch = rt_watching;
 
 	thread->comms = 0;
-	for (uint32_t i = 0; watch && i < watch->nr_comms && i < PROGRAM_WATCH_COMMS_MAX; i++)
+	thread->nr_comms = watch ? __atomic_load_n(&watch->nr_comms, __ATOMIC_ACQUIRE) : 0;
+	for (uint32_t i = 0; i < thread->nr_comms && i < PROGRAM_WATCH_COMMS_MAX; i++)
 		thread->comms |= (uint32_t)glob_match(watch->comms[i], comm, size) << i;
+}
+
+void rt_watch_names_again(struct rt_thread *thread)
+{
+	char comm[sizeof(((struct rt_event_thread *)0)->comm)];
+
+	sys_3(SYS_prctl, PR_GET_NAME, (long)comm, 0);
+	rt_watch_name(thread, comm, sizeof(comm));
 }
