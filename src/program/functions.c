@@ -38,6 +38,9 @@ const char *program_skip_text(enum program_skip skip)
 		[PROGRAM_SKIP_PROBE] = "a probe's jump is where its own would be",
 		[PROGRAM_SKIP_NOWHERE] = "it is in no function that is known",
 		[PROGRAM_SKIP_COMPUTED] = "where the jumps of its function lead cannot be known",
+		[PROGRAM_SKIP_ENTRY_ONLY] =
+			"its end cannot be seen: it returns twice, looks at callers, or unwinds",
+		[PROGRAM_SKIP_NO_START] = "no function that is known begins there",
 	};
 
 	return skip < PROGRAM_NR_SKIPS ? texts[skip] : "the reason is not known";

@@ -33,6 +33,9 @@ enum program_skip {
 	/* Of probes only: */
 	PROGRAM_SKIP_NOWHERE,  /* in no function that is known */
 	PROGRAM_SKIP_COMPUTED, /* where its function's jumps lead cannot be known */
+	/* Of probes of returns only: */
+	PROGRAM_SKIP_ENTRY_ONLY, /* the function's return must not be intercepted */
+	PROGRAM_SKIP_NO_START,	 /* no function begins there */
 	PROGRAM_NR_SKIPS,
 };
 

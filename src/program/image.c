@@ -47,15 +47,25 @@ static bool is_chosen(const uint8_t *choices, size_t index)
 	return !choices || choices[index];
 }
 
+/* How long its stub is at most; 0: it has none. */
+static size_t stub_room(const struct program_elf *elf, const struct program_image_options *options,
+			size_t index)
+{
+	const struct program_probed_function *probed = image_probes_of(options->probes, index);
+
+	if (elf->functions[index].skip || (!probed && !is_chosen(options->choices, index)))
+		return 0;
+	return STUB_BYTES_MAX + (image_probes_room(probed) + PROGRAM_STUB_ALIGN - 1) /
+					PROGRAM_STUB_ALIGN * PROGRAM_STUB_ALIGN;
+}
+
 uint64_t program_image_arena_bytes(const struct program_elf *elf,
 				   const struct program_image_options *options)
 {
 	uint64_t bytes = 0;
 
-	for (size_t i = 0; i < elf->nr_functions; i++) {
-		if (is_chosen(options->choices, i) && !elf->functions[i].skip)
-			bytes += STUB_BYTES_MAX;
-	}
+	for (size_t i = 0; i < elf->nr_functions; i++)
+		bytes += stub_room(elf, options, i);
 	return PROGRAM_WORDS_BYTES +
 	       page_up(2 * bytes + UNWIND_FRAMES_BYTES + image_probes_bytes(options->probes));
 }
@@ -66,14 +76,16 @@ struct piece {
 	size_t begin, nr; /* its first byte; how many stubs there are */
 };
 #define PIECE_FUNCTIONS 512u
+#define PIECE_BYTES	(PIECE_FUNCTIONS * STUB_BYTES_MAX)
 
 /* An image while it is being built. */
 struct build {
 	const struct program_elf *elf;
 	const struct program_image_options *options;
 	struct program_image image;
-	size_t len;	   /* of the stubs */
-	uint32_t *stub_of; /* offset of each function's stub, or NO_STUB + why there is none */
+	size_t len;	    /* of the stubs */
+	uint64_t probes_at; /* what is of probes, behind them and their frames */
+	uint32_t *stub_of;  /* offset of each function's stub, or NO_STUB + why there is none */
 	struct piece *pieces;
 	size_t nr_pieces;
 	struct image_probe_stubs probes;
@@ -82,6 +94,11 @@ struct build {
 	int r; /* of the first thread that could not write; atomic */
 };
 #define NO_STUB (1u << 31)
+
+static size_t nr_probed(const struct build *build)
+{
+	return build->options->probes ? build->options->probes->nr_functions : 0;
+}
 
 static void fail(struct build *build, int r)
 {
@@ -101,8 +118,8 @@ static void fail(struct build *build, int r)
 struct batch {
 	size_t begin; /* offset from the first stub of all */
 	size_t len;
-	uint8_t stubs[PIECE_FUNCTIONS * STUB_BYTES_MAX];
-	uint8_t states[PIECE_FUNCTIONS * STUB_BYTES_MAX]; /* what unwind.h says of each byte */
+	uint8_t stubs[PIECE_BYTES];
+	uint8_t states[PIECE_BYTES]; /* what unwind.h says of each byte */
 };
 
 static void put_u32(uint8_t *at, uint32_t value)
@@ -143,14 +160,15 @@ static struct use words_of(const uint8_t *choices, size_t index)
 	};
 }
 
-/* The stub's head, at the end of the batch; how long it is. */
-static size_t put_head(struct batch *batch, bool only, uint32_t id, const struct use *use)
+/* The stub's head, at the batch's offset `at`; how long it is. */
+static size_t put_head(struct batch *batch, size_t at, bool only, uint32_t id,
+		       const struct use *use)
 {
 	static const uint8_t drop_two[] = {0x48, 0x8d, 0x64, 0x24, 16}; /* lea 16(%rsp),%rsp */
 	static const uint8_t drop_one[] = {0x48, 0x8d, 0x64, 0x24, 8};
-	uint8_t *stub = batch->stubs + batch->len;
-	size_t at = batch->len;
+	uint8_t *stub = batch->stubs + at;
 
+	unwind_put_head(batch->states + at, only);
 	put_push(stub, id);
 	if (only) {
 		put_through_word(batch, at + 5, 0x15, use->entry_only);
@@ -184,24 +202,50 @@ static uint32_t id_of(const struct build *build, size_t index)
 	return build->options->base + (uint32_t)(elf->functions[index].address - elf->text_low);
 }
 
+/* What comes before the displaced instructions, in the order of layout.h; how long it is. */
+static size_t put_heads(const struct build *build, size_t index, struct batch *batch)
+{
+	const struct program_image_options *options = build->options;
+	const struct program_probed_function *probed = image_probes_of(options->probes, index);
+	bool only = options->mode != PROGRAM_GRAPH || build->elf->functions[index].entry_only;
+	struct image_probes_place place = {
+		.stub = batch->stubs + batch->len,
+		.states = batch->states + batch->len,
+		.at = batch->begin + batch->len,
+	};
+	size_t hits = 0, head = 0;
+
+	if (probed) {
+		place.list = build->probes_at + image_probes_list_at(options->probes);
+		hits = image_probes_put_hits(&place, probed);
+	}
+	if (is_chosen(options->choices, index)) {
+		const struct use use = words_of(options->choices, index);
+
+		head = put_head(batch, batch->len + hits, only, id_of(build, index), &use);
+	}
+	if (!probed || !probed->nr_returns)
+		return hits + head;
+	place.stub += hits + head;
+	place.states += hits + head;
+	place.at += hits + head;
+	return hits + head + image_probes_put_return(&place, probed);
+}
+
 /* The function's stub behind the others of the batch. Returns why there is none. */
 static enum program_skip add_stub(const struct build *build, size_t index, struct batch *batch)
 {
 	const struct program_function *function = &build->elf->functions[index];
 	const struct program_text *text = text_of(build->elf, function->address);
 	const struct window_code code = {text->code, (size_t)text->bytes, text->address};
-	const struct use use = words_of(build->options->choices, index);
 	uint64_t first = build->options->arena + PROGRAM_WORDS_BYTES;
-	bool only = build->options->mode != PROGRAM_GRAPH || function->entry_only;
-	size_t at = batch->len, head, len, end;
+	size_t at = batch->len, head = put_heads(build, index, batch), len, end;
 	struct window_displaced displaced;
 
-	head = put_head(batch, only, id_of(build, index), &use);
 	len = window_displace(&code, function, first + batch->begin + at + head, &displaced);
 	if (!len)
 		return PROGRAM_SKIP_OUT_OF_REACH;
 	memcpy(batch->stubs + at + head, displaced.code, len);
-	unwind_put_head(batch->states + at, only);
 	memcpy(batch->states + at + head, displaced.states, len);
 	build->stub_of[index] = (uint32_t)(batch->begin + at);
 	end = at + head + len;
@@ -221,6 +265,13 @@ static int write_batch(const struct build *build, const struct batch *batch)
 		     : io_pwrite_full(build->image.fd, batch->states, batch->len, at + build->len);
 }
 
+/* It is to have a stub. */
+static bool is_wanted(const struct build *build, size_t index)
+{
+	return is_chosen(build->options->choices, index) ||
+	       image_probes_of(build->options->probes, index);
+}
+
 static void add_piece(void *ctx, size_t index)
 {
 	struct build *build = ctx;
@@ -233,7 +284,7 @@ static void add_piece(void *ctx, size_t index)
 		enum program_skip skip = build->elf->functions[i].skip;
 
 		build->stub_of[i] = NO_STUB;
-		if (!is_chosen(build->options->choices, i))
+		if (!is_wanted(build, i))
 			continue;
 		if (!skip && image_probes_are_at(build->options->probes, &build->elf->functions[i]))
 			skip = PROGRAM_SKIP_PROBE;
@@ -241,7 +292,7 @@ static void add_piece(void *ctx, size_t index)
 			skip = add_stub(build, i, &batch);
 		if (skip)
 			build->stub_of[i] = NO_STUB + skip;
-		piece->nr += !skip;
+		piece->nr += !skip && is_chosen(build->options->choices, i);
 	}
 	if (batch.len)
 		fail(build, write_batch(build, &batch));
@@ -266,21 +317,26 @@ static int add_skipped(struct build *build, size_t index, enum program_skip skip
 	return 0;
 }
 
-/* Says how long the stubs are together at most. */
+/*
+ * Says how long the stubs are together at most. A piece that ends before it has all its functions
+ * has a probed one among them, or before that one.
+ */
 static size_t make_pieces(struct build *build)
 {
 	const struct program_elf *elf = build->elf;
+	struct piece *piece = NULL;
 	size_t begin = 0;
 
 	for (size_t i = 0; i < elf->nr_functions; i++) {
-		if (i % PIECE_FUNCTIONS == 0)
-			build->pieces[build->nr_pieces++] = (struct piece){
-				.from = i,
-				.to = MIN(i + PIECE_FUNCTIONS, elf->nr_functions),
-				.begin = begin,
-			};
-		if (is_chosen(build->options->choices, i) && !elf->functions[i].skip)
-			begin += STUB_BYTES_MAX;
+		size_t room = stub_room(elf, build->options, i);
+
+		if (!piece || i - piece->from == PIECE_FUNCTIONS ||
+		    begin + room - piece->begin > PIECE_BYTES) {
+			piece = &build->pieces[build->nr_pieces++];
+			*piece = (struct piece){.from = i, .begin = begin};
+		}
+		piece->to = i + 1;
+		begin += room;
 	}
 	return begin;
 }
@@ -319,8 +375,7 @@ static int write_frames(struct build *build)
 static int write_probes(struct build *build)
 {
 	struct program_image_header *header = &build->image.header;
-	uint64_t at = (header->eh_frame_hdr + UNWIND_FRAMES_BYTES + PROGRAM_STUB_ALIGN - 1) &
-		      ~(uint64_t)(PROGRAM_STUB_ALIGN - 1);
+	uint64_t at = build->probes_at;
 	int r = image_probes_make(&build->probes, build->elf, build->options, at);
 
 	if (r < 0)
@@ -547,14 +602,17 @@ static int build_steps(struct build *build)
 	if (!is_in_reach(elf, build->options->arena, arena_bytes))
 		return -ERANGE;
 	build->stub_of = mem_calloc(elf->nr_functions + 1, sizeof(*build->stub_of));
-	build->pieces = mem_calloc(elf->nr_functions / PIECE_FUNCTIONS + 1, sizeof(*build->pieces));
+	build->pieces = mem_calloc(elf->nr_functions / PIECE_FUNCTIONS + 1 + 2 * nr_probed(build),
+				   sizeof(*build->pieces));
 	if (!build->stub_of || !build->pieces)
 		return -ENOMEM;
 	build->len = make_pieces(build);
+	build->probes_at = (2 * build->len + UNWIND_FRAMES_BYTES + PROGRAM_STUB_ALIGN - 1) &
+			   ~(uint64_t)(PROGRAM_STUB_ALIGN - 1);
 	r = open_image(build);
 	if (r == 0)
 		r = add_stubs(build);
-	if (r < 0 || (!build->image.nr_patched && !nr_patches(build))) {
+	if (r < 0 || (!build->image.nr_patched && !nr_patches(build) && !nr_probed(build))) {
 		io_close(build->image.fd);
 		build->image.fd = -1;
 		return r;

@@ -21,11 +21,24 @@ enum program_mode {
 	PROGRAM_COUNT,	  /* entry, with the number of a counter instead of an address */
 };
 
-/* Jumps of a module's probes, and the probes there; both in order of address. */
+/* A function in whose stub probes are hit: nr_hits when it begins, nr_returns when it has ended. */
+struct program_probed_function {
+	uint32_t function; /* index */
+	uint32_t first;	   /* in the list: its hits, then its returns */
+	uint32_t nr_hits, nr_returns;
+};
+#define PROGRAM_FUNCTION_PROBES_MAX 64u /* of each kind */
+
+/*
+ * Jumps of a module's probes, and the probes: first those at the jumps, both in order of address,
+ * then those of the functions, which are in order, too.
+ */
 struct program_image_probes {
 	struct program_patch *patches;
+	struct program_probed_function *functions;
 	struct program_probe *list;
-	size_t nr_patches, nr;
+	size_t nr_patches, nr_functions;
+	size_t nr_at_patches, nr; /* of the list */
 };
 
 struct program_image_options {

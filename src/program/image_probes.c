@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "program/internal.h"
+#include "program/unwind.h"
 #include "program/window.h"
 
 #define INT3 0xccu
@@ -19,7 +20,12 @@ static uint64_t align(uint64_t at)
 static uint64_t stubs_bytes(const struct program_image_probes *probes)
 {
 	return probes->nr_patches * (WINDOW_DISPLACED_BYTES + PROGRAM_STUB_ALIGN) +
-	       probes->nr * align(PROGRAM_PROBE_CALL_BYTES);
+	       probes->nr_at_patches * align(PROGRAM_PROBE_CALL_BYTES);
+}
+
+uint64_t image_probes_list_at(const struct program_image_probes *probes)
+{
+	return align(stubs_bytes(probes));
 }
 
 uint64_t image_probes_bytes(const struct program_image_probes *probes)
@@ -80,25 +86,31 @@ static int put_moved(struct making *making, uint64_t from, uint64_t to, bool las
 	return 0;
 }
 
-static void put_call(struct making *making, size_t probe)
+/* A call through one of the words, which ends `called` behind the first stub. */
+static void put_through_word(uint8_t *at, uint64_t called, enum program_word word)
+{
+	at[0] = 0xff;
+	at[1] = 0x15;
+	store_u32(at + 2, (uint32_t)(word * 8u - PROGRAM_WORDS_BYTES - called), false);
+}
+
+static void put_push(uint8_t *at, uint32_t value)
+{
+	at[0] = 0x68;
+	store_u32(at + 1, value, false);
+}
+
+/* At `at` behind the first stub: the probe that is `to` behind it is hit. */
+static void put_call(uint8_t *call, uint64_t at, uint64_t to)
 {
 	static const uint8_t over[] = {0x48, 0x8d, 0x64, 0x24, 0x80};
 	static const uint8_t back[] = {0x48, 0x8d, 0xa4, 0x24, PROGRAM_RED_ZONE + 8, 0, 0, 0};
-	struct image_probe_stubs *stubs = making->stubs;
-	uint8_t *call = stubs->bytes + stubs->len;
-	size_t called = stubs->len + PROGRAM_PROBE_CALLED;
-	size_t to = stubs->list_at + probe * sizeof(struct program_probe);
+	uint64_t called = at + PROGRAM_PROBE_CALLED;
 
 	memcpy(call, over, sizeof(over));
-	call[5] = 0x68;
-	store_u32(call + 6, (uint32_t)(to - called), false);
-	call[10] = 0xff;
-	call[11] = 0x15;
-	store_u32(call + 12,
-		  (uint32_t)(PROGRAM_WORD_PROBE * 8u - PROGRAM_WORDS_BYTES - (stubs->at + called)),
-		  false);
+	put_push(call + sizeof(over), (uint32_t)(to - called));
+	put_through_word(call + PROGRAM_PROBE_CALLED - 6, called, PROGRAM_WORD_PROBE);
 	memcpy(call + PROGRAM_PROBE_CALLED, back, sizeof(back));
-	stubs->len += PROGRAM_PROBE_CALL_BYTES;
 }
 
 static int put_stub(struct making *making, const struct program_patch *patch)
@@ -107,12 +119,16 @@ static int put_stub(struct making *making, const struct program_patch *patch)
 	uint64_t end = patch->address + patch->displaced, at = patch->address;
 	int r = 0;
 
-	for (; making->probe < probes->nr && probes->list[making->probe].address < end && r == 0;
+	for (; making->probe < probes->nr_at_patches && probes->list[making->probe].address < end &&
+	       r == 0;
 	     making->probe++) {
+		struct image_probe_stubs *stubs = making->stubs;
 		uint64_t next = probes->list[making->probe].address;
 
 		r = put_moved(making, at, next, false);
-		put_call(making, making->probe);
+		put_call(stubs->bytes + stubs->len, stubs->at + stubs->len,
+			 stubs->at + stubs->list_at + making->probe * sizeof(struct program_probe));
+		stubs->len += PROGRAM_PROBE_CALL_BYTES;
 		at = next;
 	}
 	return r < 0 ? r : put_moved(making, at, end, true);
@@ -142,7 +158,7 @@ int image_probes_make(struct image_probe_stubs *ret_stubs, const struct program_
 	ret_stubs->at = at;
 	if (!probes)
 		return 0;
-	ret_stubs->list_at = (size_t)align(stubs_bytes(probes));
+	ret_stubs->list_at = (size_t)image_probes_list_at(probes);
 	ret_stubs->bytes = mem_alloc(image_probes_bytes(probes));
 	ret_stubs->stub_of = mem_calloc(probes->nr_patches + 1, sizeof(*ret_stubs->stub_of));
 	if (!ret_stubs->bytes || !ret_stubs->stub_of)
@@ -164,4 +180,64 @@ void image_probe_stubs_done(struct image_probe_stubs *stubs)
 {
 	mem_free(stubs->bytes);
 	mem_free(stubs->stub_of);
+}
+
+/* --- in stubs of functions --- */
+
+const struct program_probed_function *image_probes_of(const struct program_image_probes *probes,
+						      size_t function)
+{
+	size_t from = 0, to = probes ? probes->nr_functions : 0;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (probes->functions[middle].function == function)
+			return &probes->functions[middle];
+		if (probes->functions[middle].function < function)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return NULL;
+}
+
+size_t image_probes_room(const struct program_probed_function *function)
+{
+	return function ? function->nr_hits * PROGRAM_PROBE_CALL_BYTES + PROGRAM_RETURN_BYTES : 0;
+}
+
+size_t image_probes_put_hits(const struct image_probes_place *place,
+			     const struct program_probed_function *function)
+{
+	for (size_t i = 0; i < function->nr_hits; i++) {
+		size_t at = i * PROGRAM_PROBE_CALL_BYTES;
+
+		put_call(place->stub + at, place->at + at,
+			 place->list + (function->first + i) * sizeof(struct program_probe));
+		unwind_put_hit(place->states + at);
+	}
+	return function->nr_hits * PROGRAM_PROBE_CALL_BYTES;
+}
+
+size_t image_probes_put_return(const struct image_probes_place *place,
+			       const struct program_probed_function *function)
+{
+	static const uint8_t drop[] = {0x48, 0x8d, 0x64, 0x24, 8}; /* lea 8(%rsp),%rsp */
+	uint8_t *stub = place->stub;
+	uint64_t called = place->at + PROGRAM_RETURN_CALLED;
+	size_t first = function->first + function->nr_hits;
+
+	memset(stub, INT3, PROGRAM_RETURN_BYTES);
+	put_through_word(stub, place->at + PROGRAM_RETURN_ENTERED, PROGRAM_WORD_RETURN_ENTRY);
+	memcpy(stub + PROGRAM_RETURN_ENTERED, drop, sizeof(drop));
+	stub[PROGRAM_RETURN_EXIT - 5] = 0xe8;
+	store_u32(stub + PROGRAM_RETURN_EXIT - 4, PROGRAM_RETURN_BYTES - PROGRAM_RETURN_EXIT,
+		  false);
+	put_push(stub + PROGRAM_RETURN_EXIT,
+		 (uint32_t)(place->list + first * sizeof(struct program_probe) - called));
+	put_through_word(stub + PROGRAM_RETURN_CALLED - 6, called, PROGRAM_WORD_RETURN);
+	stub[PROGRAM_RETURN_CALLED] = 0xc3;
+	unwind_put_return(place->states);
+	return PROGRAM_RETURN_BYTES;
 }

@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #define PROGRAM_IMAGE_MAGIC    0x47414d4945444e53ull /* "SNDEIMAG" */
-#define PROGRAM_IMAGE_VERSION  2u
+#define PROGRAM_IMAGE_VERSION  3u
 #define PROGRAM_IMAGE_RUNS_MAX 64u
 #define PROGRAM_PAGE_BYTES     4096u
 #define PROGRAM_WORDS_BYTES    PROGRAM_PAGE_BYTES
@@ -36,6 +36,8 @@ enum program_word {
 	PROGRAM_WORD_WATCHED, /* + one of these: the same, of functions whose events are asked about
 			       */
 	PROGRAM_WORD_PROBE = 2 * PROGRAM_WORD_WATCHED, /* a probe is hit */
+	PROGRAM_WORD_RETURN_ENTRY, /* before a function whose return is probed */
+	PROGRAM_WORD_RETURN,	   /* after it */
 	PROGRAM_NR_WORDS,
 };
 
@@ -74,16 +76,39 @@ enum program_word {
  *
  * PROBE preserves every register, and the flags.
  */
-#define PROGRAM_PROBE_CALL_BYTES   24u
-#define PROGRAM_PROBE_CALLED	   16u
-#define PROGRAM_RED_ZONE	   128u
+/*
+ * The stub of a function whose return is probed has, before the displaced instructions:
+ *
+ *    the four instructions above, for each probe of its entry
+ *    a head as above, when the function is traced, too
+ *    0  call *RETURN_ENTRY(%rip)  on entry: 0(%rsp) = here + 6, 8(%rsp) = caller
+ *    6  lea 8(%rsp),%rsp
+ *   11  call displaced
+ *   16  push $DISTANCE            where the function returns to; from the end of the call to the
+ *                                 first struct program_probe of its return
+ *   21  call *RETURN(%rip)        on entry: 0(%rsp) = here + 27, 8(%rsp) = DISTANCE
+ *   27  ret                       to what RETURN has put in the place of DISTANCE
+ *   32  displaced
+ *
+ * Both preserve every register. RETURN_ENTRY may leave for (its return address +
+ * PROGRAM_RETURN_TO_DISPLACED), as ENTRY does; the return is not seen then.
+ */
+#define PROGRAM_RETURN_ENTERED	    6u
+#define PROGRAM_RETURN_EXIT	    16u
+#define PROGRAM_RETURN_CALLED	    27u
+#define PROGRAM_RETURN_BYTES	    32u
+#define PROGRAM_RETURN_TO_DISPLACED (PROGRAM_RETURN_BYTES - PROGRAM_RETURN_ENTERED)
 
-#define PROGRAM_STUB_ALIGN	   16u
-#define PROGRAM_STUB_ENTERED	   11u
-#define PROGRAM_STUB_EXIT	   21u
-#define PROGRAM_STUB_DISPLACED	   32u
-#define PROGRAM_STUB_ONLY	   16u
-#define PROGRAM_ENTRY_TO_DISPLACED (PROGRAM_STUB_DISPLACED - PROGRAM_STUB_ENTERED)
+#define PROGRAM_PROBE_CALL_BYTES    24u
+#define PROGRAM_PROBE_CALLED	    16u
+#define PROGRAM_RED_ZONE	    128u
+
+#define PROGRAM_STUB_ALIGN	    16u
+#define PROGRAM_STUB_ENTERED	    11u
+#define PROGRAM_STUB_EXIT	    21u
+#define PROGRAM_STUB_DISPLACED	    32u
+#define PROGRAM_STUB_ONLY	    16u
+#define PROGRAM_ENTRY_TO_DISPLACED  (PROGRAM_STUB_DISPLACED - PROGRAM_STUB_ENTERED)
 
 /* A return address RA in an arena is an exit (nothing else there is returned to): its ID. */
 #define PROGRAM_EXIT_ID_OFFSET 1u /* load u32 at RA + 1 */
@@ -118,6 +143,8 @@ struct program_probe_arg {
 	uint32_t pad;
 };
 #define PROGRAM_PROBE_ARGS_MAX 16u
+/* Where in the payload of a return that address is which the function returns to. */
+#define PROGRAM_PROBE_RETURN_AT 8u
 
 struct program_probe {
 	uint64_t self;	    /* its own address, as linked */
@@ -126,9 +153,11 @@ struct program_probe {
 	uint32_t ip;	    /* trace address */
 	uint16_t event;	    /* number of the event */
 	uint8_t nr_args;
-	uint8_t watched; /* it has a filter or triggers */
-	uint32_t bytes;	 /* of the payload, without strings */
-	uint32_t pad;
+	uint8_t watched;  /* it has a filter or triggers */
+	uint32_t bytes;	  /* of the payload, without strings */
+	uint16_t nr_more; /* of the same function's return: they stand directly behind */
+	uint8_t is_return;
+	uint8_t pad;
 	struct program_probe_arg args[PROGRAM_PROBE_ARGS_MAX];
 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Probes of the user's own, in the kernel's words for uprobes: p[:[GRP/]EV] FILE:SYMBOL[+OFF]
- * [NAME=FETCH[:TYPE]]... The kernel's parser has seen to their shape (expr/probe.h); here is what
- * the words mean, and what can be done without the kernel.
+ * [NAME=FETCH[:TYPE]]..., and r for where the function has returned. The kernel's parser has seen
+ * to their shape (expr/probe.h); here is what the words mean, and what can be done without the
+ * kernel.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "symbol/elf.h"
 #include "symbol/locate.h"
 
+#define RAX 0u
 #define RSP 4u
 
 struct parser {
@@ -105,7 +107,7 @@ static void take_stack(struct parser *parser, int64_t index)
 	parser->field->fetch.derefs[parser->field->fetch.nr_derefs++] = index * 8;
 }
 
-/* $argN at a function's entry, $stack, $stackN */
+/* $argN at a function's entry, $retval when it has returned, $stack, $stackN */
 static int take_variable(struct parser *parser)
 {
 	static const uint8_t registers[] = {7, 6, 2, 1, 8, 9};
@@ -113,8 +115,10 @@ static int take_variable(struct parser *parser)
 	int64_t number;
 
 	if (take_word(parser, "$arg") && take_number(parser, &number) && number >= 1) {
-		if (parser->probe->offset || !parser->probe->symbol)
-			return refuse(parser, start, "$arg is known at a function's entry only");
+		if (parser->probe->offset || !parser->probe->symbol || parser->probe->is_return)
+			return refuse(parser, start,
+				      "$arg is known at a function's entry only, where p: records "
+				      "it");
 		if (number <= (int64_t)ARRAY_SIZE(registers))
 			parser->field->fetch.reg = registers[number - 1];
 		else /* behind the return address */
@@ -122,6 +126,14 @@ static int take_variable(struct parser *parser)
 		return 0;
 	}
 	parser->at = start;
+	if (take_word(parser, "$retval")) {
+		if (!parser->probe->is_return)
+			return refuse(parser, start,
+				      "$retval is known when a function has returned, where r: "
+				      "records it");
+		parser->field->fetch.reg = RAX;
+		return 0;
+	}
 	if (take_word(parser, "$stack")) {
 		parser->field->fetch.reg = RSP;
 		if (take_number(parser, &number))
@@ -129,7 +141,8 @@ static int take_variable(struct parser *parser)
 		return 0;
 	}
 	return refuse(parser, start,
-		      "Not a value that can be had here: $argN, $stack, $stackN, %REGISTER");
+		      "Not a value that can be had here: $argN, $retval, $stack, $stackN, "
+		      "%REGISTER");
 }
 
 static int take_fetch(struct parser *parser)
@@ -254,11 +267,7 @@ static int check(const struct probe *probe, struct err *err)
 		return refuse(&parser, probe->text,
 			      "in a program there are probes of files: p:NAME FILE:FUNCTION; the "
 			      "kernel's are made as root, with --in kernel");
-	if (probe->is_return)
-		return refuse(&parser, probe->text,
-			      "probes of returns are the kernel's: as root, without --in program; "
-			      "-p function_graph shows when functions return");
-	if (*probe->suffix)
+	if (*probe->suffix && strcmp(probe->suffix, "%return") != 0)
 		return refuse(&parser, probe->text + strcspn(probe->text, "("),
 			      "a semaphore is raised for usdt:PROVIDER:NAME only");
 	return 0;
@@ -277,6 +286,7 @@ int probe_define(struct probe_wanted *wanted, const char *text, struct err *err)
 	if (r == 0)
 		r = take_args(wanted, &probe, err);
 	if (r == 0) {
+		wanted->is_return = probe.is_return;
 		snprintf(wanted->group, sizeof(wanted->group), "%s",
 			 probe.group ? probe.group : probe_default_group(PROBE_USER));
 		if (probe.event)

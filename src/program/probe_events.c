@@ -8,7 +8,11 @@
 #include "program/common_fields.h"
 #include "program/probes_private.h"
 
-#define FIRST_AT 8u /* behind the address, in the payload */
+/* Where the fields begin in the payload: behind the address, or both. */
+static uint32_t first_at(bool is_return)
+{
+	return is_return ? PROGRAM_PROBE_RETURN_AT + 8 : 8;
+}
 
 static struct probe_event *find_event(const struct probe_events *events, const char *system,
 				      const char *name, const char *types)
@@ -49,7 +53,7 @@ static unsigned int field_bytes(const struct probe_field *field)
 /* Where each goes in the payload. */
 static void lay_out(struct probe_event *event, const struct probe_found *found)
 {
-	uint32_t offset = FIRST_AT;
+	uint32_t offset = first_at(found->is_return);
 
 	for (size_t i = 0; i < found->nr_fields; i++) {
 		struct probe_field *field = &event->fields[event->nr_fields];
@@ -71,11 +75,13 @@ uint32_t probe_event_bytes(const struct probe_event *event)
 	const struct probe_field *last =
 		event->nr_fields ? &event->fields[event->nr_fields - 1] : NULL;
 
-	return last ? (last->fetch.offset + field_bytes(last) + 3u) & ~3u : FIRST_AT;
+	return last ? (last->fetch.offset + field_bytes(last) + 3u) & ~3u
+		    : first_at(event->is_return);
 }
 
 static void put_types(const struct probe_found *found, struct out *types)
 {
+	out_str(types, found->is_return ? "r " : "p ");
 	for (size_t i = 0; i < found->nr_fields; i++) {
 		const struct probe_field *field = &found->fields[i];
 
@@ -101,6 +107,7 @@ static struct probe_event *event_new(const struct probe_found *found, const char
 		event_free(event);
 		return NULL;
 	}
+	event->is_return = found->is_return;
 	lay_out(event, found);
 	return event;
 }
@@ -138,6 +145,9 @@ int probe_events_get(struct probe_events *events, const struct probe_found *foun
 
 /* --- formats --- */
 
+#define ADDRESS_FIELD(name, offset)                                                                \
+	"\tfield:unsigned long " name ";\toffset:" offset ";\tsize:8;\tsigned:0;\n"
+
 static void put_field(struct out *out, const struct probe_field *field)
 {
 	uint32_t offset = field->fetch.offset + PROGRAM_COMMON_BYTES;
@@ -165,16 +175,17 @@ static void put_conversion(struct out *out, const struct probe_field *field)
 
 void probe_event_format(struct out *out, const struct probe_event *event, uint16_t id)
 {
-	out_printf(out,
-		   "name: %s\nID: %u\n" PROGRAM_COMMON_FIELDS
-		   "\tfield:unsigned long __probe_ip;\toffset:8;\tsize:8;\tsigned:0;\n",
-		   event->name, id);
+	out_printf(out, "name: %s\nID: %u\n" PROGRAM_COMMON_FIELDS, event->name, id);
+	out_str(out, event->is_return ? ADDRESS_FIELD("__probe_func", "8")
+						ADDRESS_FIELD("__probe_ret_ip", "16")
+				      : ADDRESS_FIELD("__probe_ip", "8"));
 	for (size_t i = 0; i < event->nr_fields; i++)
 		put_field(out, &event->fields[i]);
-	out_str(out, "\nprint fmt: \"(%lx)");
+	out_str(out, event->is_return ? "\nprint fmt: \"(%lx <- %lx)" : "\nprint fmt: \"(%lx)");
 	for (size_t i = 0; i < event->nr_fields; i++)
 		put_conversion(out, &event->fields[i]);
-	out_str(out, "\", REC->__probe_ip");
+	out_str(out, event->is_return ? "\", REC->__probe_func, REC->__probe_ret_ip"
+				      : "\", REC->__probe_ip");
 	for (size_t i = 0; i < event->nr_fields; i++)
 		out_printf(out, event->fields[i].letter == 't' ? ", __get_str(%s)" : ", REC->%s",
 			   event->fields[i].name);

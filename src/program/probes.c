@@ -12,6 +12,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "program/image_probes.h"
 #include "program/probes_private.h"
 
 struct program_probes {
@@ -55,6 +56,31 @@ void program_probes_free(struct program_probes *probes)
 	probe_events_done(&probes->events);
 	mem_free(probes->wanted);
 	mem_free(probes);
+}
+
+bool program_probes_refused(const struct program_probes *probes, size_t *at, const char **ret_text,
+			    const char **ret_why)
+{
+	for (; *at < probes->nr_wanted; ++*at) {
+		const struct probe_wanted *wanted = &probes->wanted[*at];
+
+		if (!wanted->refused)
+			continue;
+		*ret_text = wanted->text;
+		*ret_why = wanted->refused;
+		++*at;
+		return true;
+	}
+	return false;
+}
+
+bool program_probes_see_returns(const struct program_probes *probes)
+{
+	for (size_t i = 0; i < probes->nr_wanted; i++) {
+		if (probes->wanted[i].is_return)
+			return true;
+	}
+	return false;
 }
 
 const char *program_probes_unmatched(const struct program_probes *probes)
@@ -204,7 +230,9 @@ static bool take_definition(const struct applying *applying, const struct probe_
 	if (!probe_wanted_is_file(wanted, applying->elf) ||
 	    !address_of(applying->elf, wanted->offset, &found->address))
 		return false;
-	found->address = behind_endbr(applying->elf, found->address);
+	found->is_return = wanted->is_return;
+	if (!found->is_return)
+		found->address = behind_endbr(applying->elf, found->address);
 	memcpy(found->system, wanted->group, sizeof(wanted->group));
 	memcpy(found->name, wanted->event, sizeof(wanted->event));
 	memcpy(found->fields, wanted->fields, sizeof(found->fields));
@@ -360,37 +388,157 @@ static int add_probe(struct applying *applying, const struct probe_found *found,
 		.event = event->number,
 		.watched = watcher && program_watcher_asks_probes(watcher),
 		.bytes = probe_event_bytes(event),
+		.is_return = found->is_return,
 	};
 	image->nr++;
 	r = put_fields(applying, found, event, probe);
 	return r == 0 && is_new && probe->watched ? ask_about(applying, found, event, err) : r;
 }
 
-/* Plan the jumps, and keep what can be patched. */
-static int plan(struct applying *applying, const char *path, struct err *err)
+/* It, or what it is not. */
+static int add_or_skip(struct applying *applying, const struct probe_found *found, struct err *err)
+{
+	const char *why = program_skip_text((enum program_skip)found->skip);
+
+	if (!found->skip)
+		return add_probe(applying, found, err);
+	for (size_t i = 0; i < applying->probes->nr_wanted; i++) {
+		struct probe_wanted *wanted = &applying->probes->wanted[i];
+
+		if (found->rules[i] && wanted->is_definition)
+			wanted->refused = why;
+	}
+	return skip(applying, found, "", why);
+}
+
+/* A return is seen by a stub of its function, in which probes of the entry are hit, too. */
+static void take_function(struct applying *applying, struct probe_found *returns)
+{
+	const struct program_function *function = program_elf_find(applying->elf, returns->address);
+
+	if (!function || function->address != returns->address)
+		returns->skip = PROGRAM_SKIP_NO_START;
+	else if (function->skip)
+		returns->skip = function->skip;
+	else if (function->entry_only)
+		returns->skip = PROGRAM_SKIP_ENTRY_ONLY;
+	else
+		returns->function = function;
+	for (size_t i = 0; i < applying->nr && returns->function; i++) {
+		struct probe_found *found = &applying->found[i];
+
+		if (!found->is_return && found->address == function->address + function->site)
+			found->function = function;
+	}
+}
+
+/* Plan the jumps of those that have their own. */
+static int plan_sites(struct applying *applying, const char *path, struct err *err)
 {
 	_cleanup_free_ struct program_site *sites = mem_calloc(applying->nr + 1, sizeof(*sites));
 	struct program_image_probes *image = &applying->module->image;
 	size_t nr = 0;
-	int r = 0;
+	int r;
 
-	image->list = mem_calloc(applying->nr + 1, sizeof(*image->list));
-	if (!sites || !image->list)
+	if (!sites)
 		return -ENOMEM;
 	for (size_t i = 0; i < applying->nr; i++) {
-		if (!nr || sites[nr - 1].address != applying->found[i].address)
-			sites[nr++].address = applying->found[i].address;
+		const struct probe_found *found = &applying->found[i];
+
+		if (!found->is_return && !found->function &&
+		    (!nr || sites[nr - 1].address != found->address))
+			sites[nr++].address = found->address;
 	}
+	if (!nr)
+		return 0;
 	r = program_sites_plan(applying->elf, path, sites, nr, &image->patches, &image->nr_patches,
 			       err);
 	for (size_t i = 0, site = 0; i < applying->nr && r == 0; i++) {
-		const struct probe_found *found = &applying->found[i];
+		struct probe_found *found = &applying->found[i];
 
+		if (found->is_return || found->function)
+			continue;
 		while (sites[site].address != found->address)
 			site++;
-		r = sites[site].skip
-			    ? skip(applying, found, "", program_skip_text(sites[site].skip))
-			    : add_probe(applying, found, err);
+		found->skip = sites[site].skip;
+	}
+	return r;
+}
+
+/* Those of the function that are hit at its entry, or at its return; how many are recorded. */
+static int add_of_function(struct applying *applying, const struct program_function *function,
+			   bool is_return, uint32_t *ret_nr, struct err *err)
+{
+	struct program_image_probes *image = &applying->module->image;
+	size_t first = image->nr;
+	int r = 0;
+
+	for (size_t i = 0; i < applying->nr && r == 0; i++) {
+		struct probe_found *found = &applying->found[i];
+
+		if (found->function != function || found->is_return != is_return)
+			continue;
+		if (image->nr - first == PROGRAM_FUNCTION_PROBES_MAX)
+			r = skip(applying, found, "", "there are too many probes of this function");
+		else
+			r = add_or_skip(applying, found, err);
+	}
+	*ret_nr = (uint32_t)(image->nr - first);
+	for (size_t i = first; i < image->nr && is_return; i++)
+		image->list[i].nr_more = (uint16_t)(image->nr - i - 1);
+	return r;
+}
+
+static int add_function(struct applying *applying, const struct program_function *function,
+			struct err *err)
+{
+	struct program_image_probes *image = &applying->module->image;
+	struct program_probed_function probed = {
+		.function = (uint32_t)(function - applying->elf->functions),
+		.first = (uint32_t)image->nr,
+	};
+	int r;
+
+	/* A jump that was planned for another probe may be where the stub's would be. */
+	for (size_t i = 0; i < applying->nr && image_probes_are_at(image, function); i++) {
+		if (applying->found[i].function == function)
+			applying->found[i].skip = PROGRAM_SKIP_PROBE;
+	}
+	r = add_of_function(applying, function, false, &probed.nr_hits, err);
+	if (r == 0)
+		r = add_of_function(applying, function, true, &probed.nr_returns, err);
+	if (r == 0 && image->nr != probed.first)
+		image->functions[image->nr_functions++] = probed;
+	return r;
+}
+
+/* Plan the jumps, and keep what can be patched: first what has jumps of its own. */
+static int plan(struct applying *applying, const char *path, struct err *err)
+{
+	struct program_image_probes *image = &applying->module->image;
+	const struct program_function *last = NULL;
+	int r;
+
+	image->list = mem_calloc(applying->nr + 1, sizeof(*image->list));
+	image->functions = mem_calloc(applying->nr + 1, sizeof(*image->functions));
+	if (!image->list || !image->functions)
+		return -ENOMEM;
+	for (size_t i = 0; i < applying->nr; i++) {
+		if (applying->found[i].is_return)
+			take_function(applying, &applying->found[i]);
+	}
+	r = plan_sites(applying, path, err);
+	for (size_t i = 0; i < applying->nr && r == 0; i++) {
+		if (!applying->found[i].function)
+			r = add_or_skip(applying, &applying->found[i], err);
+	}
+	image->nr_at_patches = image->nr;
+	for (size_t i = 0; i < applying->nr && r == 0; i++) {
+		const struct program_function *function = applying->found[i].function;
+
+		if (function && function != last)
+			r = add_function(applying, function, err);
+		last = function ? function : last;
 	}
 	return r;
 }
@@ -435,6 +583,7 @@ void program_module_probes_done(struct program_module_probes *module)
 	}
 	mem_free(module->skipped);
 	mem_free(module->image.patches);
+	mem_free(module->image.functions);
 	mem_free(module->image.list);
 	*module = (struct program_module_probes){.nr_skipped = 0};
 }

@@ -6,6 +6,7 @@
  *   usdt:[FILE:]PROVIDER:NAME or sdt_PROVIDER:NAME    marks of the authors (symbol/usdt.h)
  *
  *   p[:[GRP/]NAME] FILE:FUNCTION[+OFFSET] [ARGS]      places of the user's own (expr/probe.h)
+ *   r[:[GRP/]NAME] FILE:FUNCTION [ARGS]               where functions have returned
  *
  * Of a mark FILE is as LIBRARY is in expr/function_pattern.h; all parts may have the wildcards * ?
  * [...]. The events are called as perf calls them, sdt_PROVIDER:NAME; one whose arguments are of
@@ -78,6 +79,16 @@ void program_module_probes_done(struct program_module_probes *module);
  */
 bool program_probes_next(struct program_probes *probes, uint16_t base, const char **ret_system,
 			 struct out *out);
+
+/*
+ * The first of the definitions, from the text `*at` on, that has a place which cannot be patched,
+ * and why; false: there is none. *at is 0 at first.
+ */
+bool program_probes_refused(const struct program_probes *probes, size_t *at, const char **ret_text,
+			    const char **ret_why);
+
+/* Whether some are of returns. */
+bool program_probes_see_returns(const struct program_probes *probes);
 
 /* The first of the texts that has matched nothing so far, or NULL. */
 const char *program_probes_unmatched(const struct program_probes *probes);

@@ -24,10 +24,12 @@ struct probe_field {
 struct probe_wanted {
 	char *text; /* as it was given */
 	bool matched;
+	const char *refused; /* of a definition: why it is not recorded; else NULL */
 	/* USDT: globs; file NULL: any */
 	char *file, *provider, *name;
 	/* A definition, of one place in one file. */
 	bool is_definition;
+	bool is_return;
 	char *path;
 	dev_t dev;
 	ino_t inode;
@@ -47,12 +49,16 @@ bool probe_wanted_is_note(const struct probe_wanted *wanted, const struct progra
 /* As names of events are made of. */
 void probe_make_name(char *name);
 
-/* probe_define.c: p[:[GRP/]EV] FILE:SYMBOL[+OFF] [ARGS] */
+/* probe_define.c: p[:[GRP/]EV] FILE:SYMBOL[+OFF] [ARGS], r[:[GRP/]EV] FILE:SYMBOL [ARGS] */
 int probe_define(struct probe_wanted *wanted, const char *text, struct err *err) _must_check_;
 
 /* A probe that was found in a module. */
 struct probe_found {
 	uint64_t address, semaphore;
+	bool is_return;
+	uint8_t skip; /* enum program_skip: why it cannot be */
+	/* In whose stub it is hit; NULL: it has a jump of its own. */
+	const struct program_function *function;
 	char system[PROBE_EVENT_BYTES], name[PROBE_EVENT_BYTES];
 	struct probe_field fields[PROGRAM_PROBE_ARGS_MAX];
 	size_t nr_fields;
@@ -64,6 +70,7 @@ struct probe_found {
 struct probe_event {
 	char *system, *name, *types; /* types: to tell events of one name apart */
 	uint16_t number;
+	bool is_return;
 	struct probe_field fields[PROGRAM_PROBE_ARGS_MAX];
 	size_t nr_fields;
 };

@@ -54,6 +54,8 @@ struct program_hello { /* HELLO, EXEC, EXEC_FAILED */
 	1u /* some functions are roots (-g): only what they call is traced                         \
 	    */
 
+#define PROGRAM_SESSION_RETURNS 2u /* there are probes of returns */
+
 enum program_session_mode {
 	PROGRAM_SESSION_GRAPH,
 	PROGRAM_SESSION_FUNCTION,

@@ -113,7 +113,11 @@ static int greet(struct program_server *server, struct connection *connection)
 		.packet = PROGRAM_SESSION,
 		.version = PROGRAM_PROTOCOL,
 		.mode = session_mode(server->options.mode),
-		.flags = server->options.roots ? PROGRAM_SESSION_ROOTS : 0,
+		.flags = (server->options.roots ? PROGRAM_SESSION_ROOTS : 0) |
+			 (server->options.probes &&
+					  program_probes_see_returns(server->options.probes)
+				  ? PROGRAM_SESSION_RETURNS
+				  : 0),
 		.max_depth = server->options.max_depth,
 		.threshold = server->options.threshold,
 	};

@@ -51,6 +51,21 @@ void unwind_put_head(uint8_t *states, bool only)
 	       PROGRAM_STUB_DISPLACED - PROGRAM_STUB_EXIT - 5);
 }
 
+void unwind_put_hit(uint8_t *states)
+{
+	memset(states, 8, 5);
+	memset(states + 5, PROGRAM_RED_ZONE + 8, 5);
+	memset(states + 10, PROGRAM_RED_ZONE + 16, PROGRAM_PROBE_CALL_BYTES - 10);
+}
+
+void unwind_put_return(uint8_t *states)
+{
+	memset(states, 8, PROGRAM_RETURN_EXIT - 5);
+	memset(states + PROGRAM_RETURN_EXIT - 5, UNWIND_ODD | UNWIND_SHADOW, 10);
+	memset(states + PROGRAM_RETURN_EXIT + 5, 8 | UNWIND_SHADOW,
+	       PROGRAM_RETURN_BYTES - PROGRAM_RETURN_EXIT - 5);
+}
+
 /* --- expressions --- */
 
 struct bytes {

@@ -25,6 +25,10 @@
 /* All of a stub that is not displaced code (layout.h): `only` for one that sees the entry only. */
 void unwind_put_head(uint8_t *states, bool only);
 
+/* Of what a probe of a function's entry adds, and of what sees its return. */
+void unwind_put_hit(uint8_t *states);
+void unwind_put_return(uint8_t *states);
+
 #define UNWIND_FRAMES_BYTES 320u /* of what unwind_put_frames writes, at most */
 #define UNWIND_HDR_BYTES    24u	 /* of .eh_frame_hdr */
 

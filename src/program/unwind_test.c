@@ -10,7 +10,7 @@
 #include "base/test.h"
 
 #define AT	  0x10000u /* of the first stub */
-#define STUBS	  96u	   /* bytes of two: with an exit, and without */
+#define STUBS	  160u	   /* bytes of two: with an exit, and without */
 #define ONLY_AT	  64u	   /* of the latter */
 #define SP	  0x7fff12345678ull
 #define RBP_NOW	  0x1111u
@@ -230,6 +230,26 @@ TEST(every_instruction_of_a_stub_that_sees_the_entry_only)
 	CHECK(is(ONLY_AT, 8, false, false));
 	CHECK(is(ONLY_AT + 5, 16, false, false));
 	CHECK(is(ONLY_AT + 11, 16, false, false));
+}
+
+/* Behind those: a probe of a function's entry, and what sees its return. */
+TEST(every_instruction_of_a_stub_with_probes)
+{
+	const size_t hit = ONLY_AT + PROGRAM_STUB_ONLY, at = hit + PROGRAM_PROBE_CALL_BYTES;
+
+	make();
+	unwind_put_hit(memory + STUBS + hit);
+	unwind_put_return(memory + STUBS + at);
+	CHECK(is(hit, 8, false, false));	/* lea -128(%rsp),%rsp */
+	CHECK(is(hit + 5, 136, false, false));	/* push $DISTANCE */
+	CHECK(is(hit + 10, 144, false, false)); /* call *PROBE */
+	CHECK(is(hit + 16, 144, false, false)); /* lea 136(%rsp),%rsp */
+	CHECK(is(at, 8, false, false));		/* call *RETURN_ENTRY */
+	CHECK(is(at + 6, 8, false, false));	/* lea 8(%rsp),%rsp */
+	CHECK(is(at + 11, 0, true, true));	/* call displaced */
+	CHECK(is(at + 16, 0, true, true));	/* push $DISTANCE: where the function returns to */
+	CHECK(is(at + 21, 8, false, true));	/* call *RETURN */
+	CHECK(is(at + 27, 8, false, true));	/* ret */
 }
 
 /* What window.c puts: pushes, larger frames, a saved frame pointer. */

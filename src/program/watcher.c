@@ -177,7 +177,9 @@ uint8_t watcher_source_of_probe(const struct program_watch_event_of_probes *prob
 		if (probe->args[i].offset + PROGRAM_COMMON_BYTES == offset)
 			return (uint8_t)(PROGRAM_WATCH_ARG + i);
 	}
-	return sources[offset];
+	/* Of a return: where the function returns to. */
+	return offset == PROGRAM_PROBE_RETURN_AT + PROGRAM_COMMON_BYTES ? PROGRAM_WATCH_PARENT
+									: sources[offset];
 }
 
 static uint8_t source_of(struct program_watcher *watcher, const struct operand *operand)

@@ -420,6 +420,23 @@ static void say_untraced(void *ctx, const char *path, uint64_t times, const char
 		    (unsigned long long)times, times == 1 ? "" : "s", why);
 }
 
+static void say_of_probes(struct program_side *side)
+{
+	uint32_t unseen = __atomic_load_n(&side->ring.header->unseen_returns, __ATOMIC_RELAXED);
+	const char *text, *why;
+	size_t at = 0;
+
+	while (side->probes && program_probes_refused(side->probes, &at, &text, &why))
+		session_say(side->session, RECORD_SAY_WARNING, "'%.100s' is not recorded: %s", text,
+			    why);
+	if (unseen)
+		session_say(side->session, RECORD_SAY_WARNING,
+			    "%u return%s of probed functions could not be seen: of a child of "
+			    "vfork, on a stack that has no slots, or of more than 64 functions "
+			    "that had jumped to one another",
+			    unseen, unseen == 1 ? "" : "s");
+}
+
 static void say_what_was_not_traced(struct program_side *side)
 {
 	struct session *session = side->session;
@@ -445,6 +462,7 @@ static void say_what_was_not_traced(struct program_side *side)
 			    "'%.100s' names no probe of any program or library that ran (sonde "
 			    "list --usdt FILE says which there are)",
 			    probe);
+	say_of_probes(side);
 	program_server_untraced(side->server, say_untraced, session);
 	if (untold)
 		session_say(

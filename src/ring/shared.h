@@ -132,7 +132,8 @@ struct ring_header {
 		__attribute__((aligned(128))); /* events that found no ring, or too large */
 	uint32_t sleeping;		       /* the recorder waits on `doorbell` */
 	uint32_t doorbell;		       /* futex */
-	uint32_t untold; /* programs executed of which the recorder could not be told */
+	uint32_t untold;	 /* programs executed of which the recorder could not be told */
+	uint32_t unseen_returns; /* of functions whose return is probed: it could not be seen */
 	/*
 	 * A snapshot is wanted of what was written up to this time; 0: none. Until the recorder has
 	 * it, what is in the rings stays there, in overwrite mode too.

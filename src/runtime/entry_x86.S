@@ -611,9 +611,8 @@
 #define PROBE_RSP      32
 #define PROBE_STACK    (PROBE_DISTANCE + 8 + RT_RED_ZONE)
 
-	FUNCTION rt_probe
-	pushfq
-	.cfi_adjust_cfa_offset 8
+/* All general registers, in the order of their numbers. */
+.macro SAVE_NUMBERED
 	PUSH %r15
 	PUSH %r14
 	PUSH %r13
@@ -632,18 +631,9 @@
 	PUSH %rdx
 	PUSH %rcx
 	PUSH %rax
-	cld
-	movq %rsp, %rdi
-	leaq PROBE_STACK(%rsp), %rax
-	movq %rax, PROBE_RSP(%rsp)
-	movq PROBE_STUB(%rsp), %rsi
-	addq PROBE_DISTANCE(%rsp), %rsi
-	movq %rsp, %rbx
-	.cfi_def_cfa_register %rbx
-	andq $-16, %rsp
-	call rt_probe_hit
-	movq %rbx, %rsp
-	.cfi_def_cfa_register %rsp
+.endm
+
+.macro RESTORE_NUMBERED
 	POP %rax
 	POP %rcx
 	POP %rdx
@@ -663,10 +653,65 @@
 	POP %r13
 	POP %r14
 	POP %r15
+.endm
+
+	FUNCTION rt_probe
+	pushfq
+	.cfi_adjust_cfa_offset 8
+	SAVE_NUMBERED
+	cld
+	movq %rsp, %rdi
+	leaq PROBE_STACK(%rsp), %rax
+	movq %rax, PROBE_RSP(%rsp)
+	movq PROBE_STUB(%rsp), %rsi
+	addq PROBE_DISTANCE(%rsp), %rsi
+	movq %rsp, %rbx
+	.cfi_def_cfa_register %rbx
+	andq $-16, %rsp
+	call rt_probe_hit
+	movq %rbx, %rsp
+	.cfi_def_cfa_register %rsp
+	RESTORE_NUMBERED
 	popfq
 	.cfi_adjust_cfa_offset -8
 	ret
 	END rt_probe
+
+/*
+ * Before a function whose return is probed (program/layout.h), and when it has returned: as above,
+ * but flags are dead.
+ */
+#define RETURN_STUB	128
+#define RETURN_DISTANCE 136 /* the place where the return address was */
+
+	FUNCTION rt_return_entry
+	SAVE
+	CALL_C rt_return_begins, (STUB + 8), STUB, 0
+	testl %eax, %eax
+	jnz .Lreturn_seen
+	addq $RT_RETURN_TO_DISPLACED, STUB(%rsp)
+.Lreturn_seen:
+	RESTORE
+	ret
+	END rt_return_entry
+
+	FUNCTION rt_return
+	SAVE_NUMBERED
+	movq %rsp, %rdi
+	leaq RETURN_DISTANCE + 8(%rsp), %rax
+	movq %rax, PROBE_RSP(%rsp)
+	movq RETURN_STUB(%rsp), %rsi
+	addq RETURN_DISTANCE(%rsp), %rsi
+	movq %rsp, %rbx
+	.cfi_def_cfa_register %rbx
+	andq $-16, %rsp
+	call rt_return_hit
+	movq %rbx, %rsp
+	.cfi_def_cfa_register %rsp
+	movq %rax, RETURN_DISTANCE(%rsp)
+	RESTORE_NUMBERED
+	ret
+	END rt_return
 
 /*
  * In place of the loader's function that debuggers stop at, which does nothing: a list of modules

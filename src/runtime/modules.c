@@ -178,6 +178,8 @@ static void fill_words(uint64_t *words)
 	if (rt_plan.mode == PROGRAM_SESSION_COUNT)
 		words[PROGRAM_WORD_ENTRY_ONLY] = (uint64_t)rt_count;
 	words[PROGRAM_WORD_PROBE] = (uint64_t)rt_probe;
+	words[PROGRAM_WORD_RETURN_ENTRY] = (uint64_t)rt_return_entry;
+	words[PROGRAM_WORD_RETURN] = (uint64_t)rt_return;
 }
 
 static int map_arena(const struct program_image_header *header, uint64_t arena, int fd)

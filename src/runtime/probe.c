@@ -6,16 +6,15 @@
 #include "runtime/runtime.h"
 #include "runtime/sys.h"
 
-#define ARGS_AT	     8u /* behind the address */
-#define RSP	     4u
+#define ARGS_MAX_AT  16u   /* behind the addresses */
 #define TEXT_BYTES   256u  /* of a string, its NUL included */
 #define TEXTS_BYTES  1024u /* of all strings of a record */
 #define COMMON_BYTES 8u
 
 /* What the payload of a record is made in. */
 union payload {
-	uint64_t ip;
-	uint8_t bytes[ARGS_AT + 8 * PROGRAM_PROBE_ARGS_MAX + TEXTS_BYTES];
+	uint64_t addresses[2]; /* of the instruction; of the function, and where it returns to */
+	uint8_t bytes[ARGS_MAX_AT + 8 * PROGRAM_PROBE_ARGS_MAX + TEXTS_BYTES];
 };
 
 static uint64_t extend(uint64_t value, uint8_t size, bool is_signed)
@@ -129,9 +128,10 @@ static uint32_t fill(const struct rt_registers *registers, const struct program_
 	return bytes;
 }
 
-void rt_probe_hit(const struct rt_registers *registers, const struct program_probe *probe)
+static void record(const struct rt_registers *registers, const struct program_probe *probe,
+		   uint64_t sp)
 {
-	struct ring_thread *ring = rt_ring(registers->by_number[RSP]);
+	struct ring_thread *ring = rt_ring(sp);
 	uint64_t args[PROGRAM_PROBE_ARGS_MAX];
 	union payload payload;
 	uint32_t bytes;
@@ -139,12 +139,26 @@ void rt_probe_hit(const struct rt_registers *registers, const struct program_pro
 	/* Off, it may be switched on by a trigger. */
 	if (!ring_is_tracing(rt_session) && !probe->watched)
 		return;
-	payload.ip = probe->ip;
+	payload.addresses[0] = probe->ip;
+	if (probe->is_return)
+		payload.addresses[1] = rt_trace_address(*(uint64_t *)(sp - PROGRAM_SHADOW));
 	bytes = fill(registers, probe, args, &payload);
 	if (probe->watched && rt_watching &&
-	    !rt_watch_probe(ring, registers->by_number[RSP], probe, args, &payload, bytes))
+	    !rt_watch_probe(ring, sp, probe, args, &payload, bytes))
 		return;
 	ring_write(rt_session, ring, probe->event, &payload, bytes);
+}
+
+void rt_probe_hit(const struct rt_registers *registers, const struct program_probe *probe)
+{
+	record(registers, probe, registers->by_number[RT_RSP]);
+}
+
+void rt_probe_returns(const struct rt_registers *registers, const struct program_probe *probe,
+		      uint64_t sp)
+{
+	for (uint32_t i = 0; i <= probe->nr_more; i++)
+		record(registers, &probe[i], sp);
 }
 
 /* Each process has its own; a fork's is a copy of its parent's. */

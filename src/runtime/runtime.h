@@ -16,14 +16,16 @@
 #define RT_DEEP_SIZE  72
 
 /* What rt_hist_add has added. */
-#define RT_HIST_HIT	1
-#define RT_HIST_TIME	2
+#define RT_HIST_HIT	       1
+#define RT_HIST_TIME	       2
 
-#define RT_SHADOW_SHIFT 44
-#define RT_TIMES	3   /* the time of the call at A is at A - (RT_TIMES << RT_SHADOW_SHIFT) */
-#define RT_OPENS	4   /* the same: what was open before it; where depth is asked for */
-#define RT_TO_DISPLACED 21  /* PROGRAM_ENTRY_TO_DISPLACED */
-#define RT_RED_ZONE	128 /* PROGRAM_RED_ZONE */
+#define RT_SHADOW_SHIFT	       44
+#define RT_TIMES	       3 /* the time of the call at A is at A - (RT_TIMES << RT_SHADOW_SHIFT) */
+#define RT_OPENS	       4 /* the same: what was open before it; where depth is asked for */
+#define RT_NEXTS	       5 /* the same: where the call goes on, of functions whose return is probed */
+#define RT_TO_DISPLACED	       21  /* PROGRAM_ENTRY_TO_DISPLACED */
+#define RT_RETURN_TO_DISPLACED 26  /* PROGRAM_RETURN_TO_DISPLACED */
+#define RT_RED_ZONE	       128 /* PROGRAM_RED_ZONE */
 
 #include "runtime/events.h"
 
@@ -46,6 +48,13 @@ struct rt_tail {
 	uint32_t address, pad;
 };
 #define RT_TAILS_MAX 32u
+
+/* Where a function goes on that is to return to one which had jumped to it, of another such. */
+struct rt_next {
+	uint64_t sp; /* as of a tail */
+	uint64_t to;
+};
+#define RT_NEXTS_MAX 64u
 
 /* Calls of a thread that are open and followed, on all its stacks. More than the largest depth. */
 #define RT_OPEN_MAX 192u
@@ -74,6 +83,8 @@ struct rt_thread {
 	uint64_t since;		    /* histograms: calls that began before are another process's */
 	uint32_t nr_tails;
 	struct rt_tail tails[RT_TAILS_MAX];
+	uint32_t nr_nexts; /* probes of returns */
+	struct rt_next nexts[RT_NEXTS_MAX];
 };
 _Static_assert(offsetof(struct rt_thread, ring) == 0, "ring");
 _Static_assert(offsetof(struct rt_thread, stack_low) == RT_STACK_LOW, "stack_low");
@@ -85,6 +96,7 @@ _Static_assert(offsetof(struct rt_thread, deep_size) == RT_DEEP_SIZE, "deep_size
 _Static_assert(PROGRAM_DEPTH_MAX < RT_OPEN_MAX, "depth");
 _Static_assert(PROGRAM_SHADOW >> RT_SHADOW_SHIFT == 1, "shadow");
 _Static_assert(PROGRAM_ENTRY_TO_DISPLACED == RT_TO_DISPLACED, "displaced");
+_Static_assert(PROGRAM_RETURN_TO_DISPLACED == RT_RETURN_TO_DISPLACED, "displaced");
 _Static_assert(PROGRAM_RED_ZONE == RT_RED_ZONE, "red zone");
 
 extern __thread struct rt_thread rt_thread __attribute__((tls_model("initial-exec")));
@@ -101,6 +113,7 @@ extern struct rt_range rt_shadowed;	  /* stack pointers that have a shadow slot 
 extern uint64_t *rt_counters;		  /* of CPU 0; -p count */
 extern uint64_t rt_threshold;		  /* --thresh, in units of the clock */
 extern struct program_watch *rt_watching; /* filters, or NULL */
+extern struct program_session rt_plan;	  /* what the recorder has said */
 
 /*
  * entry_x86.S: what the words of an arena point to, and what the loader calls. inside: with -g, of
@@ -150,6 +163,8 @@ void rt_hist_entry(void);
 void rt_hist_exit(void);
 void rt_count(void);
 void rt_probe(void);
+void rt_return_entry(void);
+void rt_return(void);
 void rt_debug_state(void);
 
 /* thread.c; called from assembly. */
@@ -158,6 +173,8 @@ void rt_write(uint64_t sp, uint32_t address, uint32_t type);
 void rt_write_long(uint64_t sp, uint32_t address);
 void rt_count_outside(uint64_t sp, uint32_t counter);
 bool rt_threads_init(void);
+/* Whether `sp` is on a stack of this thread's own that has slots. */
+bool rt_has_slots(uint64_t sp);
 /* What whoever runs at `sp` writes with. */
 struct ring_thread *rt_ring(uint64_t sp);
 
@@ -223,9 +240,26 @@ static inline uint64_t *rt_noted(uint64_t sp)
 struct rt_registers {
 	uint64_t by_number[16];
 };
+#define RT_RSP 4u
 void rt_probe_hit(const struct rt_registers *registers, const struct program_probe *probe);
 /* Somebody looks on now: the semaphores of an image's probes. */
 void rt_probes_begin(const struct program_image_header *header, uint64_t arena);
+
+/* The same of a return, whose address was at `sp`. */
+void rt_probe_returns(const struct rt_registers *registers, const struct program_probe *probe,
+		      uint64_t sp);
+
+/*
+ * returns.c, called from assembly: a function begins whose return is probed, and its return address
+ * is at `sp`; whether its return will be seen. It has returned: where it goes on.
+ */
+int rt_return_begins(uint64_t sp);
+uint64_t rt_return_hit(const struct rt_registers *registers, const struct program_probe *probe);
+/* Returns are probed: functions have slots in all modes. */
+static inline bool rt_sees_returns(void)
+{
+	return rt_plan.flags & PROGRAM_SESSION_RETURNS;
+}
 
 /* modules.c */
 struct rt_arena {
@@ -264,7 +298,6 @@ long rt_send(int socket, const void *data, size_t len, int fd);
 long rt_receive(int socket, void *data, size_t len, int *ret_fd);
 /* The same without a greeting. */
 int rt_connect_silently(void);
-extern struct program_session rt_plan;
 extern const char *rt_program_path; /* as executed, for where there is no /proc; or NULL */
 
 /* loader.c: what is needed of the dynamic loader. */

@@ -156,6 +156,8 @@ static int reserve_shadow(void)
 		r = reserve(low - RT_TIMES * PROGRAM_SHADOW, size);
 	if (r == 0 && rt_follows_depth())
 		r = reserve(low - RT_OPENS * PROGRAM_SHADOW, size);
+	if (r == 0 && rt_sees_returns())
+		r = reserve(low - RT_NEXTS * PROGRAM_SHADOW, size);
 	if (r == 0)
 		rt_shadowed = (struct rt_range){low, size};
 	return r;
@@ -195,7 +197,7 @@ static void begin(int socket, int session_fd)
 		return;
 	}
 	error = 0;
-	if (rt_plan.mode == PROGRAM_SESSION_GRAPH)
+	if (rt_plan.mode == PROGRAM_SESSION_GRAPH || rt_sees_returns())
 		error = reserve_shadow();
 	else /* no slots are needed: every stack will do */
 		rt_shadowed = (struct rt_range){0, UINT64_MAX};

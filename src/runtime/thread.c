@@ -63,8 +63,9 @@ static bool know_stack(struct rt_thread *thread, uint64_t sp)
 		return false;
 	/* Memory for the slots only where there are stacks: the rest can be neither used nor
 	 * locked. */
-	if (rt_plan.mode == PROGRAM_SESSION_GRAPH &&
+	if ((rt_plan.mode == PROGRAM_SESSION_GRAPH || rt_sees_returns()) &&
 	    (!make_slots(low - PROGRAM_SHADOW) ||
+	     (rt_sees_returns() && !make_slots(low - RT_NEXTS * PROGRAM_SHADOW)) ||
 	     (rt_notes_times() && !make_slots(low - RT_TIMES * PROGRAM_SHADOW)) ||
 	     (rt_follows_depth() && !make_slots(low - RT_OPENS * PROGRAM_SHADOW))))
 		return false;
@@ -146,6 +147,15 @@ int rt_look(uint64_t sp, uint32_t address, uint32_t type)
 	else if (rt_watch_outside(&thread->ring, sp, address, type))
 		write_call(&thread->ring, sp, address, type);
 	return 0;
+}
+
+bool rt_has_slots(uint64_t sp)
+{
+	struct rt_thread *thread = &rt_thread;
+
+	if (thread->epoch == rt_epoch.epoch && sp - thread->stack_low < thread->stack_size)
+		return true;
+	return look(thread, (uint32_t)sys_0(SYS_gettid), sp) == OURS;
 }
 
 struct ring_thread *rt_ring(uint64_t sp)

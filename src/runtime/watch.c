@@ -340,6 +340,8 @@ bool rt_watch_probe(struct ring_thread *ring, uint64_t sp, const struct program_
 
 	rt_moment_init(&moment, ring, sp, probe->ip, number);
 	moment.args = args;
+	/* Where it returns to is in its slot, as of a call that ends. */
+	moment.followed = probe->is_return;
 	moment.payload = payload;
 	moment.payload_bytes = bytes;
 	wanted = !(watch->probes_off[number / 64] >> number % 64 & 1) &&
