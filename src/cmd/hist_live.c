@@ -202,6 +202,12 @@ static int parse(struct hist_live *live, int argc, char **argv)
 			r = id == -1 ? CMD_USAGE : take_option(live, id, parser.arg);
 		}
 	}
+	if (r == 0 && before && strncmp(before, "hist:", 5) == 0)
+		return cmd_usage(
+			live->command,
+			"'%s' is for no event: SYSTEM:EVENT goes behind it, or '" HIST_CALLS_EVENT
+			"' for a program's functions",
+			before);
 	return r;
 }
 
