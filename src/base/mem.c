@@ -2,11 +2,15 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #define PAGE_BYTES	4096u
 #define HUGE_FROM_BYTES (4u << 20)
+#define KEPT_BYTES	(64 << 20)
+#define KEPT_EACH_BYTES (32 << 20) /* glibc allows no more */
+#define GROW_BYTES	(1 << 20)
 
 bool (*mem_fault_hook)(size_t size);
 
@@ -80,6 +84,17 @@ void mem_expect_use(void *data, size_t size)
 
 	if (data && size >= HUGE_FROM_BYTES)
 		madvise((void *)start, size - PAGE_BYTES, MADV_HUGEPAGE);
+}
+
+void mem_keep_freed(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, KEPT_EACH_BYTES);
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+	mallopt(M_TOP_PAD, GROW_BYTES);
+	/* What one thread has freed is another one's: planning and sealing are two. */
+	mallopt(M_ARENA_MAX, 1);
+#endif
 }
 
 int array_reserve(void *arr, size_t *cap, size_t want, size_t elem)

@@ -30,6 +30,14 @@ void mem_free(void *ptr);
 void mem_expect_use(void *data, size_t size);
 
 /*
+ * From now on memory that is freed is kept for what is allocated next, by any thread, 64 MiB of it
+ * at most; for who needs much of it again and again for a short time. Fresh memory is zeroed a page
+ * at a time when it is touched, which in a virtual machine takes longer than most of what it is
+ * for.
+ */
+void mem_keep_freed(void);
+
+/*
  * Make room for at least `want` elements of `elem` bytes in *arr, whose capacity is *cap. Grows by
  * half. Returns 0, -ENOMEM or -EOVERFLOW; on failure the array is untouched.
  */

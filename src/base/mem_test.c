@@ -3,6 +3,8 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sys/resource.h>
 
 #include "base/arena.h"
 #include "base/bytes.h"
@@ -174,6 +176,44 @@ TEST(byte_orders)
 	CHECK(!memcmp(out, raw, 5));
 	store_u16(out + 1, 0x8182, true);
 	CHECK(!memcmp(out, raw, 3));
+}
+
+#define KEPT_BYTES (8u << 20)
+
+/* Use some memory; how many page faults that took. */
+static long use_memory(void)
+{
+	struct rusage before, after;
+	char *data = mem_alloc(KEPT_BYTES);
+
+	getrusage(RUSAGE_SELF, &before);
+	for (size_t i = 0; data && i < KEPT_BYTES; i += 512)
+		((volatile char *)data)[i] = 1;
+	getrusage(RUSAGE_SELF, &after);
+	mem_free(data);
+	return data ? after.ru_minflt - before.ru_minflt : -1;
+}
+
+/* Also by another thread. */
+static void *use_it_there(void *ret_faults)
+{
+	*(long *)ret_faults = use_memory();
+	return NULL;
+}
+
+TEST(what_is_freed_is_kept)
+{
+	long faults = -1;
+	pthread_t thread;
+
+#if !defined(__GLIBC__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	SKIP("the allocator is not glibc's");
+#endif
+	mem_keep_freed();
+	CHECK(use_memory() >= 0);
+	CHECK_EQ(pthread_create(&thread, NULL, use_it_there, &faults), 0);
+	pthread_join(thread, NULL);
+	CHECK(faults >= 0 && faults < 256);
 }
 
 TEST_MAIN()

@@ -378,6 +378,8 @@ int program_server_new(struct program_server **ret_server,
 
 	if (!server)
 		return err_sys(err, -ENOMEM, "cannot serve traced programs");
+	/* Each module is planned in memory that it then gives back, while the program waits. */
+	mem_keep_freed();
 	server->options = *options;
 	server->listen_fd = server->epoll_fd = server->stop_fd = server->notice_fd = -1;
 	pthread_mutex_init(&server->lock, NULL);
