@@ -113,6 +113,7 @@ static int describe_definition(struct watcher_hists *hists, struct err *err)
 		memcpy(found.name, wanted.event, sizeof(wanted.event));
 		memcpy(found.fields, wanted.fields, sizeof(found.fields));
 		found.nr_fields = wanted.nr_fields;
+		found.is_return = wanted.is_return;
 		r = probe_events_get(&events, &found, &event, &is_new);
 	}
 	for (size_t i = 0; event && i < event->nr_fields; i++)
