@@ -282,14 +282,18 @@ static void drop_left(const struct calls *calls, struct call_task *task, uint32_
 	drop_below(calls, task, first, sp);
 }
 
-/* The innermost open call at this place; task->nr when there is none. */
-static uint32_t find_at(const struct call_task *task, uint32_t sp)
+/*
+ * The innermost open call at this place among the `nr` outermost ones; nr when there is none. What
+ * is open on a stack was entered the further up the further out it is (drop_left), so the search
+ * ends at the first one above.
+ */
+static uint32_t find_at(const struct call_task *task, uint32_t nr, uint32_t sp)
 {
-	for (uint32_t i = task->nr; i-- > 0;) {
+	for (uint32_t i = nr; i-- > 0 && !is_above(&task->calls[i], sp);) {
 		if (task->calls[i].has_sp && task->calls[i].sp == sp)
 			return i;
 	}
-	return task->nr;
+	return nr;
 }
 
 /* The open call that a return ends: the innermost of this function and depth. */
@@ -381,16 +385,12 @@ static bool call_time(const struct report_item *item, const struct call_event *e
 static uint32_t find_ended(const struct calls *calls, struct call_task *task, uint32_t sp,
 			   uint64_t func)
 {
-	uint32_t at = find_at(task, sp), outermost = at;
+	uint32_t at = find_at(task, task->nr, sp), outermost = at, next;
 
 	if (at == task->nr)
 		return at;
-	for (uint32_t i = 0; i < at; i++) {
-		if (task->calls[i].has_sp && task->calls[i].sp == sp) {
-			outermost = i;
-			break;
-		}
-	}
+	while ((next = find_at(task, outermost, sp)) < outermost)
+		outermost = next;
 	if (task->calls[outermost].continues || task->calls[outermost].func == func)
 		return at;
 	drop_below(calls, task, outermost, sp);
@@ -425,7 +425,7 @@ static bool close_inner(const struct calls *calls, const struct report_item *ite
 	memmove(&task->calls[at], &task->calls[at + 1], (task->nr - at - 1) * sizeof(*task->calls));
 	task->nr--;
 	drop_below(calls, task, at, sp);
-	step->more = find_at(task, sp) < task->nr;
+	step->more = find_at(task, task->nr, sp) < task->nr;
 	step->func = ended.func;
 	task->calls[task->nr++] = ended;
 	return true;
