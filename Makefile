@@ -29,10 +29,11 @@ check:  ## everything that CI runs; ends with "N passed, N failed, N skipped"
 	@tools/deps all || true
 	@tests/check
 
-bench: all  ## reading and recording against trace-cmd and perf; tracing programs against uftrace and LTTng-UST
+bench: all  ## reading, recording and counting against trace-cmd, perf and bpftrace; tracing programs against uftrace and LTTng-UST
 	@tools/deps bench || true
 	@tests/bench/run $(BUILD)/sonde
 	@tests/bench/record $(BUILD)/sonde
+	@tests/bench/hist $(BUILD)/sonde
 	@tests/bench/program $(BUILD)/sonde
 
 debug:  ## no optimisation, into ./build-debug
