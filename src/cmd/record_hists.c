@@ -8,7 +8,6 @@
 #include "cmd/hist_triggers.h"
 #include "cmd/record_args.h"
 #include "cmd/words.h"
-#include "symbol/symbols.h"
 #include "tracedat/dat.h"
 
 /* --- to be counted from the recording --- */
@@ -41,23 +40,6 @@ static int count(const struct record_args *args, const struct record_result *res
 
 /* --- counted in programs; the names of functions and tasks are in the recording --- */
 
-static int add_symbols(struct event_db *db, const struct dat *dat)
-{
-	struct symbols *symbols;
-	int r = symbols_new(&symbols);
-
-	if (r < 0)
-		return r;
-	r = symbols_add_kallsyms(symbols, dat->kallsyms.data, dat->kallsyms.len);
-	if (r == 0)
-		r = symbols_seal(symbols);
-	if (r < 0)
-		symbols_free(symbols);
-	else
-		event_db_set_symbols(db, symbols);
-	return r;
-}
-
 /* The event has fields that its records have not, so it is not the file's. */
 static int make_db(const struct dat *dat, const struct record_hist *hist, struct event_db **ret_db,
 		   struct err *err)
@@ -68,10 +50,10 @@ static int make_db(const struct dat *dat, const struct record_hist *hist, struct
 
 	if (r == 0)
 		r = event_db_add_format(*ret_db, system, hist->format, strlen(hist->format), err);
-	if (r == 0)
+	if (r == 0 && dat->cmdlines.data)
 		r = event_db_add_cmdlines(*ret_db, dat->cmdlines.data, dat->cmdlines.len);
 	if (r == 0)
-		r = add_symbols(*ret_db, dat);
+		r = dat_add_symbols(dat, 0, *ret_db);
 	return r < 0 ? r : event_db_seal(*ret_db);
 }
 

@@ -204,6 +204,9 @@ enum dat_events_flags {
 int dat_events(struct dat *dat, unsigned int flags, struct event_db **ret_db, struct err *err)
 	_must_check_;
 
+/* The file's symbols alone, for an event_db of other events, not sealed yet. 0 or -ENOMEM. */
+int dat_add_symbols(const struct dat *dat, unsigned int flags, struct event_db *db) _must_check_;
+
 /* Text of a latency-tracer buffer: a new string, the caller's to mem_free. */
 int dat_buffer_text(struct dat *dat, size_t buffer, char **ret_text, size_t *ret_len,
 		    struct err *err) _must_check_;

@@ -18,7 +18,7 @@ static int add_formats(struct event_db *db, const struct dat_format *formats, si
 	return 0;
 }
 
-static int add_symbols(struct event_db *db, const struct dat *dat, unsigned int flags)
+int dat_add_symbols(const struct dat *dat, unsigned int flags, struct event_db *db)
 {
 	struct symbols *symbols;
 	int r = symbols_new(&symbols);
@@ -49,7 +49,7 @@ static int fill(struct event_db *db, const struct dat *dat, unsigned int flags)
 	if (r == 0 && dat->cmdlines.data)
 		r = event_db_add_cmdlines(db, dat->cmdlines.data, dat->cmdlines.len);
 	if (r == 0)
-		r = add_symbols(db, dat, flags);
+		r = dat_add_symbols(dat, flags, db);
 	return r < 0 ? r : event_db_seal(db);
 }
 
