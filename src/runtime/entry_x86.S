@@ -8,6 +8,7 @@
  * return address, and the record (ring/writer_x86.h).
  */
 #include "ring/writer_x86.h"
+#include "runtime/asm_x86.h"
 #include "runtime/runtime.h"
 
 #define SAVED	48
@@ -15,17 +16,6 @@
 #define ID	(SAVED + 8)
 #define CALLER	(SAVED + 16) /* the caller's return address: the sp of the function's records */
 #define EXIT_ID (SAVED)	     /* in place of the caller's return address */
-
-/* Unwinders are told where things are at each instruction: signals come anywhere. */
-.macro PUSH reg
-	pushq \reg
-	.cfi_adjust_cfa_offset 8
-.endm
-
-.macro POP reg
-	popq \reg
-	.cfi_adjust_cfa_offset -8
-.endm
 
 .macro SAVE
 	PUSH %rax
@@ -126,20 +116,6 @@
 .Lslow_\tag:
 	CALL_C rt_write, \at, \id, \type
 	jmp .Lwritten_\tag
-.endm
-
-.macro FUNCTION name
-	.globl \name
-	.hidden \name
-	.type \name, @function
-	.p2align 5
-\name:
-	.cfi_startproc
-.endm
-
-.macro END name
-	.cfi_endproc
-	.size \name, . - \name
 .endm
 
 /* What a function seldom does, with SAVE done; up to COLD_END. */
@@ -655,22 +631,27 @@
 	POP %r15
 .endm
 
+/* function(registers, probe): stack: the %rsp to be seen; the probe is `distance` behind the stub. */
+.macro HIT function stack stub distance
+	movq %rsp, %rdi
+	leaq \stack(%rsp), %rax
+	movq %rax, PROBE_RSP(%rsp)
+	movq \stub(%rsp), %rsi
+	addq \distance(%rsp), %rsi
+	movq %rsp, %rbx
+	.cfi_def_cfa_register %rbx
+	andq $-16, %rsp
+	call \function
+	movq %rbx, %rsp
+	.cfi_def_cfa_register %rsp
+.endm
+
 	FUNCTION rt_probe
 	pushfq
 	.cfi_adjust_cfa_offset 8
 	SAVE_NUMBERED
 	cld
-	movq %rsp, %rdi
-	leaq PROBE_STACK(%rsp), %rax
-	movq %rax, PROBE_RSP(%rsp)
-	movq PROBE_STUB(%rsp), %rsi
-	addq PROBE_DISTANCE(%rsp), %rsi
-	movq %rsp, %rbx
-	.cfi_def_cfa_register %rbx
-	andq $-16, %rsp
-	call rt_probe_hit
-	movq %rbx, %rsp
-	.cfi_def_cfa_register %rsp
+	HIT rt_probe_hit, PROBE_STACK, PROBE_STUB, PROBE_DISTANCE
 	RESTORE_NUMBERED
 	popfq
 	.cfi_adjust_cfa_offset -8
@@ -697,127 +678,10 @@
 
 	FUNCTION rt_return
 	SAVE_NUMBERED
-	movq %rsp, %rdi
-	leaq RETURN_DISTANCE + 8(%rsp), %rax
-	movq %rax, PROBE_RSP(%rsp)
-	movq RETURN_STUB(%rsp), %rsi
-	addq RETURN_DISTANCE(%rsp), %rsi
-	movq %rsp, %rbx
-	.cfi_def_cfa_register %rbx
-	andq $-16, %rsp
-	call rt_return_hit
-	movq %rbx, %rsp
-	.cfi_def_cfa_register %rsp
+	HIT rt_return_hit, (RETURN_DISTANCE + 8), RETURN_STUB, RETURN_DISTANCE
 	movq %rax, RETURN_DISTANCE(%rsp)
 	RESTORE_NUMBERED
 	ret
 	END rt_return
-
-/*
- * In place of the loader's function that debuggers stop at, which does nothing: a list of modules
- * has changed.
- */
-	FUNCTION rt_debug_state
-	PUSH %rbp
-	.cfi_rel_offset %rbp, 0
-	movq %rsp, %rbp
-	.cfi_def_cfa_register %rbp
-	pushq %rax
-	pushq %rdx
-	pushq %rcx
-	pushq %rsi
-	pushq %rdi
-	pushq %r8
-	pushq %r9
-	pushq %r10
-	pushq %r11
-	andq $-16, %rsp
-	call rt_modules_changed
-	leaq -72(%rbp), %rsp
-	popq %r11
-	popq %r10
-	popq %r9
-	popq %r8
-	popq %rdi
-	popq %rsi
-	popq %rcx
-	popq %rdx
-	popq %rax
-	popq %rbp
-	.cfi_def_cfa %rsp, 8
-	ret
-	END rt_debug_state
-
-/*
- * In place of the system call in execve of the C library, with the instruction behind it: glibc's is
- * the comparison, musl's the move (exec.c).
- */
-	FUNCTION rt_exec_call
-	subq $8, %rsp
-	.cfi_adjust_cfa_offset 8
-	call rt_exec
-	addq $8, %rsp
-	.cfi_adjust_cfa_offset -8
-	movq %rax, %rdi
-	cmpq $-4095, %rax
-	ret
-	END rt_exec_call
-
-/* The same in execveat and fexecve, which may count on registers that a system call keeps. */
-	FUNCTION rt_exec_at_call
-	PUSH %rdi
-	PUSH %rsi
-	PUSH %rdx
-	PUSH %r8
-	PUSH %r9
-	PUSH %r10
-	movq %r10, %rcx
-	call rt_exec_at
-	POP %r10
-	POP %r9
-	POP %r8
-	POP %rdx
-	POP %rsi
-	POP %rdi
-	cmpq $-4096, %rax
-	ret
-	END rt_exec_at_call
-
-/*
- * vfork: the child runs in the parent's memory, on its stack and with its thread's variables, but
- * the kernel does not restart its sequences. So what the thread knows of its stack is forgotten
- * meanwhile; the parent, whose registers are its own, knows it again.
- */
-	.globl vfork
-	.type vfork, @function
-	.p2align 4
-vfork:
-	.cfi_startproc
-	movq rt_thread@gottpoff(%rip), %r8
-	movq %fs:RT_STACK_SIZE(%r8), %r9
-	movq $0, %fs:RT_STACK_SIZE(%r8)
-	POP %rdi
-	.cfi_register %rip, %rdi
-	movl $58, %eax /* SYS_vfork */
-	syscall
-	PUSH %rdi
-	.cfi_rel_offset %rip, 0
-	testl %eax, %eax
-	jz .Lchild
-	movq %r9, %fs:RT_STACK_SIZE(%r8)
-	cmpl $-4095, %eax
-	jae .Lfailed
-.Lchild:
-	ret
-.Lfailed:
-	negl %eax
-	PUSH %rax
-	call *__errno_location@GOTPCREL(%rip)
-	POP %rdx
-	movl %edx, (%rax)
-	movq $-1, %rax
-	ret
-	END vfork
-	.weak __errno_location
 
 	.section .note.GNU-stack, "", @progbits

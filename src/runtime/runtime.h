@@ -116,9 +116,9 @@ extern struct program_watch *rt_watching; /* filters, or NULL */
 extern struct program_session rt_plan;	  /* what the recorder has said */
 
 /*
- * entry_x86.S: what the words of an arena point to, and what the loader calls. inside: with -g, of
- * functions that it does not name; root: of those that it names; depth: with --max-graph-depth;
- * long: with --thresh; watched: their events are asked about.
+ * entry_x86.S: what the words of an arena point to. inside: with -g, of functions that it does not
+ * name; root: of those that it names; depth: with --max-graph-depth; long: with --thresh; watched:
+ * their events are asked about.
  */
 void rt_entry(void);
 void rt_exit(void);
@@ -165,6 +165,7 @@ void rt_count(void);
 void rt_probe(void);
 void rt_return_entry(void);
 void rt_return(void);
+/* process_x86.S: what the loader calls. */
 void rt_debug_state(void);
 
 /* thread.c; called from assembly. */
@@ -324,7 +325,7 @@ bool rt_loader_module_has(uint64_t address, const char *name);
 
 /* exec.c: see to it that the recorder is told of programs that are executed. */
 void rt_exec_init(void);
-/* entry_x86.S: what the C library's functions call, in place of the kernel. */
+/* process_x86.S: what the C library's functions call, in place of the kernel. */
 void rt_exec_call(void);
 void rt_exec_at_call(void);
 /* A system call that executes a program, and which of its arguments is the environment. */
