@@ -113,8 +113,12 @@ enum program_word {
 /* A return address RA in an arena is an exit (nothing else there is returned to): its ID. */
 #define PROGRAM_EXIT_ID_OFFSET 1u /* load u32 at RA + 1 */
 
-/* Where the shadow slot is: the slot of the return address at A is at A - PROGRAM_SHADOW. */
-#define PROGRAM_SHADOW (1ull << 44)
+/*
+ * Where the shadow slot is: the slot of the return address at A is at A - PROGRAM_SHADOW. Not just
+ * 2^44: processors compare 12 bits of addresses at first, and would take a slot for what has been
+ * written to the stack just now.
+ */
+#define PROGRAM_SHADOW ((1ull << 44) + 0x2c0u)
 
 /* Where the value of an argument begins. */
 enum program_start {

@@ -34,7 +34,7 @@ void patch_entry(void);
 void patch_exit(void);
 void patch_entry_only(void);
 
-/* The shadow slot is at -(1 << 44) from the return address's. */
+/* The shadow slot is PROGRAM_SHADOW below the return address. */
 __asm__(".text\n"
 	"patch_entry:\n"
 	"	push %rax\n	push %rcx\n	push %rdx\n"
@@ -47,7 +47,7 @@ __asm__(".text\n"
 	"	sub patch_state+32(%rip),%rax\n"
 	"	cmp patch_state+48(%rip),%rax\n"
 	"	jb 1f\n"
-	"	movabs $-0x100000000000,%rdx\n"
+	"	movabs $-0x1000000002c0,%rdx\n"
 	"	mov %rcx,40(%rsp,%rdx)\n"
 	"	jmp 2f\n"
 	"1:	lock incq patch_state+16(%rip)\n"
@@ -58,7 +58,7 @@ __asm__(".text\n"
 	"	pop %rdx\n	pop %rcx\n	pop %rax\n	ret\n"
 	"patch_exit:\n"
 	"	push %rax\n	push %rcx\n"
-	"	movabs $-0x100000000000,%rcx\n"
+	"	movabs $-0x1000000002c0,%rcx\n"
 	"	mov 16(%rsp,%rcx),%rax\n"
 	"	mov %rax,16(%rsp)\n"
 	"	lock incq patch_state+8(%rip)\n"
@@ -85,7 +85,7 @@ struct patch_module {
 static inline bool patch_begin(void)
 {
 	uint64_t here = (uint64_t)(uintptr_t)&here & ~0xfffull;
-	uint64_t low = here - PATCH_STACK_BYTES - PROGRAM_SHADOW;
+	uint64_t low = (here - PATCH_STACK_BYTES - PROGRAM_SHADOW) & ~0xfffull;
 	void *shadow =
 		mmap((void *)(uintptr_t)low, PATCH_STACK_BYTES + (1u << 20), PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);

@@ -23,13 +23,14 @@ enum {
 	CFA_VAL_EXPRESSION = 0x16,
 	OP_DEREF = 0x06,
 	OP_CONST1U = 0x08,
+	OP_CONST8U = 0x0e,
 	OP_DUP = 0x12,
 	OP_DROP = 0x13,
 	OP_SWAP = 0x16,
 	OP_AND = 0x1a,
 	OP_MINUS = 0x1c,
+	OP_MUL = 0x1e,
 	OP_PLUS = 0x22,
-	OP_SHL = 0x24,
 	OP_SHR = 0x25,
 	OP_BRA = 0x28,
 	OP_NE = 0x2e,
@@ -129,11 +130,15 @@ static void put_cfa(struct bytes *bytes, size_t table)
 static void put_return_address(struct bytes *bytes, size_t table)
 {
 	struct bytes expression = {.len = 0};
+	uint8_t shadow[8];
 
+	store_u64(shadow, PROGRAM_SHADOW, false);
 	PUT(&expression, OP_LIT + 8, OP_MINUS);
 	put_lookup(&expression, table, 0, 1);
 	PUT(&expression, OP_DUP, OP_LIT + UNWIND_ODD, OP_AND, OP_SWAP, OP_LIT + 1, OP_SHR,
-	    OP_LIT + 1, OP_AND, OP_CONST1U, 44 /* of PROGRAM_SHADOW */, OP_SHL, OP_PLUS, OP_MINUS);
+	    OP_LIT + 1, OP_AND, OP_CONST8U);
+	put_all(&expression, shadow, sizeof(shadow));
+	PUT(&expression, OP_MUL, OP_PLUS, OP_MINUS);
 	put_rule(bytes, CFA_EXPRESSION, RIP, &expression);
 }
 

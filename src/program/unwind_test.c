@@ -78,10 +78,10 @@ static uint64_t calculate(struct machine *machine, uint8_t op)
 		return a & b;
 	case 0x1c:
 		return a - b;
+	case 0x1e:
+		return a * b;
 	case 0x22:
 		return a + b;
-	case 0x24:
-		return a << b;
 	case 0x25:
 		return a >> b;
 	case 0x2e:
@@ -109,6 +109,10 @@ static void step(struct machine *machine, const uint8_t **at)
 		break;
 	case 0x08: /* const1u */
 		push(machine, *(*at)++);
+		break;
+	case 0x0e: /* const8u */
+		push(machine, load_uint(*at, 8, false));
+		*at += 8;
 		break;
 	case 0x12: /* dup */
 		a = pop(machine);

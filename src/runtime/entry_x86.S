@@ -35,10 +35,10 @@
 	POP %rax
 .endm
 
-/* The return address is RT_SHADOW_SHIFT below its place: where an ID stands there. */
+/* The return address is RT_SHADOW below its place: where an ID stands there. */
 .macro RETURN_IN_SLOT
-	/* the CFA - (1 << RT_SHADOW_SHIFT) - 8: lit1, const1u, shl, minus, lit8, minus */
-	.cfi_escape 0x10, 16, 7, 0x31, 0x08, RT_SHADOW_SHIFT, 0x24, 0x1c, 0x38, 0x1c
+	/* the CFA - RT_SHADOW - 8: const8u, minus, lit8, minus */
+	.cfi_escape 0x10, 16, 12, 0x0e, 0xc0, 0x02, 0, 0, 0, 0x10, 0, 0, 0x1c, 0x38, 0x1c
 .endm
 
 /* r8: the thread, rcx: sp of the records; to `strange` unless all is known. */
@@ -156,7 +156,7 @@
 	subq rt_clusters+16(%rip), %rdx
 	cmpq rt_clusters+24(%rip), %rdx
 	jb .Ltail_\name
-	movabsq $-(1 << RT_SHADOW_SHIFT), %rdx
+	movabsq $-RT_SHADOW, %rdx
 	movq %rax, (%rcx,%rdx)
 	\begin .Lleave_\name
 .endif
@@ -202,7 +202,7 @@
 	\record \name
 	\end
 .Ldone_\name:
-	movabsq $-(1 << RT_SHADOW_SHIFT), %rdx
+	movabsq $-RT_SHADOW, %rdx
 	movq EXIT_ID(%rsp,%rdx), %rax
 	movq %rax, EXIT_ID(%rsp)
 	.cfi_offset %rip, -8 /* not restore, which libgcc takes for "as it was" */
@@ -274,7 +274,10 @@
 	RECORD_CALL_SLOW \tag
 .endm
 .macro WATCHED_EXIT tag
-	WANTED \tag, EXIT_ID, EXIT_ID, RING_EVENT_EXIT
+	CALL_C rt_watch_exit, EXIT_ID, EXIT_ID, RING_EVENT_EXIT
+	testl %eax, %eax
+	jz .Lunwanted_\tag
+	movq rt_thread@gottpoff(%rip), %r8
 	RECORD_EXIT \tag
 .Lunwanted_\tag:
 .endm
@@ -288,14 +291,14 @@
 	rdtsc
 	shlq $32, %rdx
 	orq %rdx, %rax
-	movabsq $-(RT_TIMES << RT_SHADOW_SHIFT), %rdx
+	movabsq $-(RT_TIMES * RT_SHADOW), %rdx
 	movq %rax, (%rcx,%rdx)
 .endm
 .macro RECORD_LONG tag
 	rdtsc
 	shlq $32, %rdx
 	orq %rdx, %rax
-	movabsq $-(RT_TIMES << RT_SHADOW_SHIFT), %rdx
+	movabsq $-(RT_TIMES * RT_SHADOW), %rdx
 	subq EXIT_ID(%rsp,%rdx), %rax
 	cmpq rt_threshold(%rip), %rax
 	jbe .Lshort_\tag
@@ -537,43 +540,6 @@
 	POP %rsi
 	POP %rdx
 	jmp .Lcounted
-	COLD_END
-
-/* A sequence whose last instruction adds to the sums of this CPU, which are at (%rsi,%rax). */
-.macro HIST_ADD tag, otherwise, addition:vararg
-	RING_SEQUENCE \tag
-	leaq .Lring_cs_\tag(%rip), %rax
-	movq %rax, RING_RSEQ_CS(%rdi)
-.Lring_begin_\tag:
-	movl RING_RSEQ_CPU_ID(%rdi), %eax
-	cmpl %r8d, %eax
-	jae \otherwise
-	imulq %rcx, %rax
-	\addition
-.Lring_end_\tag:
-.endm
-
-/*
- * unsigned int rt_hist_add(rseq, sums, value, set_bytes, nr_sets): as rt_count, first the hit, then
- * its value.
- */
-	FUNCTION rt_hist_add
-	HIST_ADD hist_hit, .Lhist_no_hit, incq (%rsi,%rax)
-	HIST_ADD hist_time, .Lhist_no_time, addq %rdx, 8(%rsi,%rax)
-	movl $(RT_HIST_HIT | RT_HIST_TIME), %eax
-	ret
-	END rt_hist_add
-
-	.pushsection .text.rt_cold, "ax"
-	.cfi_startproc
-	RING_ABORT hist_hit, .Lhist_no_hit
-.Lhist_no_hit:
-	xorl %eax, %eax
-	ret
-	RING_ABORT hist_time, .Lhist_no_time
-.Lhist_no_time:
-	movl $RT_HIST_HIT, %eax
-	ret
 	COLD_END
 
 /*

@@ -67,8 +67,8 @@ static uint64_t take_place(const struct program_hists *hists, struct program_his
 	return before;
 }
 
-static bool has_keys(const struct program_hist_element *element, const uint64_t *keys,
-		     uint32_t nr_keys)
+RT_INLINE bool has_keys(const struct program_hist_element *element, const uint64_t *keys,
+			uint32_t nr_keys)
 {
 	for (uint32_t i = 0; i < nr_keys; i++) {
 		if (element->keys[i] != keys[i])
@@ -78,8 +78,8 @@ static bool has_keys(const struct program_hist_element *element, const uint64_t 
 }
 
 /* The element of these keys; NO_ELEMENT: it has found no room. */
-static uint32_t find(const struct program_hists *hists, struct program_hist *hist,
-		     const uint64_t *keys)
+RT_SELDOM uint32_t find(const struct program_hists *hists, struct program_hist *hist,
+			const uint64_t *keys)
 {
 	uint64_t *places = (uint64_t *)((uintptr_t)hists + hist->places_at);
 	uint64_t hash = program_hist_hash(keys, hist->nr_keys), tag = program_hist_tag(hash);
@@ -103,27 +103,85 @@ static uint32_t find(const struct program_hists *hists, struct program_hist *his
 	return NO_ELEMENT;
 }
 
+/*
+ * The same. A function's calls mostly have the keys of its last one: where that was found is known
+ * before its duration is, so that the processor need not wait for the one to look for the other.
+ */
+RT_INLINE uint32_t find_again(const struct program_hists *hists, struct program_hist *hist,
+			      const uint64_t *keys, uint32_t address)
+{
+	uint64_t tag = (uint64_t)(uintptr_t)hist << 32, *hint;
+	uint32_t element;
+
+	hint = &rt_thread.hints[(address * 0x9e3779b1u >> 25 ^ (uintptr_t)hist / sizeof(*hist)) %
+				RT_HINTS];
+	element = (uint32_t)(*hint ^ tag);
+	if ((*hint ^ tag) >> 32 == 0 && element < program_hist_elements(hist->bits) &&
+	    has_keys(element_at(hists, hist, element), keys, hist->nr_keys))
+		return element;
+	element = find(hists, hist, keys);
+	if (element != NO_ELEMENT)
+		*hint = tag | element;
+	return element;
+}
+
+/*
+ * A restartable sequence (ring/writer_x86.h) whose last instruction makes an addition to this CPU's
+ * sums, which are CPU 0's + CPU * set_bytes. Goes on at `otherwise` without it when there is no
+ * such CPU, or it was interrupted. Written here because a call costs as much as the addition.
+ */
+#define ADD(addition, otherwise)                                                                   \
+	__asm__ goto(                                                                              \
+		".pushsection .data.rel.ro.ring, \"aw\"\n"                                         \
+		".balign 32\n"                                                                     \
+		".Lhist_cs_%=: .long 0, 0\n"                                                       \
+		".quad .Lhist_begin_%=, .Lhist_end_%= - .Lhist_begin_%=, .Lhist_abort_%=\n"        \
+		".popsection\n"                                                                    \
+		"leaq .Lhist_cs_%=(%%rip), %%rax\n"                                                \
+		"movq %%rax, %c[cs](%[rseq])\n"                                                    \
+		".Lhist_begin_%=:\n"                                                               \
+		"movl %c[cpu](%[rseq]), %%eax\n"                                                   \
+		"cmpl %[nr_sets], %%eax\n"                                                         \
+		"jae %l[" #otherwise "]\n"                                                         \
+		"imulq %[set_bytes], %%rax\n" addition "\n"                                        \
+		".Lhist_end_%=:\n"                                                                 \
+		"jmp .Lhist_added_%=\n"                                                            \
+		".byte 0x0f, 0xb9, 0x3d\n"                                                         \
+		".long %c[sig]\n"                                                                  \
+		".Lhist_abort_%=:\n"                                                               \
+		"jmp %l[" #otherwise "]\n"                                                         \
+		".Lhist_added_%=:\n"                                                               \
+		:                                                                                  \
+		: [rseq] "r"(rseq), [sums] "r"(sums), [value] "r"(value),                          \
+		  [set_bytes] "r"(set_bytes), [nr_sets] "r"(hists->nr_sets),                       \
+		  [cs] "i"(RING_RSEQ_CS), [cpu] "i"(RING_RSEQ_CPU_ID), [sig] "i"(RING_RSEQ_SIG)    \
+		: "rax", "cc", "memory"                                                            \
+		: otherwise)
+
 /* What cannot be added to this CPU's sums goes to those that are nobody's. */
-static void add(const struct program_hists *hists, const struct program_hist *hist,
-		uint32_t element, const struct rt_moment *moment, uint64_t value)
+RT_INLINE void add(const struct program_hists *hists, const struct program_hist *hist,
+		   uint32_t element, const struct rt_moment *moment, uint64_t value)
 {
 	struct program_hist_sums *sums =
 		(struct program_hist_sums *)((uintptr_t)hists + hist->sums_at) + element;
-	uint64_t nr = program_hist_elements(hist->bits);
-	unsigned int added = 0;
+	struct program_hist_sums *others;
+	uint64_t nr = program_hist_elements(hist->bits), set_bytes = nr * sizeof(*sums);
+	void *rseq = moment->ring->rseq;
 
-	if (moment->ring->rseq)
-		added = rt_hist_add(moment->ring->rseq, sums, value, nr * sizeof(*sums),
-				    hists->nr_sets);
-	sums += hists->nr_sets * nr;
-	if (!(added & RT_HIST_HIT))
-		__atomic_fetch_add(&sums->hits, 1, __ATOMIC_RELAXED);
-	if (!(added & RT_HIST_TIME))
-		__atomic_fetch_add(&sums->value, value, __ATOMIC_RELAXED);
+	others = sums + hists->nr_sets * nr;
+	if (!rseq)
+		goto no_hit;
+	ADD("incq (%[sums],%%rax)", no_hit);
+	ADD("addq %[value], 8(%[sums],%%rax)", no_value);
+	return;
+no_hit:
+	__atomic_fetch_add(&others->hits, 1, __ATOMIC_RELAXED);
+no_value:
+	__atomic_fetch_add(&others->value, value, __ATOMIC_RELAXED);
 }
 
-static void count(const struct program_hists *hists, struct program_hist *hist,
-		  const struct rt_moment *moment, uint64_t value)
+RT_INLINE void count(const struct program_hists *hists, struct program_hist *hist,
+		     const struct rt_moment *moment, uint64_t value)
 {
 	uint64_t keys[PROGRAM_HIST_KEYS] = {0};
 	uint32_t element;
@@ -131,7 +189,7 @@ static void count(const struct program_hists *hists, struct program_hist *hist,
 	for (uint32_t i = 0; i < hist->nr_keys && i < PROGRAM_HIST_KEYS; i++)
 		keys[i] = program_hist_unit(&hist->keys[i],
 					    rt_moment_value(moment, hist->keys[i].source));
-	element = find(hists, hist, keys);
+	element = find_again(hists, hist, keys, moment->address);
 	if (element == NO_ELEMENT)
 		__atomic_fetch_add(&hist->dropped, 1, __ATOMIC_RELAXED);
 	else
@@ -140,8 +198,8 @@ static void count(const struct program_hists *hists, struct program_hist *hist,
 
 /* --- calls --- */
 
-static void count_call(struct rt_thread *thread, uint64_t sp, uint32_t address, uint64_t begin,
-		       uint64_t end)
+RT_INLINE void count_call(struct rt_thread *thread, uint64_t sp, uint32_t address, uint64_t begin,
+			  uint64_t end)
 {
 	struct program_hists *hists = rt_hists();
 	struct rt_moment moment;
@@ -190,7 +248,7 @@ static void trim(struct rt_thread *thread)
  * Those at the place of the call that ends have ended with it, unless they began before it: then a
  * longjmp has left them, as it has those below.
  */
-static void end_tails(struct rt_thread *thread, uint64_t sp, uint64_t begin, uint64_t end)
+RT_SELDOM void end_tails(struct rt_thread *thread, uint64_t sp, uint64_t begin, uint64_t end)
 {
 	uint32_t nr = thread->nr_tails;
 

@@ -42,8 +42,14 @@ static inline uint64_t rt_ns(uint64_t ticks)
 			  (rt_watching->shift & 63));
 }
 
-/* watch.c: the CPU that a thread is on. */
-uint32_t rt_cpu_of(const struct ring_thread *ring);
+/* watch.c: asks the kernel. */
+uint32_t rt_cpu_asked(void);
+/* The CPU that a thread is on. */
+static inline uint32_t rt_cpu_of(const struct ring_thread *ring)
+{
+	return ring->rseq ? *(const volatile uint32_t *)((uintptr_t)ring->rseq + RING_RSEQ_CPU_ID)
+			  : rt_cpu_asked();
+}
 /* The same: where the call returns to, and the bits of the function there. */
 uint64_t rt_moment_parent(const struct rt_moment *moment);
 uint32_t rt_moment_callers(const struct rt_moment *moment);
@@ -58,7 +64,7 @@ static inline uint32_t rt_moment_comms(const struct rt_moment *moment)
 }
 
 /* Here, because calls cost as much as the answers. */
-static inline uint64_t rt_moment_value(const struct rt_moment *moment, uint8_t source)
+RT_INLINE uint64_t rt_moment_value(const struct rt_moment *moment, uint8_t source)
 {
 	switch (source) {
 	case PROGRAM_WATCH_TYPE:
@@ -97,8 +103,8 @@ static inline uint64_t rt_moment_value(const struct rt_moment *moment, uint8_t s
 
 /* Whether the question that begins at this op is answered with yes. Each step goes to an earlier
  * op: it ends. */
-static inline bool rt_moment_holds(const struct program_watch *watch,
-				   const struct rt_moment *moment, uint32_t at)
+RT_INLINE bool rt_moment_holds(const struct program_watch *watch, const struct rt_moment *moment,
+			       uint32_t at)
 {
 	uint32_t limit = PROGRAM_WATCH_OPS_MAX;
 

@@ -4,7 +4,7 @@
  * function_graph are, and have the true return address in the same slot; but their return is seen
  * whatever is around it. Where the return address of one leads to another stub (the function is
  * traced, too, or took another one's place by a jump), it goes on there: that stub's address is in
- * a slot of its own, at A - (RT_NEXTS << RT_SHADOW_SHIFT); 0: to the true address.
+ * a slot of its own, at A - RT_NEXTS * PROGRAM_SHADOW; 0: to the true address.
  *
  * When the other stub is of this kind its own slot is needed for the new one. What was there is
  * kept in the thread's list until the new one has returned.

@@ -8,19 +8,15 @@
 #define SONDE_RUNTIME_RUNTIME_H
 
 /* struct rt_thread, for assembly; asserted below. */
-#define RT_STACK_LOW  32
-#define RT_STACK_SIZE 40
-#define RT_EPOCH      48
-#define RT_ROOT	      56
-#define RT_DEEP_LOW   64
-#define RT_DEEP_SIZE  72
+#define RT_STACK_LOW	       32
+#define RT_STACK_SIZE	       40
+#define RT_EPOCH	       48
+#define RT_ROOT		       56
+#define RT_DEEP_LOW	       64
+#define RT_DEEP_SIZE	       72
 
-/* What rt_hist_add has added. */
-#define RT_HIST_HIT	       1
-#define RT_HIST_TIME	       2
-
-#define RT_SHADOW_SHIFT	       44
-#define RT_TIMES	       3 /* the time of the call at A is at A - (RT_TIMES << RT_SHADOW_SHIFT) */
+#define RT_SHADOW	       0x1000000002c0 /* PROGRAM_SHADOW */
+#define RT_TIMES	       3 /* the time of the call at A is at A - RT_TIMES * RT_SHADOW */
 #define RT_OPENS	       4 /* the same: what was open before it; where depth is asked for */
 #define RT_NEXTS	       5 /* the same: where the call goes on, of functions whose return is probed */
 #define RT_TO_DISPLACED	       21  /* PROGRAM_ENTRY_TO_DISPLACED */
@@ -48,6 +44,8 @@ struct rt_tail {
 	uint32_t address, pad;
 };
 #define RT_TAILS_MAX 32u
+
+#define RT_HINTS     128u
 
 /* Where a function goes on that is to return to one which had jumped to it, of another such. */
 struct rt_next {
@@ -83,6 +81,9 @@ struct rt_thread {
 	uint64_t since;		    /* histograms: calls that began before are another process's */
 	uint32_t nr_tails;
 	struct rt_tail tails[RT_TAILS_MAX];
+	/* Where in histograms the last event of a function was counted: the lower half of the
+	 * histogram's address, and the element. */
+	uint64_t hints[RT_HINTS];
 	uint32_t nr_nexts; /* probes of returns */
 	struct rt_next nexts[RT_NEXTS_MAX];
 };
@@ -94,10 +95,14 @@ _Static_assert(offsetof(struct rt_thread, root) == RT_ROOT, "root");
 _Static_assert(offsetof(struct rt_thread, deep_low) == RT_DEEP_LOW, "deep_low");
 _Static_assert(offsetof(struct rt_thread, deep_size) == RT_DEEP_SIZE, "deep_size");
 _Static_assert(PROGRAM_DEPTH_MAX < RT_OPEN_MAX, "depth");
-_Static_assert(PROGRAM_SHADOW >> RT_SHADOW_SHIFT == 1, "shadow");
+_Static_assert(PROGRAM_SHADOW == RT_SHADOW, "shadow");
 _Static_assert(PROGRAM_ENTRY_TO_DISPLACED == RT_TO_DISPLACED, "displaced");
 _Static_assert(PROGRAM_RETURN_TO_DISPLACED == RT_RETURN_TO_DISPLACED, "displaced");
 _Static_assert(PROGRAM_RED_ZONE == RT_RED_ZONE, "red zone");
+
+/* What is on the way of every event, whatever compilers think of its size, and what is not. */
+#define RT_INLINE static inline __attribute__((always_inline))
+#define RT_SELDOM static __attribute__((noinline))
 
 extern __thread struct rt_thread rt_thread __attribute__((tls_model("initial-exec")));
 
@@ -190,6 +195,8 @@ int rt_depth_allows(uint64_t sp);
  * triggers have acted, and may have recorded it.
  */
 int rt_watch(uint64_t sp, uint32_t address, uint32_t type);
+/* The same of a function that ends. */
+int rt_watch_exit(uint64_t sp, uint32_t address);
 /* The same where no stack can be followed, and of a call that took long. */
 bool rt_watch_outside(struct ring_thread *ring, uint64_t sp, uint32_t address, uint32_t type);
 bool rt_watch_long(uint64_t sp, const struct rt_event_long *event);
@@ -209,13 +216,6 @@ void rt_watch_name(struct rt_thread *thread, const char *comm, uint32_t size);
  */
 void rt_hist_ends(uint64_t sp, uint32_t address);
 void rt_hist_tail(uint64_t sp, uint32_t address);
-/*
- * entry_x86.S: a hit more, and its value, in this CPU's sums, which are CPU 0's + CPU * set_bytes.
- * What of it has been added (RT_HIST_*): there may be no such CPU, or it was
- * interrupted.
- */
-unsigned int rt_hist_add(void *rseq, struct program_hist_sums *sums, uint64_t value,
-			 uint64_t set_bytes, uint32_t nr_sets);
 /* An event has a hist trigger, the index-th: unless the recorder has switched tracing off. */
 struct rt_moment;
 void rt_hist_event(const struct rt_moment *moment, uint32_t index);

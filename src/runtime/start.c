@@ -129,12 +129,14 @@ int rt_connect(struct program_session *ret_session, int *ret_fd)
 }
 
 /* Addresses for slots; memory comes with the stacks that are used (thread.c). */
-static int reserve(uint64_t low, uint64_t size)
+static int reserve(uint64_t slots, uint64_t size)
 {
-	long at =
-		sys_mmap(low, size, PROT_NONE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	uint64_t low = slots & ~(uint64_t)(PROGRAM_PAGE_BYTES - 1);
+	long at;
 
+	size += PROGRAM_PAGE_BYTES;
+	at = sys_mmap(low, size, PROT_NONE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 	if (sys_failed(at))
 		return (int)at;
 	if ((uint64_t)at != low) {

@@ -49,9 +49,12 @@ static void introduce(struct rt_thread *thread, int32_t tid)
 	ring_write(rt_session, &thread->ring, RT_EVENT_THREAD, &event, sizeof(event));
 }
 
-static bool make_slots(uint64_t low)
+static bool make_slots(uint64_t slots)
 {
-	return sys_3(SYS_mprotect, (long)low, STACK_PIECE, PROT_READ | PROT_WRITE) == 0;
+	uint64_t low = slots & ~(uint64_t)(PROGRAM_PAGE_BYTES - 1);
+
+	return sys_3(SYS_mprotect, (long)low, STACK_PIECE + PROGRAM_PAGE_BYTES,
+		     PROT_READ | PROT_WRITE) == 0;
 }
 
 /* This thread's stack at `sp` is its own; false when addresses there have no shadow slot. */

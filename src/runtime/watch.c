@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Filters, asked before an event of a function is recorded, triggers (program/watch.h), and the
- * depth of calls that they may ask for: a call at A has at A - (RT_OPENS << RT_SHADOW_SHIFT) where
+ * depth of calls that they may ask for: a call at A has at A - RT_OPENS * PROGRAM_SHADOW where
  * on the stack the call is that was open before it, and its own depth. So calls that were left by
  * longjmp or an exception are told by their place, and nothing has to be looked through.
  */
@@ -82,7 +82,7 @@ static uint32_t call_begins(struct rt_thread *thread, uint64_t sp)
 }
 
 /* Counts the call, where its end will be seen; how deep it is. */
-static uint32_t follow(struct rt_thread *thread, uint64_t sp, uint32_t type)
+RT_INLINE uint32_t follow(struct rt_thread *thread, uint64_t sp, uint32_t type)
 {
 	uint32_t depth;
 
@@ -102,12 +102,10 @@ static uint32_t follow(struct rt_thread *thread, uint64_t sp, uint32_t type)
 
 /* --- questions --- */
 
-uint32_t rt_cpu_of(const struct ring_thread *ring)
+uint32_t rt_cpu_asked(void)
 {
 	uint32_t cpu = 0;
 
-	if (ring->rseq)
-		return *(const volatile uint32_t *)((uintptr_t)ring->rseq + RING_RSEQ_CPU_ID);
 	sys_3(SYS_getcpu, (long)&cpu, 0, 0);
 	return cpu;
 }
@@ -281,7 +279,7 @@ static bool trigger(struct program_watch *watch, const struct rt_moment *moment,
 	return false;
 }
 
-static bool is_wanted(struct rt_moment *moment)
+RT_INLINE bool is_wanted(struct rt_moment *moment)
 {
 	struct program_watch *watch = rt_watching;
 	bool wanted = watch->enabled >> moment->type & 1;
@@ -295,7 +293,7 @@ static bool is_wanted(struct rt_moment *moment)
 	return trigger(watch, moment, wanted);
 }
 
-int rt_watch(uint64_t sp, uint32_t address, uint32_t type)
+RT_INLINE bool watch(uint64_t sp, uint32_t address, uint32_t type)
 {
 	struct rt_thread *thread = &rt_thread;
 	struct rt_moment moment;
@@ -309,6 +307,16 @@ int rt_watch(uint64_t sp, uint32_t address, uint32_t type)
 	if (rt_watching->asks_duration && type == RING_EVENT_EXIT)
 		moment.duration = rt_ns(raw_counter() - *rt_noted(sp));
 	return is_wanted(&moment);
+}
+
+int rt_watch(uint64_t sp, uint32_t address, uint32_t type)
+{
+	return watch(sp, address, type);
+}
+
+int rt_watch_exit(uint64_t sp, uint32_t address)
+{
+	return watch(sp, address, RING_EVENT_EXIT);
 }
 
 bool rt_watch_outside(struct ring_thread *ring, uint64_t sp, uint32_t address, uint32_t type)
