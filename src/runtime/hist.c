@@ -126,37 +126,54 @@ RT_INLINE uint32_t find_again(const struct program_hists *hists, struct program_
 }
 
 /*
- * A restartable sequence (ring/writer_x86.h) whose last instruction makes an addition to this CPU's
- * sums, which are CPU 0's + CPU * set_bytes. Goes on at `otherwise` without it when there is no
- * such CPU, or it was interrupted. Written here because a call costs as much as the addition.
+ * A restartable sequence (ring/writer_x86.h) whose last instruction adds to this CPU's sums, which
+ * are CPU 0's + CPU * set_bytes. Goes on at `no` without that when there is no such CPU, or it was
+ * interrupted. Written here because a call costs as much as the addition.
  */
-#define ADD(addition, otherwise)                                                                   \
-	__asm__ goto(                                                                              \
-		".pushsection .data.rel.ro.ring, \"aw\"\n"                                         \
-		".balign 32\n"                                                                     \
-		".Lhist_cs_%=: .long 0, 0\n"                                                       \
-		".quad .Lhist_begin_%=, .Lhist_end_%= - .Lhist_begin_%=, .Lhist_abort_%=\n"        \
-		".popsection\n"                                                                    \
-		"leaq .Lhist_cs_%=(%%rip), %%rax\n"                                                \
-		"movq %%rax, %c[cs](%[rseq])\n"                                                    \
-		".Lhist_begin_%=:\n"                                                               \
-		"movl %c[cpu](%[rseq]), %%eax\n"                                                   \
-		"cmpl %[nr_sets], %%eax\n"                                                         \
-		"jae %l[" #otherwise "]\n"                                                         \
-		"imulq %[set_bytes], %%rax\n" addition "\n"                                        \
-		".Lhist_end_%=:\n"                                                                 \
-		"jmp .Lhist_added_%=\n"                                                            \
-		".byte 0x0f, 0xb9, 0x3d\n"                                                         \
-		".long %c[sig]\n"                                                                  \
-		".Lhist_abort_%=:\n"                                                               \
-		"jmp %l[" #otherwise "]\n"                                                         \
-		".Lhist_added_%=:\n"                                                               \
-		:                                                                                  \
-		: [rseq] "r"(rseq), [sums] "r"(sums), [value] "r"(value),                          \
-		  [set_bytes] "r"(set_bytes), [nr_sets] "r"(hists->nr_sets),                       \
-		  [cs] "i"(RING_RSEQ_CS), [cpu] "i"(RING_RSEQ_CPU_ID), [sig] "i"(RING_RSEQ_SIG)    \
-		: "rax", "cc", "memory"                                                            \
-		: otherwise)
+#define ADD(addition)                                                                              \
+	__asm__ goto(".pushsection .data.rel.ro.ring, \"aw\"\n"                                    \
+		     ".balign 32\n"                                                                \
+		     ".Lhist_cs_%=: .long 0, 0\n"                                                  \
+		     ".quad .Lhist_begin_%=, .Lhist_end_%= - .Lhist_begin_%=, .Lhist_abort_%=\n"   \
+		     ".popsection\n"                                                               \
+		     "leaq .Lhist_cs_%=(%%rip), %%rax\n"                                           \
+		     "movq %%rax, %c[cs](%[rseq])\n"                                               \
+		     ".Lhist_begin_%=:\n"                                                          \
+		     "movl %c[cpu](%[rseq]), %%eax\n"                                              \
+		     "cmpl %[nr_sets], %%eax\n"                                                    \
+		     "jae %l[no]\n"                                                                \
+		     "imulq %[set_bytes], %%rax\n" addition "\n"                                   \
+		     ".Lhist_end_%=:\n"                                                            \
+		     "jmp .Lhist_added_%=\n"                                                       \
+		     ".byte 0x0f, 0xb9, 0x3d\n"                                                    \
+		     ".long %c[sig]\n"                                                             \
+		     ".Lhist_abort_%=:\n"                                                          \
+		     "jmp %l[no]\n"                                                                \
+		     ".Lhist_added_%=:\n"                                                          \
+		     :                                                                             \
+		     : [rseq] "r"(rseq), [sums] "r"(sums), [value] "r"(value),                     \
+		       [set_bytes] "r"(set_bytes), [nr_sets] "r"(nr_sets), [cs] "i"(RING_RSEQ_CS), \
+		       [cpu] "i"(RING_RSEQ_CPU_ID), [sig] "i"(RING_RSEQ_SIG)                       \
+		     : "rax", "cc", "memory"                                                       \
+		     : no)
+
+RT_INLINE bool add_hit(void *rseq, struct program_hist_sums *sums, uint64_t value,
+		       uint64_t set_bytes, uint32_t nr_sets)
+{
+	ADD("incq (%[sums],%%rax)");
+	return true;
+no:
+	return false;
+}
+
+RT_INLINE bool add_value(void *rseq, struct program_hist_sums *sums, uint64_t value,
+			 uint64_t set_bytes, uint32_t nr_sets)
+{
+	ADD("addq %[value], 8(%[sums],%%rax)");
+	return true;
+no:
+	return false;
+}
 
 /* What cannot be added to this CPU's sums goes to those that are nobody's. */
 RT_INLINE void add(const struct program_hists *hists, const struct program_hist *hist,
@@ -164,20 +181,14 @@ RT_INLINE void add(const struct program_hists *hists, const struct program_hist 
 {
 	struct program_hist_sums *sums =
 		(struct program_hist_sums *)((uintptr_t)hists + hist->sums_at) + element;
-	struct program_hist_sums *others;
 	uint64_t nr = program_hist_elements(hist->bits), set_bytes = nr * sizeof(*sums);
+	uint32_t nr_sets = hists->nr_sets;
 	void *rseq = moment->ring->rseq;
 
-	others = sums + hists->nr_sets * nr;
-	if (!rseq)
-		goto no_hit;
-	ADD("incq (%[sums],%%rax)", no_hit);
-	ADD("addq %[value], 8(%[sums],%%rax)", no_value);
-	return;
-no_hit:
-	__atomic_fetch_add(&others->hits, 1, __ATOMIC_RELAXED);
-no_value:
-	__atomic_fetch_add(&others->value, value, __ATOMIC_RELAXED);
+	if (!rseq || !add_hit(rseq, sums, value, set_bytes, nr_sets))
+		__atomic_fetch_add(&sums[nr_sets * nr].hits, 1, __ATOMIC_RELAXED);
+	if (!rseq || !add_value(rseq, sums, value, set_bytes, nr_sets))
+		__atomic_fetch_add(&sums[nr_sets * nr].value, value, __ATOMIC_RELAXED);
 }
 
 RT_INLINE void count(const struct program_hists *hists, struct program_hist *hist,
