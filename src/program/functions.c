@@ -171,13 +171,17 @@ static int refuse(const struct program_elf *elf, struct err *err, const char *wh
 	return err_set(err, -EOPNOTSUPP, "%.300s cannot be traced: %s", elf->path, why);
 }
 
-static struct dynamic read_dynamic(const struct plan *plan, const GElf_Phdr *segment)
+/* One that the file has not to its end says nothing. */
+static int read_dynamic(const struct plan *plan, const GElf_Phdr *segment,
+			struct dynamic *ret_dynamic)
 {
 	struct dynamic dynamic = {.exists = true};
 	_cleanup_free_ uint8_t *data = NULL;
+	int r = plan_read(plan, segment->p_offset, segment->p_filesz, &data);
 
-	if (plan_read(plan, segment->p_offset, segment->p_filesz, &data) < 0)
-		return dynamic;
+	*ret_dynamic = dynamic;
+	if (r < 0)
+		return r == -EBADMSG ? 0 : r;
 	for (uint64_t i = 0; i + 16 <= segment->p_filesz; i += 16) {
 		uint64_t tag = load_u64(data + i, false), value = load_u64(data + i + 8, false);
 
@@ -188,7 +192,8 @@ static struct dynamic read_dynamic(const struct plan *plan, const GElf_Phdr *seg
 		dynamic.has_text_relocations |= tag == DT_FLAGS && value & DF_TEXTREL;
 		dynamic.is_pie |= tag == DT_FLAGS_1 && value & DF_1_PIE;
 	}
-	return dynamic;
+	*ret_dynamic = dynamic;
+	return 0;
 }
 
 static int check_kind(struct plan *plan, struct err *err)
@@ -200,6 +205,7 @@ static int check_kind(struct plan *plan, struct err *err)
 	size_t nr_headers = 0;
 	GElf_Phdr segment;
 	GElf_Ehdr header;
+	int r = 0;
 
 	if (!gelf_getehdr(file, &header) || (header.e_type != ET_EXEC && header.e_type != ET_DYN))
 		return err_set(err, -EBADMSG, "%.300s is no program or library", elf->path);
@@ -208,13 +214,15 @@ static int check_kind(struct plan *plan, struct err *err)
 	if (header.e_machine != EM_X86_64 || header.e_ident[EI_DATA] != ELFDATA2LSB)
 		return refuse(elf, err, "it is for another processor");
 	elf_getphdrnum(file, &nr_headers);
-	for (size_t i = 0; i < nr_headers && i < LIMIT_SECTIONS; i++) {
+	for (size_t i = 0; i < nr_headers && i < LIMIT_SECTIONS && r == 0; i++) {
 		if (!gelf_getphdr(file, (int)i, &segment))
 			continue;
 		has_loader |= segment.p_type == PT_INTERP;
 		if (segment.p_type == PT_DYNAMIC)
-			dynamic = read_dynamic(plan, &segment);
+			r = read_dynamic(plan, &segment, &dynamic);
 	}
+	if (r < 0)
+		return r;
 	elf->is_fixed = header.e_type == ET_EXEC;
 	elf->is_library =
 		header.e_type == ET_DYN && !dynamic.is_pie && (dynamic.has_name || !has_loader);
@@ -336,6 +344,7 @@ static int open_steps(struct plan *plan, struct err *err)
 		r = locate_texts(plan, err);
 	if (r < 0)
 		return r;
+	plan->elf->is_partial = plan->files.partial;
 	plan->is_go = is_go(plan->files.elves[0]);
 	r = plan_find_starts(plan);
 	if (r == 0)

@@ -75,6 +75,7 @@ struct program_elf {
 	uint64_t dev, inode, bytes, mtime_ns; /* of the file that was planned */
 	bool is_library;		      /* has no entry of a program of its own */
 	bool is_fixed;			      /* not position-independent: bias is 0 */
+	bool is_partial;	      /* symbols that there are could not be read this time */
 	uint64_t low, high;	      /* the addresses it takes in memory, whole pages, as linked */
 	uint64_t text_low, text_high; /* those of its code */
 	struct program_text *texts;

@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "program/names.h"
+#include "program/plans.h"
 
 /* Of one module, for processes in which it lies differently; the oldest goes. */
 #define IMAGES_MAX    32u
@@ -29,12 +30,13 @@ struct module {
 	struct timespec changed;
 	char *name;		 /* where elf is NULL: as the process calls it */
 	struct program_elf *elf; /* NULL: cannot be traced */
-	char *reason;		 /* why */
-	uint32_t base;		 /* in the trace address space */
-	uint32_t counters;	 /* the first of its functions' counters; PROGRAM_COUNT */
-	bool failed;		 /* its image could not be made */
-	bool named;		 /* all of its functions have been told, */
-	size_t nr_named;	 /* or these */
+	struct program_origin origin;
+	char *reason;	   /* why */
+	uint32_t base;	   /* in the trace address space */
+	uint32_t counters; /* the first of its functions' counters; PROGRAM_COUNT */
+	bool failed;	   /* its image could not be made */
+	bool named;	   /* all of its functions have been told, */
+	size_t nr_named;   /* or these */
 	struct program_module_probes probes;
 	struct kept_image images[IMAGES_MAX];
 	size_t nr_images;
@@ -44,6 +46,7 @@ struct module {
 struct modules {
 	const struct program_server_options *options;
 	struct program_space *space;
+	struct program_plans *plans;
 	struct module *first;
 	struct program_server_counts counts;
 };
@@ -57,8 +60,10 @@ int modules_new(struct modules **ret_modules, const struct program_server_option
 		return -ENOMEM;
 	modules->options = options;
 	r = program_space_new(&modules->space);
+	if (r == 0)
+		r = program_plans_new(&modules->plans);
 	if (r < 0) {
-		mem_free(modules);
+		modules_free(modules);
 		return r;
 	}
 	*ret_modules = modules;
@@ -84,8 +89,12 @@ void modules_free(struct modules *modules)
 		struct module *module = modules->first;
 
 		modules->first = module->next;
+		if (module->elf)
+			program_plans_keep(modules->plans, module->elf, module->elf->path,
+					   &module->origin);
 		module_free(module);
 	}
+	program_plans_free(modules->plans);
 	program_space_free(modules->space);
 	mem_free(modules);
 }
@@ -150,7 +159,7 @@ static int open_elf(struct modules *modules, struct module *module, int fd, cons
 	int r;
 
 	path_of(fd, st, path);
-	r = program_elf_open(&module->elf, path, err);
+	r = program_plans_open(modules->plans, &module->elf, path, &module->origin, err);
 	if (r == 0 && (!module->name || rename_elf(module->elf, module->name) < 0))
 		r = err_sys(err, -ENOMEM, "its name");
 	if (r < 0)

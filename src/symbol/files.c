@@ -111,7 +111,7 @@ static int expand_xz(const void *data, size_t len, char **ret_data, size_t *ret_
 }
 
 /* The ELF file inside .gnu_debugdata. A file without it, or with rubbish in it, has none. */
-static bool open_debugdata(struct elf_file *ret_file, Elf *elf)
+static bool open_debugdata(struct elf_file *ret_file, Elf *elf, bool *ret_partial)
 {
 	struct elf_file file = ELF_FILE_INIT;
 	GElf_Shdr header;
@@ -119,12 +119,16 @@ static bool open_debugdata(struct elf_file *ret_file, Elf *elf)
 	Elf_Data *packed = section ? elf_rawdata(section, NULL) : NULL;
 	size_t len = 0;
 
-	if (!packed || !packed->d_buf || header.sh_type == SHT_NOBITS ||
+	if (!section || header.sh_type == SHT_NOBITS)
+		return false;
+	*ret_partial = true;
+	if (!packed || !packed->d_buf ||
 	    expand_xz(packed->d_buf, packed->d_size, &file.data, &len) < 0)
 		return false;
 	file.elf = elf_memory(file.data, len);
 	if (file.elf && elf_kind(file.elf) == ELF_K_ELF) {
 		*ret_file = file;
+		*ret_partial = false;
 		return true;
 	}
 	elf_file_close(&file);
@@ -156,26 +160,34 @@ size_t symbol_build_id(Elf *elf, uint8_t ret_id[SYMBOL_BUILD_ID_MAX])
 	return 0;
 }
 
+int symbol_debug_path(struct out *out, const uint8_t *id, size_t len)
+{
+	out_str(out, DEBUG_DIR "/");
+	for (size_t i = 0; i < len; i++) {
+		out_hex_byte(out, id[i]);
+		if (i == 0)
+			out_char(out, '/');
+	}
+	out_str(out, ".debug");
+	return out->failed ? -ENOMEM : 0;
+}
+
 /* The file of debugging symbols of the same build. */
-static bool open_debug_file(struct elf_file *ret_file, Elf *elf)
+static bool open_debug_file(struct elf_file *ret_file, Elf *elf, bool *ret_partial)
 {
 	_cleanup_out_ struct out path = {0};
 	uint8_t id[SYMBOL_BUILD_ID_MAX];
 	size_t len = symbol_build_id(elf, id);
 	struct err ignored;
 	struct stat st;
+	int r = len ? symbol_debug_path(&path, id, len) : -ENOENT;
 
-	if (!len)
-		return false;
-	out_str(&path, DEBUG_DIR "/");
-	for (size_t i = 0; i < len; i++) {
-		out_hex_byte(&path, id[i]);
-		if (i == 0)
-			out_char(&path, '/');
-	}
-	out_str(&path, ".debug");
-	return !path.failed && io_stat(out_cstr(&path), &st) == 0 &&
-	       elf_file_open(ret_file, out_cstr(&path), &ignored) == 0;
+	if (r == 0)
+		r = io_stat(out_cstr(&path), &st);
+	if (r == 0)
+		r = elf_file_open(ret_file, out_cstr(&path), &ignored);
+	*ret_partial = r < 0 && r != -ENOENT && r != -ENOTDIR;
+	return r == 0;
 }
 
 static void add_file(struct symbol_files *files, const struct elf_file *file)
@@ -188,16 +200,18 @@ static void add_file(struct symbol_files *files, const struct elf_file *file)
 int symbol_files_open(struct symbol_files *ret_files, const char *path, struct err *err)
 {
 	struct symbol_files files = {0};
+	bool no_data = false, no_file;
 	struct elf_file file;
 	int r = elf_file_open(&file, path, err);
 
 	if (r < 0)
 		return r;
 	add_file(&files, &file);
-	if (open_debugdata(&file, files.elves[0]))
+	if (open_debugdata(&file, files.elves[0], &no_data))
 		add_file(&files, &file);
-	if (open_debug_file(&file, files.elves[0]))
+	if (open_debug_file(&file, files.elves[0], &no_file))
 		add_file(&files, &file);
+	files.partial = no_data || no_file;
 	*ret_files = files;
 	return 0;
 }
