@@ -117,7 +117,7 @@ static int take_operand(struct hist_live *live, const char *word, const char *be
 		live->calls = true;
 	else if (r == 0 && is_event && strncmp(word, "synthetic", 9) != 0)
 		r = words_option(&live->record, "-e", word);
-	live->probes |= is_event && program_probes_is_meant(word, true);
+	live->probes |= is_event && program_probes_is_of_file(word);
 	return r;
 }
 

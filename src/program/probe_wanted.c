@@ -85,13 +85,49 @@ void probe_make_name(char *name)
 	}
 }
 
+static bool no_module(const char *name)
+{
+	(void)name;
+	return false;
+}
+
+static bool put_defined_name(struct out *name, const char *text)
+{
+	char made[PROBE_NAME_BYTES];
+	struct probe probe;
+	struct err err;
+
+	if (!probe_is_definition(text) || probe_parse(&probe, text, no_module, &err) < 0)
+		return false;
+	if (!probe.event)
+		probe_default_event(&probe, made);
+	out_printf(name, "%s:%s", probe.group ? probe.group : probe_default_group(probe.kind),
+		   probe.event ? probe.event : made);
+	probe_done(&probe);
+	return true;
+}
+
+bool program_probes_is_of_file(const char *text)
+{
+	struct probe probe;
+	struct err err;
+	bool is_of_file;
+
+	if (!probe_is_definition(text) || probe_parse(&probe, text, no_module, &err) < 0)
+		return program_probes_is_meant(text, true);
+	is_of_file = probe.kind == PROBE_USER;
+	probe_done(&probe);
+	return is_of_file;
+}
+
 char *program_probes_event_name(const char *text)
 {
 	struct probe_wanted wanted = {.text = NULL};
 	_cleanup_out_ struct out name = {0};
 	struct err err;
 
-	if (program_probes_is_meant(text, true) && read_usdt(&wanted, text, &err) == 0) {
+	if (!put_defined_name(&name, text) && program_probes_is_meant(text, true) &&
+	    read_usdt(&wanted, text, &err) == 0) {
 		probe_make_name(wanted.provider);
 		probe_make_name(wanted.name);
 		out_printf(&name, PREFIX_SDT "%s:%s", wanted.provider, wanted.name);

@@ -38,10 +38,13 @@ struct program_probes;
 bool program_probes_is_meant(const char *events, bool surely);
 
 /*
- * usdt:[FILE:]PROVIDER:NAME as the event is called in a file, SYSTEM:EVENT; the caller's to
- * mem_free. NULL when it is another text, or memory is short.
+ * usdt:[FILE:]PROVIDER:NAME, or a definition's event, as it is called in a file, SYSTEM:EVENT; the
+ * caller's to mem_free. NULL when it is another text, or memory is short.
  */
 char *program_probes_event_name(const char *text) _must_check_;
+
+/* Whether it is a probe in a program or library: usdt:, or a definition that names a file. */
+bool program_probes_is_of_file(const char *text);
 
 /*
  * `rules` are those for probes, borrowed while this runs, and known to the watcher in the same
