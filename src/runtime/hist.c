@@ -110,18 +110,20 @@ RT_SELDOM uint32_t find(const struct program_hists *hists, struct program_hist *
 RT_INLINE uint32_t find_again(const struct program_hists *hists, struct program_hist *hist,
 			      const uint64_t *keys, uint32_t address)
 {
-	uint64_t tag = (uint64_t)(uintptr_t)hist << 32, *hint;
+	uint64_t tag = (uint64_t)(uintptr_t)hist << 32, *hint, known;
 	uint32_t element;
 
 	hint = &rt_thread.hints[(address * 0x9e3779b1u >> 25 ^ (uintptr_t)hist / sizeof(*hist)) %
 				RT_HINTS];
-	element = (uint32_t)(*hint ^ tag);
-	if ((*hint ^ tag) >> 32 == 0 && element < program_hist_elements(hist->bits) &&
+	/* Once: a handler may come in between. */
+	known = __atomic_load_n(hint, __ATOMIC_RELAXED) ^ tag;
+	element = (uint32_t)known;
+	if (known >> 32 == 0 && element < program_hist_elements(hist->bits) &&
 	    has_keys(element_at(hists, hist, element), keys, hist->nr_keys))
 		return element;
 	element = find(hists, hist, keys);
 	if (element != NO_ELEMENT)
-		*hint = tag | element;
+		__atomic_store_n(hint, tag | element, __ATOMIC_RELAXED);
 	return element;
 }
 
