@@ -66,7 +66,7 @@ struct program_text {
 	struct program_bytes held;
 };
 
-/* One module. Read-only once opened; thread-safe. */
+/* One module. Read-only once opened; thread-safe. plans.c keeps all of it. */
 struct program_elf {
 	char *path;
 	const char *name; /* the path's last part */

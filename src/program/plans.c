@@ -32,7 +32,8 @@ struct kept_text {
 /* The head of a file; behind it texts, functions, aliases, imports, names. */
 struct kept_head {
 	char magic[8];
-	uint64_t checksum; /* of all that is behind it */
+	uint64_t checksum; /* of all that is behind it in this file, */
+	uint64_t code;	   /* and of the module's code */
 	struct program_file_state maker, file, debug;
 	uint64_t low, high, text_low, text_high;
 	uint64_t nr_texts, nr_functions, nr_aliases, nr_imports, names_bytes;
@@ -40,7 +41,7 @@ struct kept_head {
 	uint8_t build_id[PROGRAM_BUILD_ID_MAX];
 	uint8_t is_library, is_fixed, pad[6];
 };
-#define CHECKED_FROM offsetof(struct kept_head, maker)
+#define CHECKED_FROM offsetof(struct kept_head, code)
 
 struct program_plans {
 	char *path;
@@ -210,6 +211,15 @@ static uint64_t add_up(uint64_t sum, const void *data, size_t len)
 	return sum;
 }
 
+static uint64_t sum_of_code(const struct program_elf *elf)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < elf->nr_texts; i++)
+		sum = add_up(sum, elf->texts[i].code, (size_t)elf->texts[i].bytes);
+	return sum;
+}
+
 /* The parts behind the head, in their order. */
 struct part {
 	void **data;
@@ -285,6 +295,7 @@ static int fill_in(struct program_elf *elf, const struct kept_head *head, const 
 {
 	struct plan plan = {.elf = elf, .files = {.fds = {fd}}};
 	const char *slash;
+	int r;
 
 	elf->path = mem_strdup(path);
 	elf->texts = mem_calloc((size_t)head->nr_texts + 1, sizeof(*elf->texts));
@@ -315,7 +326,8 @@ static int fill_in(struct program_elf *elf, const struct kept_head *head, const 
 		text->offset = texts[i].offset;
 		text->bytes = texts[i].bytes;
 	}
-	return is_sound(elf) ? plan_read_texts(&plan) : -EBADMSG;
+	r = is_sound(elf) ? plan_read_texts(&plan) : -EBADMSG;
+	return r == 0 && sum_of_code(elf) != head->code ? -EBADMSG : r;
 }
 
 /* The file's plan, from the folder; an error when there is none that can be believed. */
@@ -463,6 +475,7 @@ static void make_head(struct kept_head *head, const struct program_plans *plans,
 	memset(head, 0, sizeof(*head));
 	memcpy(head->magic, MAGIC, sizeof(head->magic));
 	head->version = VERSION;
+	head->code = sum_of_code(elf);
 	head->maker = plans->maker;
 	head->file = origin->file;
 	head->debug = origin->debug;

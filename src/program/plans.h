@@ -5,8 +5,8 @@
  *
  * A file there is believed when it is this user's and nobody else can write to it, has not been
  * damaged, was made by this very build, and the module and its debugging symbols are the files
- * that they were (device, inode, size, times). Nothing depends on it: what cannot be read or
- * written is found out again.
+ * that they were (device, inode, size, times), with the same code. Nothing depends on it: what
+ * cannot be read or written is found out again.
  */
 #ifndef SONDE_PROGRAM_PLANS_H
 #define SONDE_PROGRAM_PLANS_H
