@@ -116,20 +116,20 @@ static bool is_ours(const struct stat *st)
 	return st->st_uid == geteuid() && !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
-/* All folders on the way that are not there. */
+/* The folder and the one that it is in, where they are not there; no more: who has no caches, or no
+ * home, gets none. */
 static void make_folders(const char *path)
 {
-	_cleanup_free_ char *part = mem_strdup(path);
+	_cleanup_free_ char *parent = mem_strdup(path);
+	char *slash = parent ? strrchr(parent, '/') : NULL;
 	int r = 0;
 
-	for (char *slash = part ? strchr(part + 1, '/') : NULL; slash && (r == 0 || r == -EEXIST);
-	     slash = strchr(slash + 1, '/')) {
+	if (slash && slash != parent) {
 		*slash = '\0';
-		r = io_mkdir(part, 0700);
-		*slash = '/';
+		r = io_mkdir(parent, 0700);
 	}
-	if (part && (r == 0 || r == -EEXIST))
-		r = io_mkdir(part, 0700);
+	if (r == 0 || r == -EEXIST)
+		r = io_mkdir(path, 0700);
 }
 
 static bool open_folder(struct program_plans *plans)

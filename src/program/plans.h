@@ -30,8 +30,8 @@ struct program_origin {
 };
 
 /*
- * The folder: $SONDE_PLANS (empty: none), or sonde/plans in $XDG_CACHE_HOME or ~/.cache. It is
- * looked for, and made, when the first large module comes.
+ * The folder: $SONDE_PLANS (empty: none), or sonde/plans in $XDG_CACHE_HOME or ~/.cache, where that
+ * exists. It is looked for, and made, when the first large module comes.
  */
 struct program_plans;
 int program_plans_new(struct program_plans **ret_plans) _must_check_;

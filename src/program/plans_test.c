@@ -155,6 +155,9 @@ TEST(where_it_is)
 	CHECK(system(path) == 0);
 	unsetenv("XDG_CACHE_HOME");
 	setenv("HOME", folder, 1);
+	snprintf(path, sizeof(path), "%s/.cache", folder);
+	CHECK(is_made_anew() && is_made_anew());
+	CHECK(mkdir(path, 0700) == 0);
 	CHECK(is_made_anew() && is_taken());
 	snprintf(path, sizeof(path), "rm -r %s/.cache/sonde/plans/*.plan", folder);
 	CHECK(system(path) == 0);
