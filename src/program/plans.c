@@ -21,6 +21,7 @@
 #define FOLDER_BYTES   (512ull << 20)
 #define NAME_BYTES     64u
 #define FOLDER_PATH    "/proc/self/fd/"
+#define PATH_BYTES     (256u + 64u) /* of any name behind it */
 #define SUFFIX	       ".plan"
 /* A file that has just been changed may change once more without another time. */
 #define SETTLED_NS 2000000000ull
@@ -418,7 +419,7 @@ struct oldest {
 
 static bool look_at_all(const struct program_plans *plans, struct oldest *ret_oldest)
 {
-	char path[NAME_BYTES + 64];
+	char path[PATH_BYTES];
 	struct dirent *entry;
 	struct stat st;
 	DIR *dir;
@@ -448,7 +449,7 @@ static bool look_at_all(const struct program_plans *plans, struct oldest *ret_ol
 
 static void make_room(const struct program_plans *plans, uint64_t bytes)
 {
-	char path[NAME_BYTES + 64];
+	char path[PATH_BYTES];
 	struct oldest oldest;
 
 	while (look_at_all(plans, &oldest) && oldest.total + bytes > FOLDER_BYTES) {
@@ -497,7 +498,7 @@ static void make_head(struct kept_head *head, const struct program_plans *plans,
 static void write_plan(const struct program_plans *plans, struct program_elf *elf,
 		       const struct program_origin *origin, struct kept_text *texts)
 {
-	char name[NAME_BYTES], fresh[NAME_BYTES], from[NAME_BYTES + 64], to[NAME_BYTES + 64];
+	char name[NAME_BYTES], fresh[NAME_BYTES], from[PATH_BYTES], to[PATH_BYTES];
 	struct part parts[NR_PARTS];
 	struct kept_head head;
 	uint64_t bytes = sizeof(head);
