@@ -17,7 +17,7 @@
 
 #define MAGIC	       "SONDEPLN"
 #define VERSION	       1u
-#define CODE_BYTES_MIN (1u << 20) /* of smaller modules all is found as fast as it is read */
+#define CODE_BYTES_MIN (1u << 17) /* of smaller modules all is found as fast as it is read */
 #define FOLDER_BYTES   (512ull << 20)
 #define NAME_BYTES     64u
 #define FOLDER_PATH    "/proc/self/fd/"
