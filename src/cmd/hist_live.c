@@ -17,6 +17,7 @@
 #include "cmd/report.h"
 #include "cmd/unkept.h"
 #include "expr/sql.h"
+#include "expr/probe.h"
 #include "program/probes.h"
 
 enum {
@@ -31,6 +32,7 @@ struct hist_live {
 	struct unkept unkept;
 	bool stacks, calls, in_given;
 	bool probes;	     /* of programs */
+	bool defined;	     /* there are probes of one's own, made for the recording */
 	bool in_program;     /* whose calls */
 	bool selects, range; /* options that choose records; some need the whole recording */
 	bool filters;	     /* options that do so, but which the kernel can do */
@@ -118,6 +120,7 @@ static int take_operand(struct hist_live *live, const char *word, const char *be
 	else if (r == 0 && is_event && strncmp(word, "synthetic", 9) != 0)
 		r = words_option(&live->record, "-e", word);
 	live->probes |= is_event && program_probes_is_of_file(word);
+	live->defined |= is_event && probe_is_definition(word);
 	return r;
 }
 
@@ -332,6 +335,8 @@ static int count(struct hist_live *live, hist_read_fn *reader)
 		err_set(&err, -EOPNOTSUPP, "--on-stream");
 	else if (live->calls)
 		err_set(&err, -EOPNOTSUPP, "calls are paired by sonde");
+	else if (live->defined)
+		err_set(&err, -EOPNOTSUPP, "of probes there are records");
 	else if (live->selects)
 		err_set(&err, -EOPNOTSUPP,
 			"--trigger, --cpu, --kallsyms, --from and --to are about records");
