@@ -16,8 +16,8 @@
 #include "cmd/redraw.h"
 #include "cmd/report.h"
 #include "cmd/unkept.h"
-#include "expr/sql.h"
 #include "expr/probe.h"
+#include "expr/sql.h"
 #include "program/probes.h"
 
 enum {
