@@ -11,10 +11,12 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/out.h"
 #include "program/protocol.h"
+#include "symbol/files.h"
 
 #define PATH_BYTES  4096u
 #define SCRIPTS_MAX 4 /* an interpreter may be a script */
@@ -96,27 +98,87 @@ static int check_rights(const char *path, const struct starter *by, struct err *
 	return 0;
 }
 
+static const struct sanitizer {
+	const char *symbol, *name;
+} sanitizers[] = {
+	{"__asan_init", "AddressSanitizer"},
+	{"__tsan_init", "ThreadSanitizer"},
+	{"__msan_init", "MemorySanitizer"},
+};
+
+/* The hashes that .gnu.hash has of dynamic symbols, in their order; those before `first` have
+ * none. */
+struct hashes {
+	const unsigned char *hashes;
+	size_t first, nr;
+};
+
+static struct hashes find_hashes(Elf *elf)
+{
+	GElf_Shdr header;
+	Elf_Scn *section = symbol_section(elf, ".gnu.hash", &header);
+	Elf_Data *data = section ? elf_rawdata(section, NULL) : NULL;
+	const unsigned char *words = data ? data->d_buf : NULL;
+	uint64_t before; /* bytes: four words, the filter (64 bits each), the buckets */
+
+	if (!words || data->d_size < 16)
+		return (struct hashes){.first = SIZE_MAX};
+	before = 16 + 8 * (uint64_t)load_u32(words + 8, false) +
+		 4 * (uint64_t)load_u32(words, false);
+	if (before > data->d_size)
+		return (struct hashes){.first = SIZE_MAX};
+	return (struct hashes){
+		.hashes = words + before,
+		.first = load_u32(words + 4, false),
+		.nr = (data->d_size - before) / 4,
+	};
+}
+
+static uint32_t hash_of(const char *name)
+{
+	uint32_t hash = 5381;
+
+	for (; *name; name++)
+		hash = hash * 33 + (unsigned char)*name;
+	return hash;
+}
+
+/* Whether the symbol may have one of the names; the lowest bit of a hash says something else. */
+static bool may_be_sanitizer(const struct hashes *hashes, size_t index,
+			     const uint32_t wanted[ARRAY_SIZE(sanitizers)])
+{
+	uint32_t hash;
+
+	if (index < hashes->first || index - hashes->first >= hashes->nr)
+		return true;
+	hash = load_u32(hashes->hashes + 4 * (index - hashes->first), false);
+	for (size_t i = 0; i < ARRAY_SIZE(sanitizers); i++) {
+		if (!((hash ^ wanted[i]) & ~1u))
+			return true;
+	}
+	return false;
+}
+
+/* A program that exports what it has (cc1: 50,000 symbols) would take long to be asked by names. */
 static const char *sanitizer_of(Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
 {
-	static const struct {
-		const char *symbol, *name;
-	} known[] = {
-		{"__asan_init", "AddressSanitizer"},
-		{"__tsan_init", "ThreadSanitizer"},
-		{"__msan_init", "MemorySanitizer"},
-	};
+	const struct hashes hashes = find_hashes(elf);
+	uint32_t wanted[ARRAY_SIZE(sanitizers)];
 	Elf_Data *data = elf_getdata(section, NULL);
 	size_t nr = data && header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
 
+	for (size_t i = 0; i < ARRAY_SIZE(sanitizers); i++)
+		wanted[i] = hash_of(sanitizers[i].symbol);
 	for (size_t i = 0; i < nr; i++) {
 		GElf_Sym symbol;
-		const char *name = gelf_getsym(data, (int)i, &symbol)
-					   ? elf_strptr(elf, header->sh_link, symbol.st_name)
-					   : NULL;
+		const char *name =
+			may_be_sanitizer(&hashes, i, wanted) && gelf_getsym(data, (int)i, &symbol)
+				? elf_strptr(elf, header->sh_link, symbol.st_name)
+				: NULL;
 
-		for (size_t k = 0; name && k < ARRAY_SIZE(known); k++) {
-			if (!strcmp(name, known[k].symbol))
-				return known[k].name;
+		for (size_t k = 0; name && k < ARRAY_SIZE(sanitizers); k++) {
+			if (!strcmp(name, sanitizers[k].symbol))
+				return sanitizers[k].name;
 		}
 	}
 	return NULL;
