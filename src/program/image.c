@@ -23,7 +23,7 @@
 #include "program/window.h"
 
 #define RUN_GAP_BYTES  (16u * PROGRAM_PAGE_BYTES) /* a gap that is not longer does not end a run */
-#define CODE_BYTES     (16u * PROGRAM_PAGE_BYTES) /* written in one go */
+#define CODE_BYTES     PROGRAM_CHECKED_BYTES	  /* written in one go */
 #define SITE_MAX       4u			  /* from a function's start to its jump */
 #define REACH_BYTES    (0x80000000ull - 0x10000u)
 #define STUB_BYTES_MAX (PROGRAM_STUB_DISPLACED + WINDOW_DISPLACED_BYTES)
@@ -469,7 +469,6 @@ static int find_runs(struct build *build, uint64_t *ret_end)
 
 		run->offset = offset;
 		run->checked = MIN(run->length, text->bytes - at);
-		run->checksum = program_checksum(text->code + at, run->checked);
 		offset += run->length;
 	}
 	*ret_end = offset;
@@ -515,13 +514,13 @@ static size_t first_function(const struct program_elf *elf, uint64_t address)
 
 struct code_writer {
 	struct build *build;
-	const struct program_image_run *run;
+	struct program_image_run *run;
 };
 
 static void write_code(void *ctx, size_t index)
 {
 	const struct code_writer *writer = ctx;
-	const struct program_image_run *run = writer->run;
+	struct program_image_run *run = writer->run;
 	const struct build *build = writer->build;
 	const struct program_elf *elf = build->elf;
 	const struct program_text *text = text_of(elf, run->address);
@@ -532,6 +531,9 @@ static void write_code(void *ctx, size_t index)
 
 	memcpy(code, text->code + (address - text->address), (size_t)checked);
 	memset(code + checked, 0, (size_t)(bytes - checked));
+	if (checked)
+		__atomic_fetch_add(&run->checksum, program_checksum_piece(code, checked, index),
+				   __ATOMIC_RELAXED);
 	for (size_t i = first_function(elf, address);
 	     i < elf->nr_functions && elf->functions[i].address < address + bytes; i++) {
 		if (has_stub(build, i))

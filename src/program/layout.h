@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #define PROGRAM_IMAGE_MAGIC    0x47414d4945444e53ull /* "SNDEIMAG" */
-#define PROGRAM_IMAGE_VERSION  3u
+#define PROGRAM_IMAGE_VERSION  4u
 #define PROGRAM_IMAGE_RUNS_MAX 64u
 #define PROGRAM_PAGE_BYTES     4096u
 #define PROGRAM_WORDS_BYTES    PROGRAM_PAGE_BYTES
@@ -193,8 +193,10 @@ struct program_image_header {
 	uint64_t probes; /* struct program_probe[nr_probes]: offset from the first stub */
 };
 
-/* Eight bytes a step; not against forgery, only against code that is not what was planned for. */
-static inline uint64_t program_checksum(const void *data, uint64_t bytes)
+#define PROGRAM_CHECKED_BYTES (16u * PROGRAM_PAGE_BYTES)
+
+/* Of one piece: eight bytes a step. */
+static inline uint64_t program_checksum_piece(const void *data, uint64_t bytes, uint64_t index)
 {
 	const unsigned char *p = (const unsigned char *)data;
 	uint64_t sums[4] = {1, 2, 3, 4};
@@ -210,7 +212,26 @@ static inline uint64_t program_checksum(const void *data, uint64_t bytes)
 	}
 	for (; bytes; bytes--)
 		sums[bytes & 3] = (sums[bytes & 3] ^ *p++) * 0x100000001b3ull;
-	return (sums[0] ^ sums[1] << 1) + (sums[2] ^ sums[3] << 1);
+	return ((sums[0] ^ sums[1] << 1) + (sums[2] ^ sums[3] << 1)) * (2 * index + 1);
+}
+
+/*
+ * The sum of those of pieces of PROGRAM_CHECKED_BYTES, so that they can be computed in any order.
+ * Not against forgery, only against code that is not what was planned for.
+ */
+static inline uint64_t program_checksum(const void *data, uint64_t bytes)
+{
+	const unsigned char *p = (const unsigned char *)data;
+	uint64_t sum = 0;
+
+	for (uint64_t at = 0; at < bytes; at += PROGRAM_CHECKED_BYTES) {
+		uint64_t left = bytes - at;
+
+		sum += program_checksum_piece(
+			p + at, left < PROGRAM_CHECKED_BYTES ? left : PROGRAM_CHECKED_BYTES,
+			at / PROGRAM_CHECKED_BYTES);
+	}
+	return sum;
 }
 
 #endif

@@ -199,9 +199,19 @@ static int map_arena(const struct program_image_header *header, uint64_t arena, 
 	return sys_failed(at) ? (int)at : 0;
 }
 
-static bool is_as_planned(const struct image *image, uint64_t bias)
+/* Smaller code is read faster than /proc. */
+#define READ_BYTES_MAX (1u << 20)
+
+/* `file` is what the image was made of. */
+static bool is_as_planned(const struct image *image, uint64_t bias, int file)
 {
-	for (uint32_t i = 0; i < image->header.nr_runs; i++) {
+	uint32_t nr = image->header.nr_runs;
+	const struct program_image_run *last = nr ? &image->runs[nr - 1] : NULL;
+	uint64_t bytes = nr ? last->address + last->checked - image->runs[0].address : 0;
+
+	if (bytes > READ_BYTES_MAX && rt_is_untouched(file, image->runs[0].address + bias, bytes))
+		return true;
+	for (uint32_t i = 0; i < nr; i++) {
 		const struct program_image_run *run = &image->runs[i];
 
 		if (program_checksum((const void *)(run->address + bias), run->checked) !=
@@ -236,35 +246,42 @@ static int map_image(const struct image *image, struct module *module, uint64_t 
 	return 0;
 }
 
-static void use_image(int socket, struct module *module, const char *name, uint32_t cluster, int fd)
+/* The image that the recorder made of a file. */
+struct use {
+	const char *name;
+	uint32_t cluster;
+	int file, image;
+};
+
+static void use_image(int socket, struct module *module, const struct use *use)
 {
 	static struct image image;
 	const struct program_image_header *header = &image.header;
 	uint64_t arena, end;
 	int r;
 
-	if (raw_syscall(SYS_pread64, fd, (long)&image, sizeof(image), 0, 0, 0) <
+	if (raw_syscall(SYS_pread64, use->image, (long)&image, sizeof(image), 0, 0, 0) <
 		    (long)sizeof(image.header) ||
 	    header->magic != PROGRAM_IMAGE_MAGIC || header->version != PROGRAM_IMAGE_VERSION ||
 	    header->nr_runs > PROGRAM_IMAGE_RUNS_MAX) {
-		rt_fail(socket, PROGRAM_FAILURE_MAP, -71 /* EPROTO */, name);
+		rt_fail(socket, PROGRAM_FAILURE_MAP, -71 /* EPROTO */, use->name);
 		return;
 	}
 	arena = header->arena + module->bias;
 	end = arena + PROGRAM_WORDS_BYTES + header->stubs_bytes;
-	if (arena < cluster_free[cluster] ||
-	    end > rt_clusters[cluster].low + rt_clusters[cluster].size || end < arena) {
-		rt_fail(socket, PROGRAM_FAILURE_ARENA, -34 /* ERANGE */, name);
+	if (arena < cluster_free[use->cluster] ||
+	    end > rt_clusters[use->cluster].low + rt_clusters[use->cluster].size || end < arena) {
+		rt_fail(socket, PROGRAM_FAILURE_ARENA, -34 /* ERANGE */, use->name);
 		return;
 	}
-	if (!is_as_planned(&image, module->bias)) {
-		rt_fail(socket, PROGRAM_FAILURE_CHANGED, -116 /* ESTALE */, name);
+	if (!is_as_planned(&image, module->bias, use->file)) {
+		rt_fail(socket, PROGRAM_FAILURE_CHANGED, -116 /* ESTALE */, use->name);
 		return;
 	}
-	cluster_free[cluster] = end;
-	r = map_image(&image, module, arena, fd);
+	cluster_free[use->cluster] = end;
+	r = map_image(&image, module, arena, use->image);
 	if (r < 0)
-		rt_fail(socket, PROGRAM_FAILURE_MAP, r, name);
+		rt_fail(socket, PROGRAM_FAILURE_MAP, r, use->name);
 }
 
 /* --- one module --- */
@@ -300,7 +317,7 @@ static void trace_module(int socket, struct module *module, const struct link_ma
 		module->text_low = answer.text_low + map->l_addr;
 		module->text_bytes = answer.text_high - answer.text_low;
 		if (answer.packet == PROGRAM_IMAGE && !is_known && image_fd >= 0)
-			use_image(socket, module, name, cluster, image_fd);
+			use_image(socket, module, &(struct use){name, cluster, fd, image_fd});
 		if (image_fd >= 0)
 			sys_3(SYS_close, image_fd, 0, 0);
 	}

@@ -262,6 +262,12 @@ static inline bool rt_sees_returns(void)
 	return rt_plan.flags & PROGRAM_SESSION_RETURNS;
 }
 
+/*
+ * untouched.c: whether [low, low + bytes) is a private mapping of this file of which no page was
+ * written to. False also when that cannot be told.
+ */
+bool rt_is_untouched(int file, uint64_t low, uint64_t bytes);
+
 /* modules.c */
 struct rt_arena {
 	uint64_t low, size;
