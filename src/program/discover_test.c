@@ -12,49 +12,57 @@
 #include "program/functions.h"
 #include "program/image.h"
 
-#define FUNCTION(name) "\n.type " name ",@function\n" name ":\n.cfi_startproc\n"
-#define END(name)      "\n.cfi_endproc\n.size " name ",.-" name "\n"
+#define NEXT(name, code)                                                                           \
+	".type " name ",@function\n" name ":\n.cfi_startproc\n" code "\n.cfi_endproc\n"            \
+	".size " name ",.-" name "\n"
+#define FUNCTION(name, code) ".p2align 4\n" NEXT(name, code)
+#define BARE(name, type, code)                                                                     \
+	".p2align 4\n.type " name "," type "\n" name ": " code "\n.size " name ",.-" name "\n"
 
 /* None of them is called; they only have to look like it. */
+/* clang-format off */
 __asm__(
-	".text\n.p2align 4\n" FUNCTION(
-		"hard_plain") "push %rbp\n mov %rsp,%rbp\n push %r15\n pop "
-			      "%r15\n pop %rbp\n ret" END("hard_plain") ".p2"
-									"ali"
-									"gn "
-									"4"
-									"\n" FUNCTION(
-										"hard_endbr") "endb"
-											      "r64"
-											      "\n "
-											      "mov "
-											      "%rdi"
-											      ",%"
-											      "rax"
-											      "\n "
-											      "add "
-											      "$3,%"
-											      "rax"
-											      "\n "
-											      "re"
-											      "t" END("hard_endbr") ".p2align 4\n" FUNCTION("hard_short_padded") "ret" END(
-												      "hard_short_padded") ".p2align 4\n" FUNCTION("hard_rep_"
-																		   "ret") "re"
-																			  "p "
-																			  "re"
-																			  "t" END("hard_rep_ret") ".p2align 4\n" FUNCTION("hard_short") "xor %eax,%eax\n ret" END(
-																				  "hard_short") FUNCTION("hard_after_short") "mov $1,%eax\n ret" END("hard_after_short") FUNCTION("hard_short_data") "ret" END("hard_short_data") ".byte 6, 6, 6, 6, 6, 6\n.p2align 4\n" FUNCTION("hard_loop") "1: dec %rdi\n jnz 1b\n nop\n nop\n ret" END("hard_loop") ".p2align 4\n" FUNCTION("hard_loop_far") "test %rdi,%rdi\n je 1f\n .skip 200, 0x90\n jmp hard_loop_far\n 1: ret" END("hard_loop_far") ".p2align 4\n" FUNCTION("hard_inbound") "xor %eax,%eax\n 1: inc %rax\n cmp %rdi,%rax\n jne 1b\n ret" END("hard_inbound") ".p2align 4\n" FUNCTION("hard_inbound_far") "xor %eax,%eax\n hard_label: inc %rax\n inc %rax\n ret" END("hard_inbound_far") ".p2align 4\n" FUNCTION("hard_jumps_in") ".skip 300, 0x90\n jmp hard_label" END("hard_jumps_in") ".p2align 4\n" FUNCTION("hard_call_first") "call hard_plain\n ret" END("hard_call_first") ".p2align 4\n" FUNCTION("hard_call_early") "call *%rdi\n inc %rax\n ret" END("hard_call_early") ".p2align 4\n" FUNCTION("hard_jump") "jmp hard_plain" END("hard_jump") ".p2align 4\n" FUNCTION("hard_jcc") "test %rdi,%rdi\n je 1f\n mov $1,%eax\n 1: ret" END("hard_jcc") ".p2align 4\n" FUNCTION("hard_undecoded") ".byte 0x06, 0x06, 0x06, 0x06, 0x06\n ret" END("hard_undecoded") ".p2align 4\n" FUNCTION("hard_unmovable") "hlt\n nop\n nop\n nop\n nop\n ret" END("hard_unmovable") ".p2align 4\n" FUNCTION("hard_plain.cold") "mov $1,%eax\n ret" END("hard_plain.cold") ".p2align 4\n"
-																																																																																																																																																																																																	       ".type hard_outer,@function\n hard_outer:\n .cfi_startproc\n sub $24,%rsp\n"
-																																																																																																																																																																																																	       ".cfi_def_cfa_offset 32\n nop\n"
-																																																																																																																																																																																																	       ".type hard_inner,@function\n hard_inner: mov $1,%eax\n add $24,%rsp\n"
-																																																																																																																																																																																																	       ".cfi_def_cfa_offset 8\n ret\n.cfi_endproc\n.size hard_inner,.-hard_inner\n"
-																																																																																																																																																																																																	       ".size hard_outer,.-hard_outer\n.p2align 4\n"
-																																																																																																																																																																																																	       ".type hard_no_frame,@function\n hard_no_frame: mov $1,%eax\n ret\n"
-																																																																																																																																																																																																	       ".size hard_no_frame,.-hard_no_frame\n.p2align 4\n"
-																																																																																																																																																																																																	       ".type hard_ifunc,@gnu_indirect_function\n.globl hard_ifunc\n.hidden hard_ifunc\n"
-																																																																																																																																																																																																	       "hard_ifunc: lea hard_plain(%rip),%rax\n ret\n.size hard_ifunc,.-hard_ifunc\n.p2align 4\n"
-																																																																																																																																																																																																	       ".type setjmp,@function\n setjmp: mov $1,%eax\n ret\n.size setjmp,.-setjmp\n.p2align 4\n"
-																																																																																																																																																																																																	       "hard_alias_label = hard_plain\n.type hard_alias_label,@function\n");
+	".text\n"
+	FUNCTION("hard_plain",
+		 "push %rbp\n mov %rsp,%rbp\n push %r15\n pop %r15\n pop %rbp\n ret")
+	FUNCTION("hard_endbr", "endbr64\n mov %rdi,%rax\n add $3,%rax\n ret")
+	FUNCTION("hard_short_padded", "ret")
+	FUNCTION("hard_rep_ret", "rep ret")
+	FUNCTION("hard_short", "xor %eax,%eax\n ret")
+	NEXT("hard_after_short", "mov $1,%eax\n ret")
+	NEXT("hard_short_data", "ret")
+	".byte 6, 6, 6, 6, 6, 6\n"
+	FUNCTION("hard_loop", "1: dec %rdi\n jnz 1b\n nop\n nop\n ret")
+	FUNCTION("hard_loop_far",
+		 "test %rdi,%rdi\n je 1f\n .skip 200, 0x90\n jmp hard_loop_far\n 1: ret")
+	FUNCTION("hard_inbound", "xor %eax,%eax\n 1: inc %rax\n cmp %rdi,%rax\n jne 1b\n ret")
+	FUNCTION("hard_inbound_far", "xor %eax,%eax\n hard_label: inc %rax\n inc %rax\n ret")
+	FUNCTION("hard_jumps_in", ".skip 300, 0x90\n jmp hard_label")
+	/* Between functions, so that nobody knows whether it is code: what could be a jump. */
+	FUNCTION("hard_maybe_inbound", "mov $1,%eax\n ret")
+	".byte 0xe9\n .long hard_maybe_inbound + 1 - (. + 4)\n"
+	/* The same with what is no instruction at all. */
+	FUNCTION("hard_not_inbound", "mov $1,%eax\n ret")
+	".byte 0xea\n .long hard_not_inbound + 1 - (. + 4)\n"
+	FUNCTION("hard_call_first", "call hard_plain\n ret")
+	FUNCTION("hard_call_early", "call *%rdi\n inc %rax\n ret")
+	FUNCTION("hard_jump", "jmp hard_plain")
+	FUNCTION("hard_jcc", "test %rdi,%rdi\n je 1f\n mov $1,%eax\n 1: ret")
+	FUNCTION("hard_undecoded", ".byte 6, 6, 6, 6, 6\n ret")
+	FUNCTION("hard_unmovable", "hlt\n nop\n nop\n nop\n nop\n ret")
+	FUNCTION("hard_plain.cold", "mov $1,%eax\n ret")
+	".p2align 4\n .type hard_outer,@function\n hard_outer:\n .cfi_startproc\n"
+	" sub $24,%rsp\n .cfi_def_cfa_offset 32\n nop\n"
+	" .type hard_inner,@function\n hard_inner: mov $1,%eax\n"
+	" add $24,%rsp\n .cfi_def_cfa_offset 8\n ret\n .cfi_endproc\n"
+	" .size hard_inner,.-hard_inner\n .size hard_outer,.-hard_outer\n"
+	BARE("hard_no_frame", "@function", "mov $1,%eax\n ret")
+	".globl hard_ifunc\n.hidden hard_ifunc\n"
+	BARE("hard_ifunc", "@gnu_indirect_function", "lea hard_plain(%rip),%rax\n ret")
+	BARE("setjmp", "@function", "mov $1,%eax\n ret")
+	"hard_alias_label = hard_plain\n.type hard_alias_label,@function\n"
+);
+/* clang-format on */
 
 static struct program_elf *self(void)
 {
@@ -103,6 +111,8 @@ TEST(hard_functions)
 		{"hard_inbound", PROGRAM_SKIP_INBOUND},
 		{"hard_inbound_far", PROGRAM_SKIP_INBOUND},
 		{"hard_jumps_in", PROGRAM_SKIP_NONE},
+		{"hard_maybe_inbound", PROGRAM_SKIP_INBOUND},
+		{"hard_not_inbound", PROGRAM_SKIP_NONE},
 		{"hard_call_first", PROGRAM_SKIP_NONE},
 		{"hard_call_early", PROGRAM_SKIP_CALL},
 		{"hard_jump", PROGRAM_SKIP_NONE},
