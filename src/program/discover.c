@@ -376,7 +376,7 @@ static void add_frame(struct plan *plan, const struct frame *frame)
 		};
 }
 
-/* Runs beside find_symbols, which uses libelf. */
+/* Runs beside what uses libelf. */
 static int find_frames(struct plan *plan)
 {
 	struct plan_frames *of = &plan->frames;
@@ -416,46 +416,6 @@ void plan_judge_inner_starts(struct plan *plan)
 		    frames_state(&of->frames, &frame, start->at - place->at) != FRAME_ENTERED)
 			start->flags |= START_INSIDE;
 	}
-}
-
-/* --- all of it --- */
-
-/* What is done at the same time. The longest first: the others share a thread if there are two. */
-enum finding_part {
-	FIND_SYMBOLS,
-	FIND_FRAMES,
-	READ_TEXTS,
-	NR_FINDINGS
-};
-
-struct finding {
-	struct plan *plan;
-	int r[NR_FINDINGS];
-};
-
-static void find_one(void *ctx, size_t index)
-{
-	static int (*const parts[NR_FINDINGS])(struct plan *) = {
-		[FIND_SYMBOLS] = find_symbols,
-		[FIND_FRAMES] = find_frames,
-		[READ_TEXTS] = plan_read_texts,
-	};
-	struct finding *finding = ctx;
-
-	finding->r[index] = parts[index](finding->plan);
-}
-
-int plan_find_starts(struct plan *plan)
-{
-	struct finding finding = {.plan = plan};
-	int r = prepare_starts(plan);
-
-	plan->frames.place = locate_frames(plan);
-	if (r == 0)
-		parallel_for(find_one, &finding, NR_FINDINGS);
-	for (size_t i = 0; i < NR_FINDINGS && r == 0; i++)
-		r = finding.r[i];
-	return r;
 }
 
 /* --- addresses that the loader knows --- */
@@ -547,4 +507,52 @@ int plan_find_addresses(struct plan *plan)
 	if (!gelf_getehdr(elf, &file) || !file.e_entry)
 		return 0;
 	return plan_add_start(plan, file.e_entry, 0, 0, START_NEVER);
+}
+
+/* --- all of it --- */
+
+/* What uses libelf, and appends to the starts. */
+static int find_symbols_and_addresses(struct plan *plan)
+{
+	int r = find_symbols(plan);
+
+	return r < 0 ? r : plan_find_addresses(plan);
+}
+
+/* What is done at the same time. The longest first: the others share a thread if there are two. */
+enum finding_part {
+	FIND_FRAMES,
+	FIND_SYMBOLS,
+	READ_TEXTS,
+	NR_FINDINGS
+};
+
+struct finding {
+	struct plan *plan;
+	int r[NR_FINDINGS];
+};
+
+static void find_one(void *ctx, size_t index)
+{
+	static int (*const parts[NR_FINDINGS])(struct plan *) = {
+		[FIND_FRAMES] = find_frames,
+		[FIND_SYMBOLS] = find_symbols_and_addresses,
+		[READ_TEXTS] = plan_read_texts,
+	};
+	struct finding *finding = ctx;
+
+	finding->r[index] = parts[index](finding->plan);
+}
+
+int plan_find_starts(struct plan *plan)
+{
+	struct finding finding = {.plan = plan};
+	int r = prepare_starts(plan);
+
+	plan->frames.place = locate_frames(plan);
+	if (r == 0)
+		parallel_for(find_one, &finding, NR_FINDINGS);
+	for (size_t i = 0; i < NR_FINDINGS && r == 0; i++)
+		r = finding.r[i];
+	return r;
 }

@@ -348,8 +348,6 @@ static int open_steps(struct plan *plan, struct err *err)
 	plan->is_go = is_go(plan->files.elves[0]);
 	r = plan_find_starts(plan);
 	if (r == 0)
-		r = plan_find_addresses(plan);
-	if (r == 0)
 		r = plan_merge(plan);
 	if (r == 0)
 		r = plan_windows(plan);

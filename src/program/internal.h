@@ -96,7 +96,11 @@ struct plan_segment {
 /* A bit a byte of [text_low, text_high). */
 static inline uint64_t *bits_new(uint64_t span)
 {
-	return mem_zalloc((size_t)(span / 64 + 2) * 8);
+	size_t bytes = (size_t)(span / 64 + 2) * 8;
+	uint64_t *bits = mem_zalloc(bytes);
+
+	mem_expect_use(bits, bytes);
+	return bits;
 }
 
 static inline void bits_set(uint64_t *bits, uint64_t at)
@@ -109,27 +113,23 @@ static inline bool bits_has(const uint64_t *bits, uint64_t at)
 	return bits[at / 64] >> at % 64 & 1;
 }
 
-/* A bit for each two bytes that may stand one behind the other in code, the first one lowest. */
-#define PLAN_PAIRS 65536u
-struct plan_pairs {
-	uint64_t bits[PLAN_PAIRS / 64];
+/* What two bytes of code, one behind the other, may be: equal to `value` under `mask`. */
+struct plan_pair {
+	uint8_t mask[2], value[2];
 };
 
-/*
- * The places, among the first `bytes` of the code, of two bytes that have a bit; how many. There is
- * one byte more, and room for `bytes` places, of 65536 at most. No branch depends on the bytes.
- */
-static inline size_t plan_find_pairs(const uint8_t *code, size_t bytes,
-				     const struct plan_pairs *pairs, uint16_t *ret_places)
-{
-	size_t nr = 0;
+/* Up to 8 of them: a bit for each, in what is known of the halves of both bytes. (pairs.c) */
+struct plan_pairs {
+	uint8_t low[2][16], high[2][16];
+};
+void plan_pairs_add(struct plan_pairs *pairs, unsigned int bit, const struct plan_pair *pair);
 
-	for (size_t i = 0; i < bytes; i++) {
-		ret_places[nr] = (uint16_t)i;
-		nr += bits_has(pairs->bits, load_u16(code + i, false));
-	}
-	return nr;
-}
+/*
+ * The places, among the first `bytes` of the code, of two bytes that are one of the pairs; how
+ * many. There is one byte more, and room for `bytes` places, of 65536 at most.
+ */
+size_t plan_find_pairs(const uint8_t *code, size_t bytes, const struct plan_pairs *pairs,
+		       uint16_t *ret_places);
 
 /* The segments that the file says are loaded; how many. */
 size_t plan_segments(const struct plan *plan, struct plan_segment ret_segments[PLAN_SEGMENTS_MAX]);
@@ -151,8 +151,10 @@ int plan_add_start(struct plan *plan, uint64_t address, uint64_t size, uint32_t 
 /* Read the code of texts, whose places are known. */
 int plan_read_texts(struct plan *plan) _must_check_;
 
-/* Find the starts: from symbols and frame descriptions, and from relocations; read the code. */
+/* Find the starts, from symbols, frame descriptions and relocations, and what addresses somebody
+ * has; read the code. */
 int plan_find_starts(struct plan *plan) _must_check_;
+/* The second part of that alone. */
 int plan_find_addresses(struct plan *plan) _must_check_;
 
 /* Symbols in the middle of a description: entered as functions are, or not. Starts are sorted. */

@@ -38,6 +38,7 @@ struct scan {
 	const struct plan *plan;
 	uint8_t *reached; /* enum reached of each function; several threads add to it */
 	uint64_t *zones;  /* a bit a byte of code: where functions begin and jumps will be */
+	uint64_t *called; /* the same: where functions begin that are known to be called */
 	uint32_t *blocks; /* of each block of code: how many functions begin before it */
 	uint64_t low, span;
 };
@@ -79,9 +80,15 @@ static void add_reached(struct scan *scan, size_t index, uint8_t flags)
 		__atomic_fetch_or(&scan->reached[index], flags, __ATOMIC_RELAXED);
 }
 
+/* Where a function has been decoded up to. Who looks through code in order goes on from there. */
+struct decoded {
+	size_t function;
+	uint64_t at; /* an instruction begins here */
+};
+
 /* Whether there is a branch at `from`; `source` is the function before it. */
 static bool is_branch(const struct scan *scan, const struct program_text *text, size_t source,
-		      uint64_t from, uint64_t target)
+		      uint64_t from, uint64_t target, struct decoded *decoded)
 {
 	const struct window_code code = plan_code(text);
 
@@ -89,7 +96,9 @@ static bool is_branch(const struct scan *scan, const struct program_text *text, 
 	if (source == SIZE_MAX || from >= end_of(scan->elf, source) ||
 	    scan->elf->functions[source].address < text->address)
 		return true;
-	return window_is_branch(&code, scan->elf->functions[source].address, from, target);
+	if (decoded->function != source || decoded->at > from)
+		*decoded = (struct decoded){source, scan->elf->functions[source].address};
+	return window_is_branch(&code, &decoded->at, from, target);
 }
 
 static bool is_entry(const struct program_function *function, uint64_t target)
@@ -97,9 +106,32 @@ static bool is_entry(const struct program_function *function, uint64_t target)
 	return target == function->address || target == site_of(function);
 }
 
+/* Something with a name, or that somebody calls or has the address of, is a function. */
+static bool may_be_fragment(const struct scan *scan, size_t index)
+{
+	return !(scan->plan->flags[index] & START_NAMED) &&
+	       !(__atomic_load_n(&scan->reached[index], __ATOMIC_RELAXED) &
+		 (REACHED_CALL | REACHED_TAKEN));
+}
+
+/* What judge() does not know of a function without looking at what leads to it. */
+static uint8_t open_questions(const struct scan *scan, size_t index)
+{
+	const struct program_function *function = &scan->elf->functions[index];
+	uint8_t open = scan->plan->is_walker ? REACHED_TAIL : 0;
+
+	if (function->skip)
+		return open;
+	if (!scan->plan->is_go)
+		open |= REACHED_LOOP;
+	if (may_be_fragment(scan, index) && function->address % FUNCTION_ALIGN == 0)
+		open |= REACHED_JCC;
+	return open | REACHED_INBOUND;
+}
+
 /* A possible branch into the zone of a function. */
 static void note_branch(struct scan *scan, const struct program_text *text, uint64_t from,
-			uint64_t target, bool conditional)
+			uint64_t target, bool conditional, struct decoded *decoded)
 {
 	size_t index = function_before(scan, target), source = function_before(scan, from);
 	const struct program_function *function;
@@ -113,19 +145,25 @@ static void note_branch(struct scan *scan, const struct program_text *text, uint
 	else if (source == index && from < end_of(scan->elf, index))
 		flag = REACHED_LOOP;
 	else
-		flag = (conditional ? REACHED_JCC : 0) | (scan->plan->is_walker ? REACHED_TAIL : 0);
-	if (!has_reached(scan, index, flag) && is_branch(scan, text, source, from, target))
+		flag = (conditional ? REACHED_JCC : 0) | REACHED_TAIL;
+	flag &= open_questions(scan, index);
+	if (!has_reached(scan, index, flag) && is_branch(scan, text, source, from, target, decoded))
 		add_reached(scan, index, flag);
 }
 
 /* A call of a function; false: of another place. */
 static bool note_call(struct scan *scan, uint64_t target)
 {
-	size_t index = function_before(scan, target);
+	uint64_t at = target - scan->low, *called = &scan->called[at / 64];
+	size_t index;
 
+	if (__atomic_load_n(called, __ATOMIC_RELAXED) >> at % 64 & 1)
+		return true;
+	index = function_before(scan, target);
 	if (index == SIZE_MAX || !is_entry(&scan->elf->functions[index], target))
 		return false;
 	add_reached(scan, index, REACHED_CALL);
+	__atomic_fetch_or(called, 1ull << at % 64, __ATOMIC_RELAXED);
 	return true;
 }
 
@@ -179,17 +217,18 @@ static const uint8_t byte_kinds[256] = {
 
 /* How what such bytes refer to is computed: without a branch, since no processor foresees them. */
 static const struct shape {
-	uint8_t value;	/* where the value stands, which is of 32 bits or 8 */
-	uint8_t length; /* of the instruction, behind which distances begin */
-	bool is_short, is_absolute;
+	uint8_t value;	   /* where the value stands */
+	uint8_t length;	   /* of the instruction, behind which distances begin */
+	uint8_t above;	   /* how many of the 32 bits there are not the value's */
+	uint64_t distance; /* all bits set: it is one, and has a sign */
 } shapes[] = {
-	[BYTE_CALL] = {.value = 1, .length = 5},
-	[BYTE_JMP] = {.value = 1, .length = 5},
-	[BYTE_ESCAPE] = {.value = 2, .length = 6},
-	[BYTE_LEA] = {.value = 2, .length = 6},
-	[BYTE_IMM] = {.value = 1, .is_absolute = true},
-	[BYTE_IMM_TO] = {.value = 2, .is_absolute = true},
-	[BYTE_SHORT] = {.value = 1, .length = 2, .is_short = true},
+	[BYTE_CALL] = {.value = 1, .length = 5, .distance = UINT64_MAX},
+	[BYTE_JMP] = {.value = 1, .length = 5, .distance = UINT64_MAX},
+	[BYTE_ESCAPE] = {.value = 2, .length = 6, .distance = UINT64_MAX},
+	[BYTE_LEA] = {.value = 2, .length = 6, .distance = UINT64_MAX},
+	[BYTE_IMM] = {.value = 1},
+	[BYTE_IMM_TO] = {.value = 2},
+	[BYTE_SHORT] = {.value = 1, .length = 2, .above = 24, .distance = UINT64_MAX},
 };
 
 static uint64_t short_target(const uint8_t *code, uint64_t from)
@@ -198,53 +237,50 @@ static uint64_t short_target(const uint8_t *code, uint64_t from)
 }
 
 /* There are BYTES_MAX of the code. */
-static uint64_t target_of(const uint8_t *code, uint64_t from)
+static inline uint64_t target_of(const uint8_t *code, uint64_t from)
 {
 	const struct shape *shape = &shapes[byte_kinds[code[0]]];
-	uint64_t absolute = load_u32(code + shape->value, false);
-	uint64_t near = from + shape->length + (uint64_t)(int32_t)absolute;
+	uint32_t value = load_u32(code + shape->value, false) << shape->above;
+	uint64_t distance = (uint64_t)((int32_t)value >> shape->above);
 
-	near = shape->is_short ? short_target(code, from) : near;
-	return shape->is_absolute ? absolute : near;
+	return ((from + shape->length) & shape->distance) +
+	       (distance & (shape->distance | UINT32_MAX));
 }
 
-/* Whether the two bytes may begin something that refers to a place. */
-static bool may_refer(const struct program_elf *elf, uint8_t first, uint8_t second)
-{
-	switch (byte_kinds[first]) {
-	case BYTE_NOTHING:
-		return false;
-	case BYTE_ESCAPE:
-		return (second & 0xf0) == 0x80;
-	case BYTE_LEA:
-		return (second & 0xc7) == 0x05;
-	case BYTE_IMM:
-	case BYTE_IMM_TO:
-		return elf->is_fixed;
-	default:
-		return true;
-	}
-}
+/* The bytes that may begin something that refers to a place. */
+static const struct plan_pair references[] = {
+	{{0xf4}, {0xe0}}, /* BYTE_CALL, BYTE_JMP, some of BYTE_SHORT; ea, which is nothing */
+	{{0xf0}, {0x70}}, /* BYTE_SHORT */
+	{{0xff, 0xf0}, {0x0f, 0x80}}, /* BYTE_ESCAPE: a jcc of 32 bits */
+	{{0xff, 0xc7}, {0x8d, 0x05}}, /* BYTE_LEA: relative to %rip */
+	/* The others only where addresses are known when a program is linked. */
+	{{0xf8}, {0xb8}}, /* BYTE_IMM */
+	{{0xff}, {0x68}},
+	{{0xff}, {0xc7}}, /* BYTE_IMM_TO */
+};
+#define NR_RELATIVE 4u
 
-static bool is_in_zone(const struct scan *scan, uint64_t target)
+/* A place of the code, from its lowest on, which no zone is at if it is none. */
+static uint32_t place_of(const struct scan *scan, uint64_t target)
 {
 	uint64_t at = target - scan->low;
-	bool is_inside = at < scan->span;
 
-	return bits_has(scan->zones, is_inside ? at : 0) & is_inside;
+	return (uint32_t)(at < scan->span ? at : scan->span);
 }
 
 /* What the bytes at `at` refer to is in a zone. */
 static void look_at(struct scan *scan, const struct program_text *text, uint64_t at,
-		    uint64_t target)
+		    uint64_t target, struct decoded *decoded)
 {
 	enum byte_kind kind = byte_kinds[text->code[at]];
 	bool is_jcc = kind == BYTE_ESCAPE || (kind == BYTE_SHORT && text->code[at] != 0xeb);
 
+	if (kind == BYTE_NOTHING)
+		return;
 	if (kind == BYTE_LEA || kind == BYTE_IMM || kind == BYTE_IMM_TO)
 		note_address(scan, target);
 	else if (kind != BYTE_CALL || !note_call(scan, target))
-		note_branch(scan, text, text->address + at, target, is_jcc);
+		note_branch(scan, text, text->address + at, target, is_jcc, decoded);
 }
 
 /* One of the pieces of a text that are looked through at the same time. */
@@ -258,22 +294,31 @@ struct piece {
  * In steps, each of which does the same to all that the one before has left: what begins as a
  * reference does, what of that leads to a zone, what that is.
  */
-static void look_through(const struct piece *piece, uint64_t begin, uint64_t bytes)
+static void look_through(const struct piece *piece, uint64_t begin, uint64_t bytes,
+			 struct decoded *decoded)
 {
 	const struct program_text *text = piece->text;
 	uint16_t places[LOOK_BYTES];
+	uint32_t targets[LOOK_BYTES];
+	const struct scan *scan = piece->scan;
 	size_t nr = plan_find_pairs(text->code + begin, bytes, piece->pairs, places), left = 0;
 
+	/* Zones are anywhere: they are asked for together, instead of being waited for each. */
 	for (size_t i = 0; i < nr; i++) {
 		uint64_t at = begin + places[i];
 
+		targets[i] = place_of(scan, target_of(text->code + at, text->address + at));
+		__builtin_prefetch(&scan->zones[targets[i] / 64]);
+	}
+	for (size_t i = 0; i < nr; i++) {
 		places[left] = places[i];
-		left += is_in_zone(piece->scan, target_of(text->code + at, text->address + at));
+		left += bits_has(scan->zones, targets[i]);
 	}
 	for (size_t i = 0; i < left; i++) {
 		uint64_t at = begin + places[i];
 
-		look_at(piece->scan, text, at, target_of(text->code + at, text->address + at));
+		look_at(piece->scan, text, at, target_of(text->code + at, text->address + at),
+			decoded);
 	}
 }
 
@@ -283,27 +328,28 @@ static void scan_piece(void *ctx, size_t index)
 	const struct program_text *text = piece->text;
 	uint64_t at = index * PIECE_BYTES, end = MIN(at + PIECE_BYTES, text->bytes);
 	uint64_t whole = MIN(end, MAX(text->bytes, BYTES_MAX - 1) - (BYTES_MAX - 1));
+	struct decoded decoded = {.function = SIZE_MAX};
 
 	for (; at < whole; at += MIN(whole - at, LOOK_BYTES))
-		look_through(piece, at, MIN(whole - at, LOOK_BYTES));
+		look_through(piece, at, MIN(whole - at, LOOK_BYTES), &decoded);
 	/* At the end of the text there is room for short branches only. */
 	for (; at < end && at + 2 <= text->bytes; at++) {
 		uint64_t target = short_target(text->code + at, text->address + at);
 
-		if (byte_kinds[text->code[at]] == BYTE_SHORT && is_in_zone(piece->scan, target))
-			look_at(piece->scan, text, at, target);
+		if (byte_kinds[text->code[at]] == BYTE_SHORT &&
+		    bits_has(piece->scan->zones, place_of(piece->scan, target)))
+			look_at(piece->scan, text, at, target, &decoded);
 	}
 }
 
 static void scan_texts(struct scan *scan)
 {
 	const struct program_elf *elf = scan->elf;
-	struct plan_pairs pairs = {.bits = {0}};
+	unsigned int nr_pairs = elf->is_fixed ? ARRAY_SIZE(references) : NR_RELATIVE;
+	struct plan_pairs pairs = {0};
 
-	for (unsigned int pair = 0; pair < PLAN_PAIRS; pair++) {
-		if (may_refer(elf, pair & 0xff, (uint8_t)(pair >> 8)))
-			bits_set(pairs.bits, pair);
-	}
+	for (unsigned int i = 0; i < nr_pairs; i++)
+		plan_pairs_add(&pairs, i, &references[i]);
 	for (size_t i = 0; i < elf->nr_texts; i++) {
 		struct piece piece = {scan, &elf->texts[i], &pairs};
 
@@ -341,12 +387,9 @@ static void mark_zones(struct scan *scan)
 
 static bool is_fragment(const struct scan *scan, size_t index)
 {
-	const struct program_function *function = &scan->elf->functions[index];
-	uint8_t reached = scan->reached[index];
-
-	if (scan->plan->flags[index] & START_NAMED || reached & (REACHED_CALL | REACHED_TAKEN))
-		return false;
-	return reached & REACHED_JCC || function->address % FUNCTION_ALIGN;
+	return may_be_fragment(scan, index) &&
+	       (scan->reached[index] & REACHED_JCC ||
+		scan->elf->functions[index].address % FUNCTION_ALIGN);
 }
 
 static void judge(struct plan *plan, const struct scan *scan)
@@ -402,18 +445,20 @@ int plan_windows(struct plan *plan)
 	uint64_t span = elf->text_high - elf->text_low;
 	_cleanup_free_ uint8_t *reached = mem_calloc(elf->nr_functions + 1, 1);
 	_cleanup_free_ uint64_t *zones = bits_new(span);
+	_cleanup_free_ uint64_t *called = bits_new(span);
 	_cleanup_free_ uint32_t *blocks = mem_calloc(pieces_of(span, BLOCK_BYTES), sizeof(*blocks));
 	struct scan scan = {
 		.elf = elf,
 		.plan = plan,
 		.reached = reached,
 		.zones = zones,
+		.called = called,
 		.blocks = blocks,
 		.low = elf->text_low,
 		.span = span,
 	};
 
-	if (!reached || !zones || !blocks)
+	if (!reached || !zones || !called || !blocks)
 		return -ENOMEM;
 	parallel_for(find_windows, plan->elf, pieces_of(elf->nr_functions, PIECE_FUNCTIONS));
 	mark_blocks(&scan);

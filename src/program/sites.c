@@ -144,8 +144,9 @@ static bool is_branch(const struct sites *sites, const struct program_text *text
 {
 	const struct program_function *function = program_elf_find(sites->elf, from);
 	const struct window_code code = plan_code(text);
+	uint64_t start = function ? function->address : 0;
 
-	return !function || window_is_branch(&code, function->address, from, target);
+	return !function || window_is_branch(&code, &start, from, target);
 }
 
 static void look_at(struct sites *sites, const struct program_text *text, uint64_t at)

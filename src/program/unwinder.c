@@ -101,6 +101,14 @@ struct look {
 	const struct words *words;
 	const struct program_text *text;
 	struct plan_pairs pairs;
+	uint64_t linkage_low, linkage_bytes;
+};
+
+/* The bytes that may begin a use of a word. */
+static const struct plan_pair uses[] = {
+	{{0xfe}, {0xe8}},	      /* call, jmp: of the linkage */
+	{{0xff, 0xc7}, {0x8b, 0x05}}, /* mov */
+	{{0xff, 0xff}, {0xff, 0x15}}, /* call through a word */
 };
 
 /* Whether the instruction at `at`, the last four bytes of which are a distance, uses a word. */
@@ -119,7 +127,17 @@ static bool uses_word(const struct words *words, const struct program_text *text
 	return false;
 }
 
-/* A call of the linkage: of its jump through a word, or of the endbr64 or bnd before that. */
+/* Where the branch of 32 bits at `at` leads. */
+static uint64_t target_of(const struct program_text *text, uint64_t at)
+{
+	return text->address + at + CALL_BYTES +
+	       (uint64_t)(int32_t)load_u32(text->code + at + 1, false);
+}
+
+/*
+ * A call of the linkage: of its jump through a word, or of the endbr64 or bnd before that. Code
+ * that is called is all over the module, so it is not read where one can know where the linkage is.
+ */
 static bool calls_linkage(const struct look *look, uint64_t at)
 {
 	const struct program_text *text = look->text;
@@ -127,8 +145,9 @@ static bool calls_linkage(const struct look *look, uint64_t at)
 
 	if (text->bytes - at < CALL_BYTES)
 		return false;
-	target = text->address + at + CALL_BYTES +
-		 (uint64_t)(int32_t)load_u32(text->code + at + 1, false);
+	target = target_of(text, at);
+	if (target - look->linkage_low >= look->linkage_bytes)
+		return false;
 	text = plan_text_at(look->plan->elf, target);
 	if (!text)
 		return false;
@@ -139,6 +158,24 @@ static bool calls_linkage(const struct look *look, uint64_t at)
 			return true;
 	}
 	return false;
+}
+
+/* From the first to the last of the sections that linkers put it into; else it may be anywhere. */
+static void find_linkage(struct look *look)
+{
+	static const char *const names[] = {".plt", ".plt.got", ".plt.sec", ".iplt"};
+	uint64_t low = UINT64_MAX, high = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		GElf_Shdr header;
+
+		if (symbol_section(look->plan->files.elves[0], names[i], &header)) {
+			low = MIN(low, header.sh_addr);
+			high = MAX(high, header.sh_addr + header.sh_size);
+		}
+	}
+	look->linkage_low = low < high ? low : 0;
+	look->linkage_bytes = low < high ? high - low : UINT64_MAX;
 }
 
 static void look_at(const struct look *look, uint64_t at)
@@ -163,18 +200,6 @@ static void look_through(void *ctx, size_t index)
 		look_at(look, at + places[i]);
 }
 
-/* What may be a use of a word, by the first two bytes. */
-static void set_pairs(struct plan_pairs *pairs)
-{
-	for (unsigned int second = 0; second < 256; second++) {
-		bits_set(pairs->bits, second << 8 | 0xe8); /* call */
-		bits_set(pairs->bits, second << 8 | 0xe9); /* jmp */
-		if ((second & 0xc7) == 0x05)
-			bits_set(pairs->bits, second << 8 | 0x8b); /* mov */
-	}
-	bits_set(pairs->bits, 0x15ff); /* call through a word */
-}
-
 static void find_hidden(struct plan *plan)
 {
 	struct words words = {.nr = 0};
@@ -189,7 +214,9 @@ static void find_hidden(struct plan *plan)
 	}
 	if (!words.nr)
 		return;
-	set_pairs(&look.pairs);
+	for (unsigned int i = 0; i < ARRAY_SIZE(uses); i++)
+		plan_pairs_add(&look.pairs, i, &uses[i]);
+	find_linkage(&look);
 	for (size_t i = 0; i < plan->elf->nr_texts; i++) {
 		look.text = &plan->elf->texts[i];
 		parallel_for(look_through, &look, pieces_of(look.text->bytes - 1, PIECE_BYTES));

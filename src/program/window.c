@@ -385,22 +385,22 @@ static size_t skip_quickly(const struct window_code *code, uint64_t from, uint64
 	return len <= at - from ? len : 0;
 }
 
-bool window_is_branch(const struct window_code *code, uint64_t start, uint64_t at, uint64_t target)
+bool window_is_branch(const struct window_code *code, uint64_t *start, uint64_t at, uint64_t target)
 {
-	while (start <= at) {
-		size_t skipped = skip_quickly(code, start, at);
+	while (*start <= at) {
+		size_t skipped = skip_quickly(code, *start, at);
 		struct insn insn;
 
-		start += skipped;
+		*start += skipped;
 		if (skipped)
 			continue;
-		decode(code, start, &insn);
+		decode(code, *start, &insn);
 		if (!insn.length)
 			return true;
-		start += insn.length;
 		/* Prefixes may stand before `at`. */
-		if (start > at)
+		if (*start + insn.length > at)
 			return insn.raw.raw.imm[0].is_relative && insn.target == target;
+		*start += insn.length;
 	}
 	return true;
 }

@@ -33,10 +33,12 @@ void window_find(struct program_function *function, const struct window_code *co
 		 uint64_t next);
 
 /*
- * Whether the branch that would stand at `at` is one: `start` begins an instruction, and decoding
- * from there meets it. True when the code between is no code.
+ * Whether the branch that would stand at `at` is one: an instruction begins at `*start`, and
+ * decoding from there meets it. True when the code between is no code. `*start` becomes the last
+ * one found that begins at or before `at`: from there the next can be asked about.
  */
-bool window_is_branch(const struct window_code *code, uint64_t start, uint64_t at, uint64_t target);
+bool window_is_branch(const struct window_code *code, uint64_t *start, uint64_t at,
+		      uint64_t target);
 
 struct window_displaced {
 	uint8_t code[WINDOW_DISPLACED_BYTES];

@@ -14,7 +14,7 @@ void window_find(struct program_function *function, const struct window_code *co
 	function->skip = PROGRAM_SKIP_UNDECODED;
 }
 
-bool window_is_branch(const struct window_code *code, uint64_t start, uint64_t at, uint64_t target)
+bool window_is_branch(const struct window_code *code, uint64_t *start, uint64_t at, uint64_t target)
 {
 	(void)code, (void)start, (void)at, (void)target;
 	return true;
