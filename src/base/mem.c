@@ -97,6 +97,23 @@ void mem_keep_freed(void)
 #endif
 }
 
+void mem_expect_allocations(size_t size)
+{
+#ifdef __GLIBC__
+	void *room;
+
+	if (size < HUGE_FROM_BYTES)
+		return;
+	/* Freed, it stays at the end of the heap. */
+	size = MIN(size, (size_t)KEPT_EACH_BYTES - PAGE_BYTES);
+	room = malloc(size);
+	mem_expect_use(room, size);
+	free(room);
+#else
+	(void)size;
+#endif
+}
+
 int array_reserve(void *arr, size_t *cap, size_t want, size_t elem)
 {
 	void *grown;

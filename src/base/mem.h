@@ -38,6 +38,12 @@ void mem_expect_use(void *data, size_t size);
 void mem_keep_freed(void);
 
 /*
+ * After mem_keep_freed(): `size` bytes will be used in what is allocated next. It is taken from the
+ * system at once (32 MiB at most), so that it has such large pages, too.
+ */
+void mem_expect_allocations(size_t size);
+
+/*
  * Make room for at least `want` elements of `elem` bytes in *arr, whose capacity is *cap. Grows by
  * half. Returns 0, -ENOMEM or -EOVERFLOW; on failure the array is untouched.
  */

@@ -216,4 +216,16 @@ TEST(what_is_freed_is_kept)
 	CHECK(faults >= 0 && faults < 256);
 }
 
+TEST(what_is_expected_is_there)
+{
+	unsigned char *data;
+
+	mem_keep_freed();
+	mem_expect_allocations(1);
+	mem_expect_allocations(SIZE_MAX);
+	data = mem_calloc(1, 20u << 20);
+	CHECK(data != NULL && data[0] == 0 && data[(20u << 20) - 1] == 0);
+	mem_free(data);
+}
+
 TEST_MAIN()

@@ -275,15 +275,6 @@ static int find_symbols(struct plan *plan)
 
 /* --- frame descriptions --- */
 
-static int compare_frames(const void *a, const void *b)
-{
-	const struct frame_place *x = a, *y = b;
-
-	if (x->at != y->at)
-		return x->at < y->at ? -1 : 1;
-	return x->entry < y->entry ? -1 : 1;
-}
-
 /* Where .eh_frame is, by its section or else by what .eh_frame_hdr points to; 0 bytes: nowhere. */
 static struct frames_place locate_frames(const struct plan *plan)
 {
@@ -376,23 +367,17 @@ static void add_frame(struct plan *plan, const struct frame *frame)
 		};
 }
 
-/* Runs beside what uses libelf. */
 static int find_frames(struct plan *plan)
 {
 	struct plan_frames *of = &plan->frames;
 	struct frame frame;
 	int r = prepare_frames(plan);
 
-	while (of->nr < of->cap && frames_next(&of->frames, &frame))
+	while (r == 0 && of->nr < of->cap && frames_next(&of->frames, &frame))
 		add_frame(plan, &frame);
-	/* Linkers keep the order of the code, nearly always. */
-	for (size_t i = 1; i < of->nr; i++) {
-		if (of->places[i - 1].at > of->places[i].at) {
-			qsort(of->places, of->nr, sizeof(*of->places), compare_frames);
-			break;
-		}
-	}
-	return r;
+	/* Linkers keep the order of the code, if that has not been taken apart (hot, cold). */
+	return r < 0 ? r
+		     : plan_sort(&of->places, of->nr, plan->elf->text_high - plan->elf->text_low);
 }
 
 void plan_judge_inner_starts(struct plan *plan)
@@ -420,12 +405,15 @@ void plan_judge_inner_starts(struct plan *plan)
 
 /* --- addresses that the loader knows --- */
 
+/* From relocations and data at the same time. */
 static void note_taken(struct plan *plan, uint64_t address)
 {
 	const struct program_elf *elf = plan->elf;
+	uint64_t at = address - elf->text_low, bit = 1ull << at % 64;
 
-	if (address - elf->text_low < elf->text_high - elf->text_low)
-		bits_set(plan->taken, address - elf->text_low);
+	if (at < elf->text_high - elf->text_low &&
+	    !(__atomic_load_n(&plan->taken[at / 64], __ATOMIC_RELAXED) & bit))
+		__atomic_fetch_or(&plan->taken[at / 64], bit, __ATOMIC_RELAXED);
 }
 
 static int note_relocation(struct plan *plan, const Elf64_Rela *rela)
@@ -480,68 +468,89 @@ static int read_words(struct plan *plan, const struct plan_segment *segment)
 	return 0;
 }
 
-int plan_find_addresses(struct plan *plan)
+static int find_words(struct plan *plan, const struct plan_segment *segments, size_t nr)
 {
-	struct plan_segment segments[PLAN_SEGMENTS_MAX];
-	size_t nr = plan_segments(plan, segments);
+	int r = 0;
+
+	for (size_t i = 0; i < nr && r == 0; i++) {
+		if (!segments[i].is_code && (plan->elf->is_fixed || segments[i].is_writable))
+			r = read_words(plan, &segments[i]);
+	}
+	return r;
+}
+
+static int find_relocations(struct plan *plan)
+{
 	Elf *elf = plan->files.elves[0];
 	Elf_Scn *section = NULL;
 	GElf_Shdr header;
-	GElf_Ehdr file;
-	int r;
+	int r = 0;
 
-	while ((section = elf_nextscn(elf, section))) {
-		if (!gelf_getshdr(section, &header))
-			continue;
-		r = header.sh_type == SHT_RELA ? read_relocations(plan, &header) : 0;
-		if (r < 0)
-			return r;
+	while (r == 0 && (section = elf_nextscn(elf, section))) {
+		if (gelf_getshdr(section, &header) && header.sh_type == SHT_RELA)
+			r = read_relocations(plan, &header);
 	}
-	for (size_t i = 0; i < nr; i++) {
-		if (segments[i].is_code || (!plan->elf->is_fixed && !segments[i].is_writable))
-			continue;
-		r = read_words(plan, &segments[i]);
-		if (r < 0)
-			return r;
-	}
-	if (!gelf_getehdr(elf, &file) || !file.e_entry)
-		return 0;
-	return plan_add_start(plan, file.e_entry, 0, 0, START_NEVER);
+	return r;
+}
+
+int plan_find_addresses(struct plan *plan)
+{
+	struct plan_segment segments[PLAN_SEGMENTS_MAX];
+	int r = find_relocations(plan);
+
+	return r < 0 ? r : find_words(plan, segments, plan_segments(plan, segments));
 }
 
 /* --- all of it --- */
 
-/* What uses libelf, and appends to the starts. */
-static int find_symbols_and_addresses(struct plan *plan)
+/* What appends to the starts; only this uses libelf, which is not made for threads. */
+static int find_named(struct plan *plan)
 {
+	GElf_Ehdr file;
 	int r = find_symbols(plan);
 
-	return r < 0 ? r : plan_find_addresses(plan);
+	if (r == 0)
+		r = find_relocations(plan);
+	if (r < 0 || !gelf_getehdr(plan->files.elves[0], &file) || !file.e_entry)
+		return r;
+	return plan_add_start(plan, file.e_entry, 0, 0, START_NEVER);
 }
 
-/* What is done at the same time. The longest first: the others share a thread if there are two. */
+/* What is done at the same time. The longest first: the others share threads if there are few. */
 enum finding_part {
 	FIND_FRAMES,
-	FIND_SYMBOLS,
+	FIND_NAMED,
+	FIND_WORDS,
 	READ_TEXTS,
 	NR_FINDINGS
 };
 
 struct finding {
 	struct plan *plan;
+	struct plan_segment segments[PLAN_SEGMENTS_MAX];
+	size_t nr_segments;
 	int r[NR_FINDINGS];
 };
 
+static int find_part(struct finding *finding, size_t index)
+{
+	switch (index) {
+	case FIND_FRAMES:
+		return find_frames(finding->plan);
+	case FIND_NAMED:
+		return find_named(finding->plan);
+	case FIND_WORDS:
+		return find_words(finding->plan, finding->segments, finding->nr_segments);
+	default:
+		return plan_read_texts(finding->plan);
+	}
+}
+
 static void find_one(void *ctx, size_t index)
 {
-	static int (*const parts[NR_FINDINGS])(struct plan *) = {
-		[FIND_FRAMES] = find_frames,
-		[FIND_SYMBOLS] = find_symbols_and_addresses,
-		[READ_TEXTS] = plan_read_texts,
-	};
 	struct finding *finding = ctx;
 
-	finding->r[index] = parts[index](finding->plan);
+	finding->r[index] = find_part(finding, index);
 }
 
 int plan_find_starts(struct plan *plan)
@@ -550,6 +559,7 @@ int plan_find_starts(struct plan *plan)
 	int r = prepare_starts(plan);
 
 	plan->frames.place = locate_frames(plan);
+	finding.nr_segments = plan_segments(plan, finding.segments);
 	if (r == 0)
 		parallel_for(find_one, &finding, NR_FINDINGS);
 	for (size_t i = 0; i < NR_FINDINGS && r == 0; i++)

@@ -344,6 +344,8 @@ static int open_steps(struct plan *plan, struct err *err)
 		r = locate_texts(plan, err);
 	if (r < 0)
 		return r;
+	/* All that is allocated until the plan is made is about as large as the code. */
+	mem_expect_allocations((size_t)(plan->elf->text_high - plan->elf->text_low));
 	plan->elf->is_partial = plan->files.partial;
 	plan->is_go = is_go(plan->files.elves[0]);
 	r = plan_find_starts(plan);

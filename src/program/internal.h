@@ -148,6 +148,13 @@ void plan_let_go(struct program_bytes *held);
 int plan_add_start(struct plan *plan, uint64_t address, uint64_t size, uint32_t name,
 		   uint32_t flags) _must_check_;
 
+/*
+ * Sort an array of struct start or struct frame_place by its place, all of which are below `span`;
+ * of one place those that stood first stay first. `list` is the array's address, which changes, and
+ * with it what it has room for.
+ */
+int plan_sort(void *list, size_t nr, uint64_t span) _must_check_;
+
 /* Read the code of texts, whose places are known. */
 int plan_read_texts(struct plan *plan) _must_check_;
 

@@ -12,8 +12,7 @@
 #include "base/parallel.h"
 #include "program/internal.h"
 
-#define RADIX_BITS_MAX 13u  /* in two rounds for 64 MiB of code, in three for 4 GiB */
-#define ALIASES_MAX    256u /* of one function; further ones are not kept */
+#define ALIASES_MAX 256u /* of one function; further ones are not kept */
 
 int plan_add_start(struct plan *plan, uint64_t address, uint64_t size, uint32_t name,
 		   uint32_t flags)
@@ -37,60 +36,6 @@ int plan_add_start(struct plan *plan, uint64_t address, uint64_t size, uint32_t 
 		.name = name,
 		.flags = flags,
 	};
-	return 0;
-}
-
-static bool is_sorted(const struct plan *plan)
-{
-	for (size_t i = 1; i < plan->nr_starts; i++) {
-		if (plan->starts[i - 1].at > plan->starts[i].at)
-			return false;
-	}
-	return true;
-}
-
-/* One digit of `bits` bits; what stood first stays first. */
-static void sort_by_digit(const struct start *from, struct start *to, size_t nr, unsigned int shift,
-			  unsigned int bits)
-{
-	uint32_t places[1u << RADIX_BITS_MAX] = {0}, mask = (1u << bits) - 1, sum = 0;
-
-	for (size_t i = 0; i < nr; i++)
-		places[from[i].at >> shift & mask]++;
-	for (size_t i = 0; i <= mask; i++) {
-		uint32_t here = places[i];
-
-		places[i] = sum;
-		sum += here;
-	}
-	for (size_t i = 0; i < nr; i++)
-		to[places[from[i].at >> shift & mask]++] = from[i];
-}
-
-/* By address; what was added first stays first. */
-static int sort_starts(struct plan *plan)
-{
-	uint64_t span = plan->elf->text_high - plan->elf->text_low;
-	unsigned int all = 64 - (unsigned int)__builtin_clzll(span);
-	unsigned int rounds = (all + RADIX_BITS_MAX - 1) / RADIX_BITS_MAX;
-	unsigned int bits = (all + rounds - 1) / rounds;
-	struct start *from = plan->starts, *to;
-
-	if (is_sorted(plan))
-		return 0;
-	to = mem_calloc(plan->nr_starts + 1, sizeof(*to));
-	if (!to)
-		return -ENOMEM;
-	mem_expect_use(to, plan->nr_starts * sizeof(*to));
-	for (unsigned int round = 0; round < rounds; round++) {
-		struct start *swap = from;
-
-		sort_by_digit(from, to, plan->nr_starts, round * bits, bits);
-		from = to;
-		to = swap;
-	}
-	mem_free(to);
-	plan->starts = from;
 	return 0;
 }
 
@@ -380,7 +325,8 @@ int plan_merge(struct plan *plan)
 	_cleanup_free_ struct group *groups = NULL;
 	struct merge merge = {.plan = plan};
 	size_t max_groups;
-	int r = sort_starts(plan);
+	int r = plan_sort(&plan->starts, plan->nr_starts,
+			  plan->elf->text_high - plan->elf->text_low);
 
 	if (r < 0)
 		return r;
