@@ -3,13 +3,14 @@
 
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/io.h"
 
-int kernel_tsc_scale(struct kernel_tsc *ret_tsc, struct err *err)
+static int ask(struct kernel_tsc *ret_tsc, struct err *err)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_SOFTWARE,
@@ -41,4 +42,29 @@ int kernel_tsc_scale(struct kernel_tsc *ret_tsc, struct err *err)
 			    "(--tsc2nsec, -C tsc2nsec); the clocks mono and boot do: -C mono");
 	munmap((void *)page, size);
 	return r;
+}
+
+/*
+ * Once: the first perf event in a system that has none takes the kernel 5 to 20 ms, since it waits
+ * until all processors know that there are some now.
+ */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct {
+	struct kernel_tsc tsc;
+	struct err err;
+	int r;
+} answer;
+
+static void ask_once(void)
+{
+	answer.r = ask(&answer.tsc, &answer.err);
+}
+
+int kernel_tsc_scale(struct kernel_tsc *ret_tsc, struct err *err)
+{
+	pthread_once(&once, ask_once);
+	if (answer.r < 0)
+		return err_set(err, answer.r, "%s", answer.err.text);
+	*ret_tsc = answer.tsc;
+	return 0;
 }

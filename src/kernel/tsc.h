@@ -11,7 +11,10 @@ struct kernel_tsc {
 	uint32_t mult, shift; /* ns = counter * mult >> shift */
 };
 
-/* What the kernel tells perf. -EOPNOTSUPP where the counter is not fit for it. */
+/*
+ * What the kernel tells perf; it is asked the first time. -EOPNOTSUPP where the counter is not fit
+ * for it. Thread-safe.
+ */
 int kernel_tsc_scale(struct kernel_tsc *ret_tsc, struct err *err) _must_check_;
 
 #endif

@@ -47,7 +47,11 @@ static int wait_for_end(struct inside *inside, struct err *err)
 {
 	struct session *session = &inside->session;
 	bool said = false;
+	/* While the program starts, for what takes long the first time. */
+	int first = program_side_look(&inside->side, err);
 
+	if (first < 0)
+		return first;
 	while (!session->over && !record_command_ended(&session->command)) {
 		struct pollfd fds[] = {
 			{.fd = session->signal_fd, .events = POLLIN},

@@ -86,7 +86,11 @@ static int comms_every_ms(const struct session *session)
 static int wait_for_end(struct session *session, struct wait *wait, struct err *err)
 {
 	bool said = false;
+	/* While the programs start, for what takes long the first time. */
+	int first = session->side ? program_side_look(session->side, err) : 0;
 
+	if (first < 0)
+		return first;
 	while (!is_over(session, wait)) {
 		int n = poll(wait->fds, wait->nr,
 			     session->stream ? (int)session->plan->interval_ms
