@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 
 #define RING_AGAIN_NS  5000000
 #define NAMES_EVERY_MS 200
+#define HASTE_PART     2u /* of a ring: so full it has to be */
 
 struct source {
 	struct ring_reader reader;
@@ -25,6 +27,7 @@ struct source {
 
 struct batch {
 	uint32_t pages, records;
+	bool in_haste; /* the ring is half full: there is no time to compress */
 };
 
 enum {
@@ -41,6 +44,8 @@ struct program_drain {
 	uint64_t names_stored; /* of those that it has taken */
 	uint8_t *batch;	       /* pages on their way */
 	uint32_t batch_pages;
+	uint64_t haste_left;   /* bytes of pages that may still be stored as they are */
+	uint64_t page_cost[2]; /* ns that a page has taken lately, compressed and as it is; 0: ? */
 	pthread_t thread;
 	bool running;
 	bool all; /* what a snapshot is wanted of holds nothing back any more */
@@ -57,6 +62,22 @@ static uint32_t subbuf_size(const struct program_drain *drain)
 	return drain->options.session->shape.subbuf_size;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* The last eight count most. */
+static void note_cost(struct program_drain *drain, const struct batch *batch, uint64_t ns)
+{
+	uint64_t *cost = &drain->page_cost[batch->in_haste], now = ns / batch->pages;
+
+	*cost = *cost ? *cost - *cost / 8 + now / 8 : now;
+}
+
 /* The pages in `batch`, as one chunk: all of them or none, also for whoever comes after a kill. */
 static int store(struct program_drain *drain, uint32_t ring, const struct batch *batch, bool rest)
 {
@@ -64,6 +85,7 @@ static int store(struct program_drain *drain, uint32_t ring, const struct batch 
 	const struct program_kept_state *before = &kept->states[kept->current];
 	struct program_kept_state *after = &kept->states[!kept->current];
 	const size_t bytes = (size_t)batch->pages * subbuf_size(drain);
+	const uint64_t began = now_ns();
 	int r;
 
 	after->bytes = 0;
@@ -72,7 +94,10 @@ static int store(struct program_drain *drain, uint32_t ring, const struct batch 
 	after->page_bytes = before->page_bytes + bytes;
 	after->rest = rest;
 	r = dat_partial_store(drain->options.partial, drain->options.buffer, ring, drain->batch,
-			      bytes, &after->bytes, &drain->err);
+			      bytes, batch->in_haste, &after->bytes, &drain->err);
+	if (batch->in_haste)
+		drain->haste_left -= bytes;
+	note_cost(drain, batch, now_ns() - began);
 	if (r == 0) /* A keeper goes on behind these pages. */
 		__atomic_store_n(&kept->current, !kept->current, __ATOMIC_RELEASE);
 	return r;
@@ -118,6 +143,27 @@ static bool may_take(const struct program_drain *drain, const struct ring_reader
 }
 
 /*
+ * Who fills a ring faster than its pages can be compressed waits for that, or loses records; so
+ * they are stored as they are, and compressed at the end (tracedat/pack.h). Not where only the
+ * newest are kept, and not where writing so much takes longer than compressing it (a slow disk;
+ * memory that a virtual machine has to be given first), which is tried again now and then.
+ */
+static bool is_in_haste(struct program_drain *drain, const struct ring_reader *reader)
+{
+	const struct ring_shape *shape = &drain->options.session->shape;
+	uint64_t *cost = drain->page_cost;
+
+	if (shape->mode == RING_OVERWRITE ||
+	    ring_reader_complete(reader) < shape->nr_subbufs / HASTE_PART ||
+	    drain->haste_left < (uint64_t)drain->batch_pages * shape->subbuf_size)
+		return false;
+	if (cost[true] <= cost[false])
+		return true;
+	cost[true] -= cost[true] / 64;
+	return false;
+}
+
+/*
  * Complete pages, as long as there are so many: to chase the writer page by page would make small
  * chunks.
  */
@@ -129,7 +175,7 @@ static int take(struct program_drain *drain, uint32_t ring, uint32_t least)
 	if (is_over(drain, ring))
 		return 0;
 	while (r == 0 && ring_reader_complete(reader) >= least) {
-		struct batch batch = {0};
+		struct batch batch = {.in_haste = is_in_haste(drain, reader)};
 		struct ring_page page;
 
 		while (batch.pages < drain->batch_pages && may_take(drain, reader) &&
@@ -146,10 +192,7 @@ static int take(struct program_drain *drain, uint32_t ring, uint32_t least)
 
 static uint64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return now_ns() / 1000000;
 }
 
 static int make_due(struct program_drain *drain)
@@ -330,6 +373,18 @@ static int go_on(struct program_drain *drain, uint32_t ring)
 	return r;
 }
 
+/* An eighth of the memory, in which they wait to be written, and of the room on the disk. */
+static uint64_t haste_bytes(const struct program_drain *drain)
+{
+	uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	struct statvfs disk;
+
+	if (drain->options.salvage ||
+	    fstatvfs(dat_partial_descriptor(drain->options.partial), &disk) < 0)
+		return 0;
+	return MIN(memory, (uint64_t)disk.f_bavail * disk.f_frsize) / 8;
+}
+
 static int prepare(struct program_drain *drain)
 {
 	const struct program_drain_options *options = &drain->options;
@@ -343,6 +398,7 @@ static int prepare(struct program_drain *drain)
 		    MAX(options->session->shape.nr_subbufs / 4, 1u));
 	/* Two at the end, however small the ring is. */
 	drain->batch = mem_alloc((size_t)MAX(drain->batch_pages, 2u) * subbuf_size(drain));
+	drain->haste_left = haste_bytes(drain);
 	drain->nr_sources = options->session->shape.nr_rings;
 	drain->sources = mem_calloc(drain->nr_sources, sizeof(*drain->sources));
 	if (!drain->sources || !drain->batch)

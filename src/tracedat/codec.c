@@ -2,9 +2,11 @@
 #include "tracedat/codec.h"
 
 #include <errno.h>
+#include <string.h>
 #include <zlib.h>
 #include <zstd.h>
 
+#include "base/bytes.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
@@ -211,6 +213,39 @@ int dat_codec_shrink(struct dat_codec *codec, const void *data, size_t len, void
 	default:
 		return -EINVAL;
 	}
+}
+
+/* A frame's head, without a size: blocks of 128 KiB, of which each says how long it is. */
+static const uint8_t frame_head[] = {0x28, 0xb5, 0x2f, 0xfd, 0, (17 - 10) << 3};
+#define BLOCK_BYTES (128u << 10)
+#define BLOCK_LAST  1u /* and its kind, 0: as it is */
+#define BLOCK_SHIFT 3
+
+int dat_codec_wrap(struct dat_codec *codec, const void *data, size_t len, void *ret_data,
+		   size_t room, size_t *ret_len)
+{
+	const uint8_t *from = data;
+	uint8_t *to = ret_data;
+
+	if (codec->kind != DAT_ZSTD)
+		return dat_codec_shrink(codec, data, len, ret_data, room, ret_len);
+	if (room < dat_codec_bound(codec, len))
+		return -EINVAL;
+	memcpy(to, frame_head, sizeof(frame_head));
+	to += sizeof(frame_head);
+	do {
+		uint32_t some = (uint32_t)MIN(len, (size_t)BLOCK_BYTES);
+		uint32_t head = some << BLOCK_SHIFT | (some == len ? BLOCK_LAST : 0);
+
+		store_u16(to, (uint16_t)head, false);
+		to[2] = (uint8_t)(head >> 16);
+		memcpy(to + 3, from, some);
+		to += 3 + some;
+		from += some;
+		len -= some;
+	} while (len);
+	*ret_len = (size_t)(to - (uint8_t *)ret_data);
+	return 0;
 }
 
 const char *dat_compression_name(enum dat_compression kind)

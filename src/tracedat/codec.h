@@ -36,6 +36,13 @@ size_t dat_codec_bound(const struct dat_codec *codec, size_t len);
 int dat_codec_shrink(struct dat_codec *codec, const void *data, size_t len, void *ret_data,
 		     size_t room, size_t *ret_len) _must_check_;
 
+/*
+ * The same without compressing, when there is no time for it: with zstd a frame that has the data
+ * as it is; zlib compresses all the same.
+ */
+int dat_codec_wrap(struct dat_codec *codec, const void *data, size_t len, void *ret_data,
+		   size_t room, size_t *ret_len) _must_check_;
+
 /* Names as the initial header has them: "none", "zlib", "zstd" and the library's version. */
 const char *dat_compression_name(enum dat_compression kind);
 const char *dat_compression_version(enum dat_compression kind);

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "tracedat/pack.h"
 #include "tracedat/partial.h"
 #include "tracedat/stream.h"
 #include "tracedat/writer_internal.h"
@@ -150,7 +151,11 @@ static int copy_cpu(struct dat_writer *writer, struct dat *dat, size_t buffer, s
 						       (dat->compression != DAT_NONE)
 				     : !dat->buffers[buffer].compressed;
 
-		if (alike && dat_stream_raw(stream, &area))
+		bool is_raw = alike && dat_stream_raw(stream, &area);
+
+		if (is_raw && dat->unfinished && dat->compression != DAT_NONE)
+			r = dat_pack(writer, &area, err);
+		else if (is_raw)
 			r = dat_writer_splice(writer, area.fd, area.offset, area.size,
 					      area.nr_chunks, err);
 		else

@@ -300,9 +300,12 @@ static void codec_give(struct dat_partial *partial, struct dat_codec *codec)
 		dat_codec_done(codec);
 }
 
-/* Compress one chunk behind those that wait in stream->chunks. */
-static int shrink(struct dat_partial *partial, struct dat_codec *codec,
-		  struct partial_stream *stream, const void *pages, size_t len)
+typedef int shrink_fn(struct dat_codec *codec, const void *data, size_t len, void *ret_data,
+		      size_t room, size_t *ret_len);
+
+/* One chunk, compressed by `with`, behind those that wait in stream->chunks. */
+static int shrink_by(shrink_fn *with, struct dat_partial *partial, struct dat_codec *codec,
+		     struct partial_stream *stream, const void *pages, size_t len)
 {
 	const bool big = partial->options.big_endian;
 	size_t bound = dat_codec_bound(codec, len), shrunk;
@@ -314,7 +317,7 @@ static int shrink(struct dat_partial *partial, struct dat_codec *codec,
 		return -ENOMEM;
 	}
 	head = (uint8_t *)stream->chunks.buf + stream->chunks.len;
-	r = dat_codec_shrink(codec, pages, len, head + 8, bound, &shrunk);
+	r = with(codec, pages, len, head + 8, bound, &shrunk);
 	if (r == 0)
 		r = partial_pieces_add(&stream->pieces, shrunk + 8, pages, len);
 	if (r < 0)
@@ -323,6 +326,12 @@ static int shrink(struct dat_partial *partial, struct dat_codec *codec,
 	store_u32(head + 4, (uint32_t)len, big);
 	stream->chunks.len += 8 + shrunk;
 	return 0;
+}
+
+static int shrink(struct dat_partial *partial, struct dat_codec *codec,
+		  struct partial_stream *stream, const void *pages, size_t len)
+{
+	return shrink_by(dat_codec_shrink, partial, codec, stream, pages, len);
 }
 
 /* Chunks that wait go out; on failure they go on waiting. */
@@ -518,7 +527,7 @@ uint64_t dat_partial_events_gone(const struct dat_partial *partial, size_t buffe
 
 /* One chunk of these pages, compressed as need be; then its size is known before it is written. */
 static int store_chunk(struct dat_partial *partial, struct partial_stream *stream,
-		       const void *pages, size_t len, uint64_t *target)
+		       const void *pages, size_t len, bool in_haste, uint64_t *target)
 {
 	size_t pieces = stream->pieces.nr, stored = len;
 	int r;
@@ -526,7 +535,8 @@ static int store_chunk(struct dat_partial *partial, struct partial_stream *strea
 	if (partial->options.compression != DAT_NONE) {
 		struct dat_codec codec = codec_take(partial);
 
-		r = shrink(partial, &codec, stream, pages, len);
+		r = shrink_by(in_haste ? dat_codec_wrap : dat_codec_shrink, partial, &codec, stream,
+			      pages, len);
 		codec_give(partial, &codec);
 		pages = stream->chunks.buf;
 		stored = stream->chunks.len;
@@ -552,7 +562,7 @@ size_t dat_partial_chunk_bytes(const struct dat_partial *partial, size_t buffer)
 }
 
 int dat_partial_store(struct dat_partial *partial, size_t buffer, uint32_t cpu, const void *pages,
-		      size_t len, uint64_t *target, struct err *err)
+		      size_t len, bool in_haste, uint64_t *target, struct err *err)
 {
 	const struct partial_buffer *of = &partial->buffers[buffer];
 	int r;
@@ -564,7 +574,7 @@ int dat_partial_store(struct dat_partial *partial, size_t buffer, uint32_t cpu, 
 	if (r == 0)
 		r = let_go(partial, buffer, cpu, len);
 	if (r == 0)
-		r = store_chunk(partial, &of->streams[cpu], pages, len, target);
+		r = store_chunk(partial, &of->streams[cpu], pages, len, in_haste, target);
 	return r < 0 ? stream_fail(partial, buffer, cpu, r, err) : 0;
 }
 

@@ -65,10 +65,11 @@ int dat_partial_flush(struct dat_partial *partial, size_t buffer, uint32_t cpu, 
  * The same as one chunk, of at most dat_partial_chunk_bytes or two pages: written when it returns.
  * *target is memory that survives this process: before the first byte is written it holds the size
  * that the stream will have. So whoever finds the stream after a kill knows whether these pages
- * came to it. A stream is appended to in this way or in the other, not both.
+ * came to it. A stream is appended to in this way or in the other, not both. `in_haste`: it is
+ * compressed when the directory is sealed.
  */
 int dat_partial_store(struct dat_partial *partial, size_t buffer, uint32_t cpu, const void *pages,
-		      size_t len, uint64_t *target, struct err *err) _must_check_;
+		      size_t len, bool in_haste, uint64_t *target, struct err *err) _must_check_;
 int dat_partial_cmdlines(struct dat_partial *partial, const char *text, size_t len, struct err *err)
 	_must_check_;
 /* Bytes of pages that are worth a chunk. */

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "base/test.h"
 #include "tracedat/build_test.h"
+#include "tracedat/codec.h"
 #include "tracedat/partial.h"
 
 static const struct build small = {
@@ -327,7 +328,7 @@ TEST(abandoned_is_readable)
 
 /* --- going on after a kill --- */
 
-/* Three pages of CPU 0 of the top buffer, from page `first` on. */
+/* Three pages of CPU 0 of the top buffer, from page `first` on; every other time in haste. */
 static int store(struct dat_partial *partial, const struct build *b, uint64_t first,
 		 uint64_t *target, struct err *err)
 {
@@ -337,7 +338,8 @@ static int store(struct dat_partial *partial, const struct build *b, uint64_t fi
 		return -ENOMEM;
 	for (uint64_t i = 0; i < 3; i++)
 		build_page(b, b->page_size, 0, first + i, pages + i * b->page_size);
-	return dat_partial_store(partial, 1, 0, pages, (size_t)b->page_size * 3, target, err);
+	return dat_partial_store(partial, 1, 0, pages, (size_t)b->page_size * 3, first % 2, target,
+				 err);
 }
 
 /* `cut` bytes of the second of two chunks, and the end of an option, did not come to the files. */
@@ -397,6 +399,92 @@ TEST(go_on_after_half)
 	go_on(DAT_ZSTD, 7);
 	go_on(DAT_NONE, 7);
 	go_on(DAT_NONE, small.page_size);
+}
+
+/* --- what was stored in haste --- */
+
+#define NR_STORED 100u
+
+static void made_in_haste(enum dat_compression compression)
+{
+	const uint64_t raw = (uint64_t)NR_STORED * 3 * small.page_size;
+	struct build b = small;
+	struct dat_partial *partial;
+	char dir[256], out[256];
+	uint64_t size = 0;
+	struct build_seen seen;
+	struct err err = {0};
+	struct stat st;
+	struct dat *dat;
+
+	b.compression = compression;
+	snprintf(dir, sizeof(dir), "%s/haste.partial", build_dir());
+	build_path(out, sizeof(out), "haste");
+	CHECK_EQ(create(&partial, &b, dir, &err), 0);
+	for (uint64_t i = 0; i < NR_STORED; i++) {
+		/* Rows of both kinds, and one after the other. */
+		bool in_haste = i < 40 ? i >= 5 : i % 2;
+		uint64_t before = size;
+		_cleanup_free_ uint8_t *pages = mem_alloc((size_t)b.page_size * 3);
+
+		for (uint64_t k = 0; k < 3; k++)
+			build_page(&b, b.page_size, 0, 3 * i + k, pages + k * b.page_size);
+		CHECK_EQ(dat_partial_store(partial, 1, 0, pages, (size_t)b.page_size * 3, in_haste,
+					   &size, &err),
+			 0);
+		CHECK_EQ(size - before > (uint64_t)b.page_size * 3,
+			 in_haste && compression == DAT_ZSTD);
+	}
+	/* It can be read as it is. */
+	CHECK_EQ(dat_open(&dat, dir, &err), 0);
+	seen = build_read(dat);
+	CHECK_EQ(seen.records, 3ull * NR_STORED * BUILD_RECORDS);
+	CHECK_EQ(seen.wrong + seen.errors, 0);
+	dat_close(dat);
+	CHECK_EQ(dat_partial_seal(partial, out, 7, &err), 0);
+	CHECK_EQ(dat_open(&dat, out, &err), 0);
+	CHECK_STR(dat->damage.text, "");
+	seen = build_read(dat);
+	CHECK_EQ(seen.records, 3ull * NR_STORED * BUILD_RECORDS);
+	CHECK_EQ(seen.wrong + seen.errors, 0);
+	dat_close(dat);
+	CHECK_EQ(stat(out, &st), 0);
+	if (compression != DAT_NONE)
+		CHECK((uint64_t)st.st_size < raw / 2);
+	unlink(out);
+}
+
+TEST(made_in_haste_with_each_compression)
+{
+	made_in_haste(DAT_ZSTD);
+	made_in_haste(DAT_ZLIB);
+	made_in_haste(DAT_NONE);
+}
+
+/* The frame that has data as it is, of one block or several, is one that zstd reads. */
+TEST(a_frame_of_raw_blocks)
+{
+	static const size_t sizes[] = {1, 4096, 131071, 131072, 131073, 262144, 300000};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		_cleanup_free_ uint8_t *data = mem_alloc(sizes[i]), *back = mem_alloc(sizes[i]);
+		_cleanup_free_ uint8_t *frame = NULL;
+		struct dat_codec codec;
+		size_t bound, len;
+
+		dat_codec_init(&codec, DAT_ZSTD);
+		bound = dat_codec_bound(&codec, sizes[i]);
+		frame = mem_alloc(bound);
+		for (size_t k = 0; k < sizes[i]; k++)
+			data[k] = (uint8_t)(k * 2654435761u >> 13);
+		CHECK_EQ(dat_codec_wrap(&codec, data, sizes[i], frame, bound - 1, &len), -EINVAL);
+		CHECK_EQ(dat_codec_wrap(&codec, data, sizes[i], frame, bound, &len), 0);
+		CHECK(len > sizes[i] && len <= bound);
+		CHECK(dat_codec_plausible(&codec, frame, len, sizes[i]));
+		CHECK_EQ(dat_codec_expand(&codec, frame, len, back, sizes[i]), 0);
+		CHECK(!memcmp(data, back, sizes[i]));
+		dat_codec_done(&codec);
+	}
 }
 
 /* --- copies --- */

@@ -369,6 +369,22 @@ int dat_writer_splice(struct dat_writer *writer, int fd, uint64_t offset, uint64
 	return r < 0 ? fail(writer, r, err) : 0;
 }
 
+int dat_writer_chunk(struct dat_writer *writer, const void *shrunk, size_t len, size_t pages_len,
+		     struct err *err)
+{
+	int r;
+
+	if (!writer->in_cpu || writer->options.compression == DAT_NONE)
+		return misuse(writer, err, "a chunk cannot be written here");
+	r = flush_gathered(writer);
+	dat_emit_u32(&writer->emit, (uint32_t)len);
+	dat_emit_u32(&writer->emit, (uint32_t)pages_len);
+	if (r == 0)
+		r = dat_emit_bytes(&writer->emit, shrunk, len);
+	writer->nr_chunks++;
+	return r < 0 ? fail(writer, r, err) : 0;
+}
+
 int dat_writer_buffer_end(struct dat_writer *writer, struct err *err)
 {
 	int r;

@@ -60,6 +60,9 @@ int dat_writer_cpu(struct dat_writer *writer, uint32_t cpu, struct err *err) _mu
 /* Whole pages (a multiple of the buffer's page_size), compressed here when the file is. */
 int dat_writer_pages(struct dat_writer *writer, const void *pages, size_t len, struct err *err)
 	_must_check_;
+/* A chunk of the current CPU that is compressed already, and how many bytes of pages it has. */
+int dat_writer_chunk(struct dat_writer *writer, const void *shrunk, size_t len, size_t pages_len,
+		     struct err *err) _must_check_;
 /*
  * Splice ready chunks {u32 csize, u32 usize, data}* from fd into a compressed file, or ready pages
  * into an uncompressed one, without looking at them (copy_file_range).
