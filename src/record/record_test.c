@@ -121,4 +121,39 @@ TEST(names_from_the_trace)
 	comms_done(&comms);
 }
 
+/* Also where many records in a row are as long as the one that names a task. */
+TEST(a_name_among_records_alike)
+{
+	const struct dat_format formats[] = {
+		{"sched", switch_format, sizeof(switch_format) - 1},
+		{"sched", exec_format, sizeof(exec_format) - 1},
+	};
+	struct subbuf_layout layout = {.long_size = 8, .big_endian = HOST_BIG};
+	struct comms comms = {0};
+	struct names *names;
+
+	CHECK_EQ(names_new(&names, formats, 2, &layout), 0);
+	for (int32_t at = 0; at < 100; at++) {
+		_Alignas(8) uint8_t page[4096] = {0};
+		struct names_reader *reader;
+		uint8_t *p = page + 16;
+
+		CHECK_EQ(names_reader_new(&reader, names), 0);
+		for (int32_t i = 0; i < 100; i++) {
+			store_u32(p + 4 + 8, 16 | 16 << 16, HOST_BIG);
+			store_u32(p + 4 + 12, (uint32_t)(4100000 + i), HOST_BIG);
+			memcpy(p + 4 + 16, "/bin/true", 10);
+			p = put_record(p, i == at ? 301 : 999, 4100200 + (i > 50), 32);
+		}
+		store_u64(page + 8, (uint64_t)(p - page - 16), HOST_BIG);
+		names_scan(reader, page, sizeof(page));
+		CHECK_EQ(names_taken(reader), 1);
+		CHECK_EQ(names_merge(reader, &comms), 0);
+		CHECK_STR(comms_get(&comms, 4100000 + at), "true");
+		names_reader_free(reader);
+	}
+	names_free(names);
+	comms_done(&comms);
+}
+
 TEST_MAIN()
