@@ -512,16 +512,20 @@ static size_t first_function(const struct program_elf *elf, uint64_t address)
 	return from;
 }
 
-struct code_writer {
-	struct build *build;
-	struct program_image_run *run;
-};
+/* The run that piece `*index` of all code is of, which becomes the index in that run. */
+static struct program_image_run *run_of_piece(const struct build *build, size_t *index)
+{
+	struct program_image_run *run = build->runs;
+
+	for (; *index >= pieces_of(run->length, CODE_BYTES); run++)
+		*index -= pieces_of(run->length, CODE_BYTES);
+	return run;
+}
 
 static void write_code(void *ctx, size_t index)
 {
-	const struct code_writer *writer = ctx;
-	struct program_image_run *run = writer->run;
-	const struct build *build = writer->build;
+	struct build *build = ctx;
+	struct program_image_run *run = run_of_piece(build, &index);
 	const struct program_elf *elf = build->elf;
 	const struct program_text *text = text_of(elf, run->address);
 	uint64_t at = index * CODE_BYTES, bytes = MIN(run->length - at, (uint64_t)CODE_BYTES);
@@ -543,16 +547,16 @@ static void write_code(void *ctx, size_t index)
 	for (size_t i = 0; i < nr_patches(build); i++)
 		put_jump(build, build->options->probes->patches[i].address,
 			 build->probes.at + build->probes.stub_of[i], code, address, bytes);
-	fail(writer->build, io_pwrite_full(build->image.fd, code, (size_t)bytes, run->offset + at));
+	fail(build, io_pwrite_full(build->image.fd, code, (size_t)bytes, run->offset + at));
 }
 
 static int write_runs(struct build *build)
 {
-	for (size_t i = 0; i < build->nr_runs && !build->r; i++) {
-		struct code_writer writer = {build, &build->runs[i]};
+	size_t nr = 0;
 
-		parallel_for(write_code, &writer, pieces_of(build->runs[i].length, CODE_BYTES));
-	}
+	for (size_t i = 0; i < build->nr_runs; i++)
+		nr += pieces_of(build->runs[i].length, CODE_BYTES);
+	parallel_for(write_code, build, nr);
 	return build->r;
 }
 
