@@ -70,7 +70,9 @@ static int add_range(void *at, size_t bytes, struct mapped_range **ret_range)
 	struct mapped_range *range;
 
 	pthread_mutex_lock(&lock);
-	for (range = ranges; range && range->bytes; range = range->next)
+	/* Whoever gives one back does not take the lock. */
+	for (range = ranges; range && __atomic_load_n(&range->bytes, __ATOMIC_ACQUIRE);
+	     range = range->next)
 		;
 	if (!range) {
 		range = mem_zalloc(sizeof(*range));
@@ -80,7 +82,7 @@ static int add_range(void *at, size_t bytes, struct mapped_range **ret_range)
 		}
 	}
 	if (range) {
-		range->is_cut = false;
+		__atomic_store_n(&range->is_cut, false, __ATOMIC_RELAXED);
 		__atomic_store_n(&range->at, (uintptr_t)at, __ATOMIC_RELAXED);
 		__atomic_store_n(&range->bytes, bytes, __ATOMIC_RELEASE);
 	}

@@ -9,13 +9,13 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "program/ahead.h"
 #include "program/names.h"
 #include "program/plans.h"
 
 /* Of one module, for processes in which it lies differently; the oldest goes. */
 #define IMAGES_MAX    32u
 #define NAMES_AT_ONCE 16384u
-#define PATH_BYTES    4096u
 #define FD_PATH	      "/proc/self/fd/"
 
 struct kept_image {
@@ -47,6 +47,7 @@ struct modules {
 	const struct program_server_options *options;
 	struct program_space *space;
 	struct program_plans *plans;
+	struct ahead *ahead;
 	struct module *first;
 	struct program_server_counts counts;
 };
@@ -62,6 +63,8 @@ int modules_new(struct modules **ret_modules, const struct program_server_option
 	r = program_space_new(&modules->space);
 	if (r == 0)
 		r = program_plans_new(&modules->plans);
+	if (r == 0)
+		r = ahead_new(&modules->ahead, modules->plans);
 	if (r < 0) {
 		modules_free(modules);
 		return r;
@@ -85,6 +88,7 @@ void modules_free(struct modules *modules)
 {
 	if (!modules)
 		return;
+	ahead_free(modules->ahead);
 	while (modules->first) {
 		struct module *module = modules->first;
 
@@ -101,22 +105,22 @@ void modules_free(struct modules *modules)
 
 /* --- files --- */
 
-/* By its own name where that leads to the same file here; a process may have other mounts. */
-static void path_of(int fd, const struct stat *st, char *ret_path)
+/* A process may have other mounts. */
+void modules_path(int fd, const struct stat *st, char ret_path[MODULES_PATH_BYTES])
 {
 	char link[64];
 	struct stat other;
 	ssize_t n;
 
 	snprintf(link, sizeof(link), FD_PATH "%d", fd);
-	n = readlink(link, ret_path, PATH_BYTES - 1);
+	n = readlink(link, ret_path, MODULES_PATH_BYTES - 1);
 	if (n > 0) {
 		ret_path[n] = '\0';
 		if (io_stat(ret_path, &other) == 0 && other.st_dev == st->st_dev &&
 		    other.st_ino == st->st_ino)
 			return;
 	}
-	snprintf(ret_path, PATH_BYTES, "%s", link);
+	snprintf(ret_path, MODULES_PATH_BYTES, "%s", link);
 }
 
 /* A file without a name here has the one that the process calls it by. */
@@ -155,11 +159,12 @@ static int add_counters(struct modules *modules, struct module *module)
 static int open_elf(struct modules *modules, struct module *module, int fd, const struct stat *st,
 		    struct err *err)
 {
-	char path[PATH_BYTES];
-	int r;
+	char path[MODULES_PATH_BYTES];
+	int r = 0;
 
-	path_of(fd, st, path);
-	r = program_plans_open(modules->plans, &module->elf, path, &module->origin, err);
+	modules_path(fd, st, path);
+	if (!ahead_take(modules->ahead, st, &module->elf, &module->origin))
+		r = program_plans_open(modules->plans, &module->elf, path, &module->origin, err);
 	if (r == 0 && (!module->name || rename_elf(module->elf, module->name) < 0))
 		r = err_sys(err, -ENOMEM, "its name");
 	if (r < 0)
@@ -179,6 +184,31 @@ static int open_elf(struct modules *modules, struct module *module, int fd, cons
 	return 0;
 }
 
+static struct module *find_module(const struct modules *modules, const struct stat *st)
+{
+	struct module *module = modules->first;
+
+	while (module && (module->dev != st->st_dev || module->inode != st->st_ino ||
+			  memcmp(&module->changed, &st->st_ctim, sizeof(st->st_ctim)) != 0))
+		module = module->next;
+	return module;
+}
+
+static bool is_new(void *ctx, const struct stat *st)
+{
+	return !find_module(ctx, st);
+}
+
+void modules_expect(struct modules *modules, pid_t pid)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	if (io_stat(path, &st) == 0 && is_new(modules, &st))
+		ahead_look(modules->ahead, pid, is_new, modules);
+}
+
 int modules_open(struct modules *modules, int fd, const char *name, struct module **ret_module,
 		 struct err *err)
 {
@@ -190,11 +220,7 @@ int modules_open(struct modules *modules, int fd, const char *name, struct modul
 		r = -EINVAL;
 	if (r < 0)
 		return err_sys(err, r, "its file cannot be looked at");
-	for (module = modules->first; module; module = module->next) {
-		if (module->dev == st.st_dev && module->inode == st.st_ino &&
-		    !memcmp(&module->changed, &st.st_ctim, sizeof(st.st_ctim)))
-			break;
-	}
+	module = find_module(modules, &st);
 	if (module) {
 		*ret_module = module;
 		return module->elf ? 0 : -EALREADY;

@@ -6,6 +6,8 @@
 #ifndef SONDE_PROGRAM_MODULES_H
 #define SONDE_PROGRAM_MODULES_H
 
+#include <sys/stat.h>
+
 #include "program/serve.h"
 
 struct modules;
@@ -15,6 +17,13 @@ struct module;
 int modules_new(struct modules **ret_modules, const struct program_server_options *options)
 	_must_check_;
 void modules_free(struct modules *modules);
+
+/* By its own name where that leads to the same file here, else /proc/self/fd/FD. */
+#define MODULES_PATH_BYTES 4096u
+void modules_path(int fd, const struct stat *st, char ret_path[MODULES_PATH_BYTES]);
+
+/* A process has come, and will ask about all that it has: begin with that, if it is new here. */
+void modules_expect(struct modules *modules, pid_t pid);
 
 /*
  * The module of an open file, which the process calls `name`. An error when it cannot be traced,

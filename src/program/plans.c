@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -46,7 +47,8 @@ struct kept_head {
 
 struct program_plans {
 	char *path;
-	int folder; /* -1: not yet; -2: there is none */
+	pthread_mutex_t lock; /* of both below, until they are known */
+	int folder;	      /* -1: not yet; -2: there is none */
 	struct program_file_state maker;
 };
 
@@ -97,6 +99,7 @@ int program_plans_new(struct program_plans **ret_plans)
 	plans = mem_zalloc(sizeof(*plans));
 	if (!plans)
 		return -ENOMEM;
+	pthread_mutex_init(&plans->lock, NULL);
 	plans->path = mem_strdup(out_cstr(&path));
 	plans->folder = plans->path && plans->path[0] ? -1 : -2;
 	*ret_plans = plans;
@@ -108,6 +111,7 @@ void program_plans_free(struct program_plans *plans)
 	if (!plans)
 		return;
 	io_close(plans->folder);
+	pthread_mutex_destroy(&plans->lock);
 	mem_free(plans->path);
 	mem_free(plans);
 }
@@ -133,27 +137,33 @@ static void make_folders(const char *path)
 		r = io_mkdir(path, 0700);
 }
 
-static bool open_folder(struct program_plans *plans)
+static int try_folder(struct program_plans *plans)
 {
 	struct stat st;
 	int fd;
 
-	if (plans->folder != -1)
-		return plans->folder >= 0;
-	plans->folder = -2;
 	if (io_stat("/proc/self/exe", &st) < 0)
-		return false;
+		return -2;
 	plans->maker = state_of(&st);
 	make_folders(plans->path);
 	fd = io_open(plans->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-	if (fd < 0)
-		return false;
-	if (io_fstat(fd, &st) < 0 || !is_ours(&st)) {
-		io_close(fd);
-		return false;
-	}
-	plans->folder = fd;
-	return true;
+	if (fd >= 0 && io_fstat(fd, &st) == 0 && is_ours(&st))
+		return fd;
+	io_close(fd);
+	return -2;
+}
+
+/* Once; threads plan at the same time. */
+static bool open_folder(struct program_plans *plans)
+{
+	bool is_there;
+
+	pthread_mutex_lock(&plans->lock);
+	if (plans->folder == -1)
+		plans->folder = try_folder(plans);
+	is_there = plans->folder >= 0;
+	pthread_mutex_unlock(&plans->lock);
+	return is_there;
 }
 
 /* Of the file itself: whoever can write to it can replace what is said of it. */

@@ -126,6 +126,7 @@ static int greet(struct program_server *server, struct connection *connection)
 	executed_greets(server->executed, connection->peer.pid);
 	pthread_mutex_lock(&server->lock);
 	server->nr_processes++;
+	modules_expect(server->modules, connection->peer.pid);
 	pthread_mutex_unlock(&server->lock);
 	return send_packet(connection->fd, &session, sizeof(session), server->options.session_fd);
 }
