@@ -198,20 +198,22 @@ void ahead_look(struct ahead *ahead, pid_t pid, ahead_wanted_fn *wanted, void *c
 {
 	_cleanup_free_ char *maps = NULL;
 	char path[64];
+	size_t len;
 	char *end;
 
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	if (io_read_file(path, MAPS_BYTES, &maps, NULL) < 0)
+	if (io_read_file(path, MAPS_BYTES, &maps, &len) < 0)
 		return;
 	pthread_mutex_lock(&ahead->lock);
 	if (!ahead->running)
 		forget_taken(ahead);
 	/* The first one lies highest, and the program, which is asked about first, lowest. */
-	while ((end = strrchr(maps, '\n'))) {
+	while ((end = memrchr(maps, '\n', len))) {
 		char *line;
 
 		*end = '\0';
-		line = strrchr(maps, '\n');
+		len = (size_t)(end - maps);
+		line = memrchr(maps, '\n', len);
 		look_at(ahead, line ? line + 1 : maps, wanted, ctx);
 	}
 	if (next_waiting(ahead) && !ahead->running) {

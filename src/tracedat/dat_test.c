@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "base/test.h"
 #include "tracedat/build_test.h"
+#include "tracedat/codec.h"
 
 /* --- whole files --- */
 
@@ -587,6 +588,32 @@ TEST(sweep_writing_short)
 TEST(sweep_writing_memory)
 {
 	sweep_writing(FAULT_MEM);
+}
+
+/* The frame that has data as it is, of one block or several, is one that zstd reads. */
+TEST(a_frame_of_raw_blocks)
+{
+	static const size_t sizes[] = {1, 4096, 131071, 131072, 131073, 262144, 300000};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		_cleanup_free_ uint8_t *data = mem_alloc(sizes[i]), *back = mem_alloc(sizes[i]);
+		_cleanup_free_ uint8_t *frame = NULL;
+		struct dat_codec codec;
+		size_t bound, len;
+
+		dat_codec_init(&codec, DAT_ZSTD);
+		bound = dat_codec_bound(&codec, sizes[i]);
+		frame = mem_alloc(bound);
+		for (size_t k = 0; k < sizes[i]; k++)
+			data[k] = (uint8_t)(k * 2654435761u >> 13);
+		CHECK_EQ(dat_codec_wrap(&codec, data, sizes[i], frame, bound - 1, &len), -EINVAL);
+		CHECK_EQ(dat_codec_wrap(&codec, data, sizes[i], frame, bound, &len), 0);
+		CHECK(len > sizes[i] && len <= bound);
+		CHECK(dat_codec_plausible(&codec, frame, len, sizes[i]));
+		CHECK_EQ(dat_codec_expand(&codec, frame, len, back, sizes[i]), 0);
+		CHECK(!memcmp(data, back, sizes[i]));
+		dat_codec_done(&codec);
+	}
 }
 
 TEST(clean_up)
