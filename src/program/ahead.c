@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * One thread plans the files that processes have, in the order in which they will be asked about.
+ * Who asks takes what is planned, waits for what is being planned, and plans itself what waits: so
+ * nobody waits for a file that another one has to be finished for first.
+ */
 #include "program/ahead.h"
 
 #include <errno.h>

@@ -161,7 +161,7 @@ int plan_read_texts(struct plan *plan) _must_check_;
 /* Find the starts, from symbols, frame descriptions and relocations, and what addresses somebody
  * has; read the code. */
 int plan_find_starts(struct plan *plan) _must_check_;
-/* The second part of that alone. */
+/* Of that only what relocations and data have the address of: plan->taken. */
 int plan_find_addresses(struct plan *plan) _must_check_;
 
 /* Symbols in the middle of a description: entered as functions are, or not. Starts are sorted. */

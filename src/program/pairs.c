@@ -91,7 +91,8 @@ size_t plan_find_pairs(const uint8_t *code, size_t bytes, const struct plan_pair
 		       uint16_t *ret_places)
 {
 #if defined(__x86_64__)
-	if (__builtin_cpu_supports("avx2"))
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+	    __builtin_cpu_supports("popcnt"))
 		return find_fast(code, bytes, pairs, ret_places);
 #endif
 	return find_slowly(code, 0, bytes, pairs, ret_places);

@@ -143,12 +143,13 @@ static bool may_take(const struct program_drain *drain, const struct ring_reader
 }
 
 /*
- * Who fills a ring faster than its pages can be compressed waits for that, or loses records; so
- * they are stored as they are, and compressed at the end (tracedat/pack.h). Not where only the
- * newest are kept, and not where writing so much takes longer than compressing it (a slow disk;
- * memory that a virtual machine has to be given first), which is tried again now and then.
+ * Whether pages go as they are. Who fills a ring faster than its pages can be compressed waits for
+ * that, or loses records; so they are stored as they are, and compressed at the end
+ * (tracedat/pack.h). Not where only the newest are kept, and not where writing so much takes longer
+ * than compressing it (a slow disk; memory that a virtual machine has to be given first), which is
+ * tried again now and then.
  */
-static bool is_in_haste(struct program_drain *drain, const struct ring_reader *reader)
+static bool choose_haste(struct program_drain *drain, const struct ring_reader *reader)
 {
 	const struct ring_shape *shape = &drain->options.session->shape;
 	uint64_t *cost = drain->page_cost;
@@ -175,7 +176,7 @@ static int take(struct program_drain *drain, uint32_t ring, uint32_t least)
 	if (is_over(drain, ring))
 		return 0;
 	while (r == 0 && ring_reader_complete(reader) >= least) {
-		struct batch batch = {.in_haste = is_in_haste(drain, reader)};
+		struct batch batch = {.in_haste = choose_haste(drain, reader)};
 		struct ring_page page;
 
 		while (batch.pages < drain->batch_pages && may_take(drain, reader) &&

@@ -22,6 +22,7 @@
 
 #define THREADS_MAX 64
 #define CHILDREN    8
+#define SIGNALS_MIN 200
 
 struct shared {
 	long handled;	       /* by the handler, in all processes */
@@ -103,6 +104,9 @@ int main(int argc, char **argv)
 	fork_workers();
 	for (int i = 0; i < nr && i < THREADS_MAX; i++)
 		pthread_join(threads[i], NULL);
+	/* Also where all of that takes no time. */
+	while (__atomic_load_n(&shared->handled, __ATOMIC_RELAXED) < SIGNALS_MIN)
+		pause();
 	setitimer(ITIMER_REAL, &never, NULL);
 	kill_one();
 	printf("plain %ld\nhandler %ld\nstopped %ld\n", (nr + CHILDREN) * rounds, shared->handled,
